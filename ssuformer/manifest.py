@@ -1,0 +1,72 @@
+"""What travels with a set of weights: who made it, from what, how good it is, how it is to be fed."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ssuformer.contract import FRAME_SIZE, SAMPLE_RATE, Dimensions
+from ssuformer.errors import ConfigError
+
+FILE_NAME = "manifest.json"
+
+
+class Thresholds(BaseModel):
+    """Where a probability becomes a yes, chosen on the validation split."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    sounding: float = Field(default=0.5, ge=0, le=1)
+    mask: float = Field(default=0.5, ge=0, le=1)
+
+
+class Manifest(BaseModel):
+    """The label on a set of weights; it is written beside every checkpoint and every engine."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    version: str
+    created: datetime
+    git_revision: str
+    data_seed: int
+    steps: int
+    parameters: int
+    dimensions: Dimensions
+    frame_size: int = FRAME_SIZE
+    sample_rate: int = SAMPLE_RATE
+    frames_per_second: float = 1.0
+    """Frames per second the model was trained at."""
+    window_frames: int = 10
+    """Frames an engine is given at once; longer clips are cut into overlapping windows."""
+    categories: tuple[str, ...]
+    vocabulary: tuple[str, ...]
+    thresholds: Thresholds = Thresholds()
+    metrics: dict[str, dict[str, float]] = {}
+    """Split -> metric -> value, as `python -m training evaluate` measured it."""
+    digests: dict[str, str] = {}
+    """File name -> SHA-256 of the files beside this manifest."""
+
+    @classmethod
+    def read(cls, folder: Path) -> Manifest:
+        """Read the manifest of `folder`; raise ConfigError naming the file if it is not one."""
+        path = folder / FILE_NAME
+        try:
+            return cls.model_validate_json(path.read_text())
+        except FileNotFoundError as error:
+            raise ConfigError(f"{path} does not exist: not a checkpoint or engine folder") from error
+        except ValidationError as error:
+            raise ConfigError(f"{path} is not a manifest: {error}") from error
+
+    def write(self, folder: Path) -> None:
+        """Write the manifest into `folder`."""
+        (folder / FILE_NAME).write_text(self.model_dump_json(indent=1) + "\n")
+
+
+def digest(path: Path) -> str:
+    """Return the SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
