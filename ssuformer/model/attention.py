@@ -1,0 +1,102 @@
+"""The blocks every stage is made of: attention, feed-forward, where and when.
+
+Axes: b batch, n tokens that ask, m tokens that are asked, c channels, k heads, h w positions.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from einops import rearrange
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+TIME_REACH = 4
+"""Frames further apart than this are equally far for the temporal bias."""
+
+
+class Attention(nn.Module):
+    """Multi-head attention of `x` on `context` (on itself when there is none)."""
+
+    def __init__(self, channels: int, heads: int, *, context_channels: int | None = None) -> None:
+        super().__init__()
+        self.heads = heads
+        self.query = nn.Linear(channels, channels)
+        self.key_value = nn.Linear(context_channels or channels, 2 * channels)
+        self.out = nn.Linear(channels, channels)
+
+    def forward(
+        self,
+        x: Float[Tensor, "b n c"],
+        context: Float[Tensor, "b m d"] | None = None,
+        bias: Float[Tensor, "..."] | None = None,
+    ) -> Float[Tensor, "b n c"]:
+        """Return what the tokens learn; `bias` is added to the scores, shaped like `[b k n m]`."""
+        keys, values = self.keys_values(x if context is None else context)
+        return self.attend(x, keys, values, bias)
+
+    def keys_values(
+        self, context: Float[Tensor, "b m d"]
+    ) -> tuple[Float[Tensor, "b k m e"], Float[Tensor, "b k m e"]]:
+        """Return keys and values of a context, to be used again for many queries."""
+        both = rearrange(self.key_value(context), "b m (two k e) -> two b k m e", two=2, k=self.heads)
+        return both[0], both[1]
+
+    def attend(
+        self,
+        x: Float[Tensor, "b n c"],
+        keys: Float[Tensor, "b k m e"],
+        values: Float[Tensor, "b k m e"],
+        bias: Float[Tensor, "..."] | None = None,
+    ) -> Float[Tensor, "b n c"]:
+        """Return what the tokens of `x` learn from keys and values that are known already."""
+        query = rearrange(self.query(x), "b n (k e) -> b k n e", k=self.heads)
+        heard = F.scaled_dot_product_attention(query, keys, values, attn_mask=bias)
+        return self.out(rearrange(heard, "b k n e -> b n (k e)"))
+
+
+class FeedForward(nn.Module):
+    """Two linear layers with GELU between."""
+
+    def __init__(self, channels: int, *, expansion: int = 2) -> None:
+        super().__init__()
+        self.widen = nn.Linear(channels, expansion * channels)
+        self.narrow = nn.Linear(expansion * channels, channels)
+
+    def forward(self, x: Float[Tensor, "... c"]) -> Float[Tensor, "... c"]:
+        """Return the transformed tokens."""
+        return self.narrow(F.gelu(self.widen(x)))
+
+
+class TimeBias(nn.Module):
+    """A learned score for every distance in frames, so that order in time can be told."""
+
+    def __init__(self, heads: int) -> None:
+        super().__init__()
+        self.table = nn.Parameter(torch.zeros(heads, 2 * TIME_REACH + 1))
+
+    def forward(self, times: Tensor) -> Float[Tensor, "k n n"]:
+        """Return the bias between tokens at the frame numbers `times [n]`."""
+        distance = (times[None, :] - times[:, None]).clamp(-TIME_REACH, TIME_REACH) + TIME_REACH
+        return self.table[:, distance]
+
+
+class PositionCode(nn.Module):
+    """Where a pixel is: Fourier features of its place in the picture, mapped to channels."""
+
+    def __init__(self, channels: int, octaves: int = 4) -> None:
+        super().__init__()
+        self.octaves = octaves
+        self.project = nn.Linear(4 * octaves, channels)
+
+    def forward(self, height: int, width: int) -> Float[Tensor, "hw c"]:
+        """Return the code of every position of an `height x width` grid, row by row."""
+        weight = self.project.weight
+        y = (torch.arange(height, device=weight.device, dtype=weight.dtype) + 0.5) / height
+        x = (torch.arange(width, device=weight.device, dtype=weight.dtype) + 0.5) / width
+        place = torch.stack(torch.meshgrid(y, x, indexing="ij"), dim=-1).reshape(-1, 2, 1)
+        octave = math.pi * 2.0 ** torch.arange(self.octaves, device=weight.device)
+        angle = (place * octave).flatten(1)
+        return self.project(torch.cat([angle.sin(), angle.cos()], dim=-1))

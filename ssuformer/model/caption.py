@@ -1,0 +1,175 @@
+"""The caption decoder: region tokens in, one sentence per region out, with a key-value cache.
+
+Axes: n regions, r region tokens, l caption tokens, c channels, k heads, e channels of a head,
+i layers, v vocabulary.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ssuformer.model.attention import Attention, FeedForward
+from ssuformer.model.config import ModelConfig
+from ssuformer.model.experts import PromptedExperts
+from ssuformer.tokenizer import BEGIN, END, PAD
+
+MASKED = -1e4
+
+
+@dataclass(frozen=True, slots=True)
+class Regions:
+    """What the caption decoder is told of each region."""
+
+    tokens: Float[Tensor, "n r c"]
+    scene: Float[Tensor, "n c"]
+    source: Float[Tensor, "n c"]
+
+    @property
+    def levels(self) -> Float[Tensor, "n 3 c"]:
+        """Return the vectors that prompt the experts: scene, source, region."""
+        return torch.stack([self.scene, self.source, self.tokens[:, 0]], dim=1)
+
+
+class Memory(NamedTuple):
+    """Keys and values of the regions for every layer `i`, and the vectors that prompt the experts."""
+
+    keys: Float[Tensor, "i n k r e"]
+    values: Float[Tensor, "i n k r e"]
+    levels: Float[Tensor, "n 3 c"]
+
+
+class Sentences(NamedTuple):
+    """Sentences in the making: a fixed-size cache, so that the loop exports as one ONNX Loop."""
+
+    step: Int[Tensor, ""]
+    last: Int[Tensor, "n"]
+    done: Bool[Tensor, "n"]
+    ids: Int[Tensor, "n l"]
+    scores: Float[Tensor, "n l"]
+    keys: Float[Tensor, "i n k l e"]
+    values: Float[Tensor, "i n k l e"]
+
+
+class CaptionLayer(nn.Module):
+    """Causal self-attention, attention on the region, and the experts (or a plain FFN)."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        c = config.channels
+        self.past = Attention(c, config.heads)
+        self.region = Attention(c, config.heads)
+        self.think = PromptedExperts(config) if config.mohe else FeedForward(c)
+        self.norms = nn.ModuleList(nn.LayerNorm(c) for _ in range(3))
+
+    def finish(
+        self, x: Tensor, region: tuple[Tensor, Tensor], levels: Float[Tensor, "n 3 c"]
+    ) -> tuple[Float[Tensor, "n l c"], Float[Tensor, ""]]:
+        """Return the tokens after the region was read and the experts were asked; balance loss."""
+        x = x + self.region.attend(self.norms[1](x), *region)
+        if isinstance(self.think, PromptedExperts):
+            answer, balance = self.think(self.norms[2](x), levels)
+            return x + answer, balance
+        return x + self.think(self.norms[2](x)), x.new_ones(())
+
+
+class CaptionDecoder(nn.Module):
+    """A small causal transformer over the sentence's tokens."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        c = config.channels
+        self.length = config.caption_tokens
+        self.heads = config.heads
+        self.words = nn.Embedding(config.vocabulary, c)
+        nn.init.normal_(self.words.weight, std=c**-0.5)
+        self.places = nn.Parameter(torch.randn(config.caption_tokens, c) * 0.02)
+        self.layers = nn.ModuleList(CaptionLayer(config) for _ in range(config.caption_layers))
+        self.norm = nn.LayerNorm(c)
+
+    def forward(
+        self, regions: Regions, tokens: Int[Tensor, "n l"]
+    ) -> tuple[Float[Tensor, "n l v"], Float[Tensor, ""]]:
+        """Return logits for the token after each of `tokens` (teacher forcing) and balance loss."""
+        length = tokens.shape[1]
+        x = self.words(tokens) + self.places[:length]
+        ahead = torch.ones(length, length, dtype=torch.bool, device=x.device).triu(1)
+        causal = torch.zeros(length, length, device=x.device).masked_fill(ahead, MASKED)
+        balance = x.new_zeros(())
+        for layer in self.layers:
+            x = x + layer.past(layer.norms[0](x), bias=causal)
+            x, cost = layer.finish(x, layer.region.keys_values(regions.tokens), regions.levels)
+            balance = balance + cost / len(self.layers)
+        return self._logits(x), balance
+
+    def _logits(self, x: Float[Tensor, "n l c"]) -> Float[Tensor, "n l v"]:
+        return F.linear(self.norm(x), self.words.weight)
+
+    @torch.no_grad()
+    def greedy(self, regions: Regions) -> tuple[Int[Tensor, "n l"], Float[Tensor, "n l"]]:
+        """Return the most likely token at every step and its log-probability."""
+        memory = self.remember(regions)
+        state = self.begin(regions)
+        while self.unfinished(state):
+            state = self.advance(state, memory)
+        return state.ids, state.scores
+
+    def remember(self, regions: Regions) -> Memory:
+        """Return what stays the same over the steps of a sentence."""
+        pairs = [layer.region.keys_values(regions.tokens) for layer in self.layers]
+        return Memory(
+            keys=torch.stack([keys for keys, _ in pairs]),
+            values=torch.stack([values for _, values in pairs]),
+            levels=regions.levels,
+        )
+
+    def begin(self, regions: Regions) -> Sentences:
+        """Return sentences that hold no word yet, with an empty cache of fixed size."""
+        n, device = regions.tokens.shape[0], regions.tokens.device
+        width = self.places.shape[1] // self.heads
+        cache = (len(self.layers), n, self.heads, self.length, width)
+        return Sentences(
+            step=torch.zeros((), dtype=torch.int64, device=device),
+            last=torch.full((n,), BEGIN, dtype=torch.int64, device=device),
+            done=torch.zeros(n, dtype=torch.bool, device=device),
+            ids=torch.full((n, self.length), PAD, dtype=torch.int64, device=device),
+            scores=torch.zeros(n, self.length, device=device),
+            keys=torch.zeros(cache, device=device),
+            values=torch.zeros(cache, device=device),
+        )
+
+    def unfinished(self, state: Sentences) -> Tensor:
+        """Return whether any sentence may still grow."""
+        return (state.step < self.length) & ~state.done.all()
+
+    def advance(self, state: Sentences, memory: Memory) -> Sentences:
+        """Return the sentences with one more token each; the cache is written in place of zeros."""
+        here = F.one_hot(state.step, self.length).to(state.scores.dtype)
+        now = torch.arange(self.length, device=here.device)
+        ahead = torch.where(now > state.step, MASKED, 0.0).unsqueeze(0)
+        x = (self.words(state.last) + here @ self.places).unsqueeze(1)
+        keys, values = [], []
+        for number, layer in enumerate(self.layers):
+            asked = layer.norms[0](x)
+            key, value = layer.past.keys_values(asked)
+            keys.append(state.keys[number] + key * here[:, None])
+            values.append(state.values[number] + value * here[:, None])
+            x = x + layer.past.attend(asked, keys[-1], values[-1], ahead)
+            x, _ = layer.finish(x, (memory.keys[number], memory.values[number]), memory.levels)
+        score, token = self._logits(x[:, 0]).log_softmax(dim=-1).max(dim=-1)
+        token = torch.where(state.done, PAD, token)
+        score = torch.where(state.done, 0.0, score)
+        return Sentences(
+            step=state.step + 1,
+            last=token,
+            done=state.done | (token == END),
+            ids=state.ids + token[:, None] * here.to(torch.int64),
+            scores=state.scores + score[:, None] * here,
+            keys=torch.stack(keys),
+            values=torch.stack(values),
+        )

@@ -1,0 +1,94 @@
+"""The sizes and switches of an SSUFormer, and the presets that have names."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+
+from ssuformer.contract import FRAME_SIZE, Dimensions
+from ssuformer.errors import ConfigError
+
+VISUAL_STRIDES = (4, 8, 16, 32)
+
+
+class ModelConfig(BaseModel):
+    """Everything that decides the shape of the weights; it travels with every checkpoint."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    preset: str = "tiny"
+    vision: Literal["convolutional", "pvt_v2"] = "convolutional"
+    vision_weights: str | None = None
+    """A hub name or a local folder of a published PVTv2; None starts from scratch."""
+    vision_widths: tuple[int, int, int, int] = (24, 48, 96, 192)
+    vision_depths: tuple[int, int, int, int] = (1, 1, 2, 1)
+    audio: Literal["small", "vggish"] = "small"
+    audio_tokens: PositiveInt = 4
+    """Audio tokens per second: one alone would always receive the whole of the attention."""
+    channels: PositiveInt = 128
+    heads: PositiveInt = 4
+    fusion_blocks: PositiveInt = 2
+    pixel_channels: PositiveInt = 24
+    queries: PositiveInt = 8
+    query_layers: PositiveInt = 2
+    mcm: bool = True
+    """Mask Collaboration Module: region tokens are taken under the predicted mask."""
+    detail_tokens: PositiveInt = 4
+    mohe: bool = True
+    """Mixture of Hierarchical-prompted Experts in place of the caption layers' FFN."""
+    experts_per_level: PositiveInt = 1
+    prompt_tokens: PositiveInt = 2
+    caption_layers: PositiveInt = 3
+    caption_tokens: PositiveInt = 28
+    categories: PositiveInt = Field(default=8)
+    vocabulary: PositiveInt = Field(default=256)
+
+    @property
+    def region_tokens(self) -> int:
+        """Return how many tokens tell of a region: pooled, position, query and details."""
+        return 3 + self.detail_tokens
+
+    @property
+    def dimensions(self) -> Dimensions:
+        """Return the sizes the engine contract needs."""
+        return Dimensions(
+            queries=self.queries,
+            mask_size=FRAME_SIZE // VISUAL_STRIDES[0],
+            categories=self.categories,
+            region_tokens=self.region_tokens,
+            channels=self.channels,
+            caption_tokens=self.caption_tokens,
+        )
+
+
+PRESETS = {
+    "tiny": ModelConfig(),
+    "base": ModelConfig(
+        preset="base",
+        vision="pvt_v2",
+        vision_widths=(64, 128, 320, 512),
+        vision_depths=(3, 4, 6, 3),
+        audio="vggish",
+        channels=256,
+        heads=8,
+        fusion_blocks=3,
+        pixel_channels=64,
+        queries=16,
+        query_layers=3,
+        detail_tokens=8,
+        experts_per_level=2,
+        caption_layers=4,
+        caption_tokens=40,
+    ),
+}
+
+
+def preset(name: str, *, categories: int, vocabulary: int, **changes: object) -> ModelConfig:
+    """Return a preset fitted to a data set; `changes` replace single fields."""
+    if name not in PRESETS:
+        raise ConfigError(f"no preset {name!r}; there are: {', '.join(PRESETS)}")
+    fields = PRESETS[name].model_dump() | changes
+    return ModelConfig.model_validate(
+        fields | {"categories": categories, "vocabulary": vocabulary}
+    )

@@ -1,0 +1,71 @@
+"""The Mixture of Hierarchical-prompted Experts (MoHE), in place of a caption layer's FFN.
+
+Our reconstruction: three levels of prompts, from the scene over the source to the region. The
+experts of a level read its prompt; a router picks two experts for every caption token.
+
+Axes: n sequences, l caption tokens, c channels, p prompt tokens, e experts.
+"""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ssuformer.model.attention import Attention, FeedForward
+from ssuformer.model.config import ModelConfig
+
+LEVELS = ("scene", "source", "region")
+CHOSEN = 2
+"""Experts that serve a token."""
+
+
+class Expert(nn.Module):
+    """Reads its level's prompt, then transforms the token."""
+
+    def __init__(self, channels: int, heads: int) -> None:
+        super().__init__()
+        self.read = Attention(channels, heads)
+        self.norm = nn.LayerNorm(channels)
+        self.mlp = FeedForward(channels)
+
+    def forward(
+        self, x: Float[Tensor, "n l c"], prompt: Float[Tensor, "n p c"]
+    ) -> Float[Tensor, "n l c"]:
+        """Return the expert's contribution."""
+        read = self.read(x, prompt)
+        return read + self.mlp(self.norm(x + read))
+
+
+class PromptedExperts(nn.Module):
+    """Prompts, experts and the router that chooses among them."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        c = config.channels
+        self.per_level = config.experts_per_level
+        self.learned = nn.Parameter(torch.randn(len(LEVELS), config.prompt_tokens, c) * 0.02)
+        self.project = nn.ModuleList(nn.Linear(c, c) for _ in LEVELS)
+        self.experts = nn.ModuleList(
+            Expert(c, config.heads) for _ in LEVELS for _ in range(self.per_level)
+        )
+        self.router = nn.Linear(2 * c, len(self.experts))
+
+    def forward(
+        self, x: Float[Tensor, "n l c"], levels: Float[Tensor, "n 3 c"]
+    ) -> tuple[Float[Tensor, "n l c"], Float[Tensor, ""]]:
+        """Return the experts' answer and the balance loss `E sum_e f_e P_e` (1 when balanced)."""
+        about = levels.mean(dim=1, keepdim=True).expand(-1, x.shape[1], -1)
+        share = self.router(torch.cat([x, about], dim=-1)).softmax(dim=-1)
+        best, chosen = share.topk(CHOSEN, dim=-1)
+        picked = F.one_hot(chosen, len(self.experts)).to(share.dtype)
+        weight = (picked * (best / best.sum(dim=-1, keepdim=True)).unsqueeze(-1)).sum(dim=-2)
+        answer = torch.zeros_like(x)
+        for number, expert in enumerate(self.experts):
+            level = number // self.per_level
+            vector = self.project[level](levels[:, level]).unsqueeze(1)
+            answer = answer + weight[..., number, None] * expert(x, self.learned[level] + vector)
+        frequency = picked.sum(dim=-2).mean(dim=(0, 1)) / CHOSEN
+        balance = len(self.experts) * (frequency * share.mean(dim=(0, 1))).sum()
+        return answer, balance

@@ -1,0 +1,53 @@
+"""Where sound and sight meet: self-attention within each, cross-attention between them.
+
+Axes: b clips, t frames, n visual tokens of a frame, s audio tokens of a second, c channels.
+"""
+
+from __future__ import annotations
+
+import torch
+from einops import rearrange
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from ssuformer.model.attention import Attention, FeedForward, TimeBias
+
+
+class FusionBlock(nn.Module):
+    """Each modality thinks, then listens to the other, then thinks again (pre-norm)."""
+
+    def __init__(self, channels: int, heads: int) -> None:
+        super().__init__()
+        self.visual_self = Attention(channels, heads)
+        self.audio_self = Attention(channels, heads)
+        self.visual_cross = Attention(channels, heads)
+        self.audio_cross = Attention(channels, heads)
+        self.visual_mlp = FeedForward(channels)
+        self.audio_mlp = FeedForward(channels)
+        self.when = TimeBias(heads)
+        self.visual_norms = nn.ModuleList(nn.LayerNorm(channels) for _ in range(3))
+        self.audio_norms = nn.ModuleList(nn.LayerNorm(channels) for _ in range(3))
+
+    def forward(
+        self, visual: Float[Tensor, "b t n c"], audio: Float[Tensor, "b t s c"]
+    ) -> tuple[Float[Tensor, "b t n c"], Float[Tensor, "b t s c"]]:
+        """Return both modalities, each informed by the other; audio also by its past and future."""
+        b, t, s = visual.shape[0], visual.shape[1], audio.shape[2]
+        times = torch.arange(t, device=audio.device).repeat_interleave(s)
+
+        sound = rearrange(audio, "b t s c -> b (t s) c")
+        sound = sound + self.audio_self(self.audio_norms[0](sound), bias=self.when(times))
+        sound = rearrange(sound, "b (t s) c -> (b t) s c", s=s)
+        sight = rearrange(visual, "b t n c -> (b t) n c")
+        sight = sight + self.visual_self(self.visual_norms[0](sight))
+
+        heard, seen = self.audio_norms[1](sound), self.visual_norms[1](sight)
+        sight = sight + self.visual_cross(seen, heard)
+        sound = sound + self.audio_cross(heard, seen)
+
+        sight = sight + self.visual_mlp(self.visual_norms[2](sight))
+        sound = sound + self.audio_mlp(self.audio_norms[2](sound))
+        return (
+            rearrange(sight, "(b t) n c -> b t n c", b=b),
+            rearrange(sound, "(b t) s c -> b t s c", b=b),
+        )

@@ -1,0 +1,117 @@
+"""SSUFormer: what sounds in every frame, where it is, and a sentence about it.
+
+Axes: b clips, t frames, h w pixels, q queries, k categories, r region tokens, n visual tokens,
+c channels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from einops import rearrange
+from jaxtyping import Float, UInt8
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ssuformer.model.attention import PositionCode
+from ssuformer.model.audio import AudioEncoder
+from ssuformer.model.caption import CaptionDecoder
+from ssuformer.model.config import ModelConfig
+from ssuformer.model.frontend import LogMel, PixelNorm
+from ssuformer.model.fusion import FusionBlock
+from ssuformer.model.mask_collaboration import MaskCollaboration
+from ssuformer.model.segmentation import MaskDecoder, PixelDecoder, QueryAnswer
+from ssuformer.model.vision import vision_encoder
+
+
+@dataclass(frozen=True, slots=True)
+class Segmented:
+    """What the segmentation half found, and what the description half and the losses need of it."""
+
+    answers: list[QueryAnswer]
+    queries: Float[Tensor, "b t q c"]
+    levels: tuple[Tensor, Tensor, Tensor]
+    visual: Float[Tensor, "bt n c"]
+    scene: Float[Tensor, "b t c"]
+    source: Float[Tensor, "b t c"]
+    heard: Float[Tensor, "b t k"]
+    """Category logits of the sound alone; for training only."""
+    seen: Float[Tensor, "bt k1 y x"]
+    """Category logits of every pixel at stride 8, the last one is background; for training only."""
+
+
+class SSUFormer(nn.Module):
+    """Encoders, fusion, mask decoder, mask collaboration and caption decoder."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        c = config.channels
+        _, middle, coarse, coarsest = config.vision_widths
+        self.pixel_norm = PixelNorm()
+        self.log_mel = LogMel()
+        self.vision = vision_encoder(config)
+        self.audio = AudioEncoder(config)
+        self.coarse = nn.Conv2d(coarse, c, 1)
+        self.coarsest = nn.Conv2d(coarsest, c, 1)
+        self.where = PositionCode(c)
+        self.fusion = nn.ModuleList(
+            FusionBlock(c, config.heads) for _ in range(config.fusion_blocks)
+        )
+        self.visual_norm = nn.LayerNorm(c)
+        self.audio_norm = nn.LayerNorm(c)
+        self.pixels = PixelDecoder(config)
+        self.masks = MaskDecoder(config)
+        self.mcm = MaskCollaboration(config)
+        self.caption = CaptionDecoder(config)
+        self.heard = nn.Linear(c, config.categories)
+        self.seen = nn.Conv2d(middle, config.categories + 1, 1)
+
+    def segment(
+        self, frames: UInt8[Tensor, "b t h w 3"], waveform: Float[Tensor, "b t samples"]
+    ) -> Segmented:
+        """Find what sounds in every frame; height and width are multiples of 32."""
+        b = frames.shape[0]
+        fine, middle, coarse, coarsest = self.vision(self.pixel_norm(frames))
+        audio = rearrange(self.audio(self.log_mel(waveform)), "(b t) s c -> b t s c", b=b)
+        heard = self.heard(audio.mean(dim=2))
+
+        height, width = coarse.shape[-2:]
+        context = F.interpolate(self.coarsest(coarsest), scale_factor=2.0, mode="nearest")
+        grid = self.coarse(coarse) + context
+        visual = rearrange(grid, "(b t) c h w -> b t (h w) c", b=b) + self.where(height, width)
+        for block in self.fusion:
+            visual, audio = block(visual, audio)
+        visual, audio = self.visual_norm(visual), self.audio_norm(audio)
+
+        fused = rearrange(visual, "b t (h w) c -> (b t) c h w", h=height, w=width)
+        pixels, details = self.pixels(fine, middle, fused)
+        queries, answers = self.masks(audio, visual, pixels)
+        return Segmented(
+            answers=answers,
+            queries=queries,
+            levels=(fine, details, fused),
+            visual=rearrange(visual, "b t n c -> (b t) n c"),
+            scene=visual.mean(dim=2),
+            source=audio.mean(dim=2),
+            heard=heard,
+            seen=self.seen(details),
+        )
+
+    def regions(
+        self, found: Segmented, masks: Float[Tensor, "b t q h w"]
+    ) -> Float[Tensor, "b t q r c"]:
+        """Return the region tokens under `masks`: the predicted ones, or in training the truth."""
+        return self.mcm(masks, found.queries, found.levels, found.visual)
+
+
+def parameters(model: nn.Module) -> int:
+    """Return how many numbers are learned."""
+    return sum(weight.numel() for weight in model.parameters())
+
+
+def union(answer: QueryAnswer) -> Float[Tensor, "b t h w"]:
+    """Return the probability of every pixel to belong to something that sounds."""
+    probability = answer.masks.sigmoid() * answer.sounding.sigmoid()[..., None, None]
+    return 1.0 - torch.prod(1.0 - probability, dim=2)

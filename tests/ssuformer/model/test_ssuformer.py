@@ -1,0 +1,193 @@
+"""What the model promises, whatever its weights: shapes, independence, gradients, listening."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from ssuformer.contract import caption_engine, segmentation_engine
+from ssuformer.model.caption import Regions
+from ssuformer.model.config import PRESETS, preset
+from ssuformer.model.ssuformer import Segmented, SSUFormer, parameters, union
+from ssuformer.tokenizer import BEGIN, END, PAD
+from tests.ssuformer.model.small_model import clips, small_config, small_model
+
+
+def test_the_shapes_are_those_of_the_contract() -> None:
+    model, size = small_model().eval(), small_config().dimensions
+
+    with torch.no_grad():
+        found = model.segment(*clips(2, 3, size=224))
+        tokens = model.regions(found, found.answers[-1].masks.sigmoid())
+
+    shapes = {
+        "mask_probability": found.answers[-1].masks.shape,
+        "sounding_probability": found.answers[-1].sounding.shape,
+        "category_logits": found.answers[-1].categories.shape,
+        "region_tokens": tokens.shape,
+        "scene_prompt": found.scene.shape,
+        "source_prompt": found.source.shape,
+    }
+    wanted = {tensor.name: tensor.shape(b=2, t=3) for tensor in segmentation_engine(size).outputs}
+    assert {name: tuple(shape) for name, shape in shapes.items()} == wanted
+
+
+def test_sentences_have_the_length_of_the_contract_and_end_once() -> None:
+    model, config = small_model().eval(), small_config()
+    regions = Regions(
+        torch.randn(5, config.region_tokens, 32), torch.randn(5, 32), torch.randn(5, 32)
+    )
+
+    ids, scores = model.caption.greedy(regions)
+
+    assert tuple(ids.shape) == caption_engine(config.dimensions).outputs[0].shape(n=5)
+    assert (scores <= 0).all()
+    for row in ids.tolist():
+        assert END not in row or set(row[row.index(END) + 1 :]) <= {PAD}
+
+
+def test_clips_of_a_batch_do_not_leak_into_each_other() -> None:
+    model = small_model().eval()
+    frames, waveform = clips(3, 2)
+
+    with torch.no_grad():
+        together = model.segment(frames, waveform)
+        alone = model.segment(frames[1:2], waveform[1:2])
+
+    torch.testing.assert_close(
+        together.answers[-1].masks[1:2], alone.answers[-1].masks, rtol=1e-4, atol=1e-4
+    )
+    torch.testing.assert_close(together.source[1:2], alone.source, rtol=1e-4, atol=1e-4)
+
+
+def test_frames_of_a_clip_do_inform_each_other() -> None:
+    model = small_model().eval()
+    frames, waveform = clips(1, 3)
+    changed = waveform.clone()
+    changed[:, 2] = 0.0
+
+    with torch.no_grad():
+        before = model.segment(frames, waveform).answers[-1].sounding[:, 0]
+        after = model.segment(frames, changed).answers[-1].sounding[:, 0]
+
+    assert (before - after).abs().max() > 1e-6
+
+
+def test_the_sound_changes_the_masks() -> None:
+    model = small_model().eval()
+    frames, waveform = clips(1, 2)
+
+    with torch.no_grad():
+        loud = union(model.segment(frames, waveform).answers[-1])
+        silent = union(model.segment(frames, torch.zeros_like(waveform)).answers[-1])
+
+    assert (loud - silent).abs().max() > 1e-4
+
+
+def all_outputs(model: SSUFormer, found: Segmented) -> torch.Tensor:
+    masks = found.answers[-1].masks.sigmoid()
+    tokens = model.regions(found, masks)
+    scene, source = (
+        x[:, :, None].expand(-1, -1, tokens.shape[2], -1).flatten(0, 2)
+        for x in (found.scene, found.source)
+    )
+    regions = Regions(tokens.flatten(0, 2), scene, source)
+    words = torch.arange(len(scene))[:, None] + torch.arange(8)  # all experts find some to serve
+    logits, balance = model.caption(regions, words % 40)
+    parts = [logits, balance, found.heard, found.seen]
+    for answer in found.answers:
+        parts += [answer.masks, answer.sounding, answer.categories]
+    return torch.stack([part.square().mean() for part in parts]).sum()
+
+
+@pytest.mark.parametrize("switches", [{}, {"mcm": False}, {"mohe": False}])
+def test_a_gradient_reaches_every_parameter(switches: dict[str, bool]) -> None:
+    model = small_model(**switches)
+    nn.init.constant_(model.mcm.gate, 0.5)  # zero at the start, which blocks what lies behind it
+
+    all_outputs(model, model.segment(*clips(2, 3))).backward()  # type: ignore[no-untyped-call]
+
+    without = {name for name, p in model.named_parameters() if p.grad is None or not p.grad.any()}
+    allowed = {
+        "mcm.nothing",
+        *(n for n, _ in model.named_parameters() if n.endswith("key_value.bias")),
+    }
+    assert without <= allowed
+
+
+def test_region_tokens_follow_the_mask_with_mcm_and_ignore_it_without() -> None:
+    frames, waveform = clips(1, 1)
+    difference = {}
+
+    for mcm in (True, False):
+        model = small_model(mcm=mcm).eval()
+        with torch.no_grad():
+            found = model.segment(frames, waveform)
+            left, right = torch.zeros(2, 1, 1, 4, 16, 16)
+            left[..., :8], right[..., 8:] = 1.0, 1.0
+            change = model.regions(found, left) - model.regions(found, right)
+        difference[mcm] = float(change.abs().max())
+
+    assert difference[True] > 0.1
+    assert difference[False] == 0.0
+
+
+def test_an_empty_mask_gives_the_token_of_no_source() -> None:
+    model = small_model().eval()
+    frames, waveform = clips(1, 1)
+
+    with torch.no_grad():
+        found = model.segment(frames, waveform)
+        tokens = model.regions(found, torch.zeros(1, 1, 4, 16, 16))
+
+    torch.testing.assert_close(tokens[0, 0, 2], model.mcm.nothing)
+
+
+def test_greedy_with_its_cache_says_what_full_decoding_says() -> None:
+    model, config = small_model().eval(), small_config()
+    torch.manual_seed(3)
+    regions = Regions(
+        torch.randn(4, config.region_tokens, 32), torch.randn(4, 32), torch.randn(4, 32)
+    )
+
+    cached, _ = model.caption.greedy(regions)
+    tokens = torch.full((4, 1), BEGIN)
+    for _ in range(config.caption_tokens):
+        logits, _ = model.caption(regions, tokens)
+        tokens = torch.cat([tokens, logits[:, -1:].argmax(-1)], dim=1)
+
+    for fast, slow in zip(cached.tolist(), tokens[:, 1:].tolist(), strict=True):
+        length = fast.index(END) + 1 if END in fast else len(fast)
+        assert fast[:length] == slow[:length]
+
+
+def test_tiny_has_at_most_twelve_million_parameters() -> None:
+    model = SSUFormer(preset("tiny", categories=60, vocabulary=1000))
+
+    assert parameters(model) <= 12_000_000
+
+
+def test_base_takes_a_pvt_from_a_local_folder(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    from transformers import PvtV2Backbone, PvtV2Config
+
+    sizes = PvtV2Config(
+        hidden_sizes=[8, 16, 24, 32], depths=[1, 1, 1, 1], num_attention_heads=[1, 2, 3, 4],
+        out_features=["stage1", "stage2", "stage3", "stage4"],
+    )  # fmt: skip
+    published = PvtV2Backbone(sizes)
+    published.save_pretrained(tmp_path)
+
+    model = small_model(vision="pvt_v2", vision_weights=str(tmp_path)).eval()
+    with torch.no_grad():
+        found = model.segment(*clips(1, 2))
+
+    assert found.answers[-1].masks.shape == (1, 2, 4, 16, 16)
+    loaded = dict(model.vision.backbone.named_parameters())  # type: ignore[union-attr, operator]
+    assert all(torch.equal(loaded[name], value) for name, value in published.named_parameters())
+
+
+def test_every_preset_is_complete() -> None:
+    names = {name: config.preset for name, config in PRESETS.items()}
+
+    assert names == {"tiny": "tiny", "base": "base"}
