@@ -1,0 +1,58 @@
+"""The joint score: a region counts only if its mask and its fact are both right.
+
+Everything is counted over *source-frames* (a source that sounds in a frame and is visible there)
+and over predicted regions. A region is *on* a source-frame if it is the one that overlaps it most,
+by an IoU of at least 0.5; a second region on the same source-frame is one too many.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from training.metrics.counts import harmonic_mean, share
+
+
+@dataclass(frozen=True, slots=True)
+class JointScores:
+    """What a `JointAccumulator` has measured."""
+
+    precision: float
+    """Of the predicted regions, those on a source and naming it."""
+    recall: float
+    """Of the source-frames, those with a region on them that names them."""
+    f1: float
+    """Harmonic mean of the two."""
+    fact_accuracy: float
+    """Of the source-frames with a region on them, those that it names."""
+    region_recall: float
+    """Of the source-frames, those with a region on them, whatever it says."""
+
+
+class JointAccumulator:
+    """Counts of regions, source-frames, matches and matches with the right fact."""
+
+    def __init__(self) -> None:
+        self._regions = 0
+        self._source_frames = 0
+        self._matched = 0
+        self._right = 0
+
+    def add(self, named_right: Sequence[bool], *, regions: int, source_frames: int) -> None:
+        """Take one frame: for each matched pair whether its fact is right, and how many of both."""
+        self._regions += regions
+        self._source_frames += source_frames
+        self._matched += len(named_right)
+        self._right += sum(named_right)
+
+    def scores(self) -> JointScores:
+        """Return the scores of all frames so far."""
+        precision = share(self._right, self._regions)
+        recall = share(self._right, self._source_frames)
+        return JointScores(
+            precision=precision,
+            recall=recall,
+            f1=harmonic_mean(precision, recall),
+            fact_accuracy=share(self._right, self._matched),
+            region_recall=share(self._matched, self._source_frames),
+        )

@@ -1,0 +1,166 @@
+"""Every score of an evaluation, from clips one by one to a flat table of stable names.
+
+A *source-frame* is a source that sounds in a frame and shows at least one pixel there; a predicted
+region is *on* it if it overlaps it most, by an IoU of at least 0.5, each region on one source-frame
+and the reverse. A share of nothing is 0: read scores beside their counts.
+
+    masks, union of all that sounds (`training.metrics.masks` has the two protocols)
+      j                  IoU at 0.5, mean over sounding frames
+      f                  F at the best threshold of each video, mean over videos
+      f_dataset          F at the best threshold of the whole set, mean over sounding frames
+      false_alarm_area   share of pixels predicted in silent frames (lower is better)
+    instances (`training.metrics.instances`), category taken from the classifier head
+      instance_ap50      average precision, mask IoU >= 0.5, mean over categories
+      instance_ap        the same, mean over IoU >= 0.5, 0.55, ..., 0.95
+      instance_j         IoU of each source-frame with its region of the same category
+    what is said, over source-frames that have a region on them
+      region_recall      of all source-frames, those that have one
+      category_accuracy  the classifier head names the source
+      fact_accuracy      the sentence names the source
+      where_accuracy, colour_accuracy, size_accuracy, company_accuracy
+                         the sentence tells this as the true one does, where the true one tells it
+      bleu_1 .. bleu_4, rouge_l (0..1), cider_d (0..10)
+                         the sentence against the true one
+    what is said, over all source-frames or regions
+      fact_recall        of all source-frames, those whose region names them in its sentence
+      joint_recall       the same number: mask and fact both right, of all source-frames
+      joint_precision    mask and fact both right, of all predicted regions
+      joint_f1           harmonic mean of the two
+    counts
+      scenes, frames, sounding_frames, silent_frames
+      source_frames, regions, sentences (pairs that BLEU, ROUGE-L and CIDEr-D saw)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy.typing as npt
+
+from training.metrics.counts import Mean
+from training.metrics.facts import ATTRIBUTES, CATEGORY, FactAccumulator
+from training.metrics.instances import InstanceAccumulator
+from training.metrics.joint import JointAccumulator
+from training.metrics.masks import MaskAccumulator, Protocol
+from training.metrics.regions import (
+    MATCH_IOU,
+    Region,
+    TrueRegion,
+    match,
+    pairwise_iou,
+    ranked,
+    true_regions,
+)
+from training.metrics.sentences import SentenceAccumulator
+from training.scene import Scene
+
+FactReader = Callable[[str], Mapping[str, object]]
+"""Reads a sentence: fact name -> value, the source it names under `category`."""
+
+
+class Evaluation:
+    """All scores of a model on a set of scenes; `facts` reads what a sentence tells."""
+
+    def __init__(self, *, facts: FactReader, protocol: Protocol = "frames") -> None:
+        self._read = facts
+        self._masks = MaskAccumulator(protocol)
+        self._instances = InstanceAccumulator()
+        self._joint = JointAccumulator()
+        self._attributes = FactAccumulator()
+        self._sentences = SentenceAccumulator()
+        self._category = Mean()
+        self._regions = 0
+        self._source_frames = 0
+
+    def add(
+        self, truth: Scene, *, regions: Sequence[Sequence[Region]], union: npt.NDArray[Any]
+    ) -> None:
+        """Take one clip: its truth, the regions of each frame, and `[t h w]` union probabilities.
+
+        Masks are as large as the truth's. ValueError if sizes or the number of frames differ.
+        """
+        _check(truth, regions)
+        self._masks.add(union, truth.sounding_mask())
+        for frame, predicted in enumerate(regions):
+            self._add_frame(ranked(predicted), true_regions(truth, frame))
+
+    def report(self) -> dict[str, float]:
+        """Return every score by name, as documented above; the names never change with the data."""
+        attributes = self._attributes.accuracies()
+        return {
+            **self._mask_scores(),
+            **self._instance_scores(),
+            **self._joint_scores(),
+            "category_accuracy": self._category.value,
+            **{f"{name}_accuracy": attributes[name] for name in ATTRIBUTES},
+            **self._sentence_scores(),
+            "source_frames": float(self._source_frames),
+            "regions": float(self._regions),
+        }
+
+    def _add_frame(self, regions: list[Region], truths: list[TrueRegion]) -> None:
+        self._regions += len(regions)
+        self._source_frames += len(truths)
+        self._instances.add(regions, truths)
+        pairs = match(pairwise_iou(regions, truths), least=MATCH_IOU)
+        named_right = [self._add_pair(regions[n], truths[m]) for n, m in pairs]
+        self._joint.add(named_right, regions=len(regions), source_frames=len(truths))
+
+    def _add_pair(self, region: Region, truth: TrueRegion) -> bool:
+        """Take a region and the source it is on; return whether its sentence names the source."""
+        said, true = self._facts(region.sentence), self._facts(truth.sentence)
+        self._category.add(region.category == truth.category)
+        self._attributes.add(said, true)
+        self._sentences.add(region.sentence, truth.sentence)
+        return said.get(CATEGORY) == truth.category
+
+    def _facts(self, sentence: str) -> Mapping[str, object]:
+        return self._read(sentence) if sentence else {}
+
+    def _mask_scores(self) -> dict[str, float]:
+        scores = self._masks.scores()
+        return {
+            "j": scores.j,
+            "f": scores.f,
+            "f_dataset": scores.f_dataset,
+            "false_alarm_area": scores.false_alarm_area,
+            "scenes": float(scores.videos),
+            "frames": float(scores.sounding_frames + scores.silent_frames),
+            "sounding_frames": float(scores.sounding_frames),
+            "silent_frames": float(scores.silent_frames),
+        }
+
+    def _instance_scores(self) -> dict[str, float]:
+        scores = self._instances.scores()
+        return {"instance_ap50": scores.ap50, "instance_ap": scores.ap, "instance_j": scores.j}
+
+    def _joint_scores(self) -> dict[str, float]:
+        scores = self._joint.scores()
+        return {
+            "region_recall": scores.region_recall,
+            "fact_accuracy": scores.fact_accuracy,
+            "fact_recall": scores.recall,
+            "joint_precision": scores.precision,
+            "joint_recall": scores.recall,
+            "joint_f1": scores.f1,
+        }
+
+    def _sentence_scores(self) -> dict[str, float]:
+        scores = self._sentences.scores()
+        return {
+            **{f"bleu_{n}": score for n, score in enumerate(scores.bleu, start=1)},
+            "rouge_l": scores.rouge_l,
+            "cider_d": scores.cider_d,
+            "sentences": float(scores.pairs),
+        }
+
+
+def _check(truth: Scene, regions: Sequence[Sequence[Region]]) -> None:
+    """Raise ValueError unless there is a list of regions per frame, each as large as the truth."""
+    t, h, w = truth.frames.shape[:3]
+    if len(regions) != t:
+        raise ValueError(f"regions of {len(regions)} frames for a scene of {t}")
+    wrong = {region.mask.shape for frame in regions for region in frame} - {(h, w)}
+    if wrong:
+        raise ValueError(f"region masks of {sorted(wrong)} in a scene of {(h, w)}")
