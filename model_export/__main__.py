@@ -1,0 +1,74 @@
+"""`python -m model_export CHECKPOINT --out triton_repo`: a checkpoint becomes two engines."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from torch import nn
+
+from model_export import parity, repository, to_onnx
+from model_export.graph import CaptionGraph, SegmentationGraph
+from ssuformer.contract import EngineSpec, caption_engine, segmentation_engine
+from ssuformer.errors import SsuError
+from ssuformer.manifest import Manifest, digest
+from ssuformer.model import checkpoint
+
+SEGMENTATION_SIZES = ({"b": 1, "t": 1}, {"b": 1, "t": 5}, {"b": 2, "t": 1}, {"b": 2, "t": 5})
+CAPTION_SIZES = ({"n": 1}, {"n": 7})
+
+
+def main(
+    folder: Annotated[Path, typer.Argument(metavar="CHECKPOINT", help="A checkpoint folder.")],
+    out: Annotated[Path, typer.Option(help="The model repository to write into.")],
+    version: Annotated[int, typer.Option(min=1, help="The version's number in the repository.")] = 1,
+) -> None:
+    """Export a checkpoint as the engines ssu_segmentation and ssu_caption, and prove them equal.
+
+    Example: `python -m model_export training/checkpoints/tiny --out triton_repo`
+    """
+    console = Console()
+    try:
+        differences = export(folder, out, version, console)
+    except SsuError as error:
+        console.print(f"[red]{error.code}[/]: {error.message}")
+        raise typer.Exit(1) from error
+    table = Table("output", "sizes", "largest difference", "allowed")
+    for d in differences:
+        table.add_row(d.output, d.sizes, f"{d.largest:.1e}", f"{d.allowed:.1e}")
+    console.print(table)
+
+
+def export(
+    folder: Path, out: Path, version: int, console: Console
+) -> list[parity.Difference]:
+    """Write both engines of a checkpoint and return how far they are from the model."""
+    model, manifest = checkpoint.load(folder)
+    size = manifest.dimensions
+    engines: tuple[tuple[nn.Module, EngineSpec, tuple[dict[str, int], ...]], ...] = (
+        (SegmentationGraph(model), segmentation_engine(size), SEGMENTATION_SIZES),
+        (CaptionGraph(model), caption_engine(size), CAPTION_SIZES),
+    )
+    differences = []
+    for graph, spec, sizes in engines:
+        path = repository.model_folder(out, spec, version) / repository.MODEL
+        with console.status(f"writing {path}"):
+            to_onnx.export(graph.eval(), spec, path, **{axis: n + 1 for axis, n in sizes[-1].items()})
+        with console.status(f"comparing {path} with the model"):
+            differences += parity.compare(graph, spec, path, sizes)
+        repository.write_config(out, spec)
+        _label(path, manifest)
+        console.print(f"{path}: {path.stat().st_size / 2**20:.1f} MiB")
+    return differences
+
+
+def _label(path: Path, manifest: Manifest) -> None:
+    digests = manifest.digests | {path.name: digest(path)}
+    manifest.model_copy(update={"digests": digests}).write(path.parent)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,57 @@
+"""Engine graphs to ONNX files, with the names and dynamic axes of the contract."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+from torch.export import Dim
+
+from ssuformer.contract import EngineSpec
+
+OPSET = 20
+
+Arrays = dict[str, npt.NDArray[np.generic]]
+
+
+def example_inputs(spec: EngineSpec, seed: int, **sizes: int) -> Arrays:
+    """Return random inputs of an engine: bytes for uint8, a normal distribution for floats."""
+    generator = np.random.default_rng(seed)
+    return {
+        tensor.name: generator.integers(0, 256, tensor.shape(**sizes), dtype=np.uint8)
+        if tensor.dtype == "uint8"
+        else generator.normal(0, 0.3, tensor.shape(**sizes)).astype(tensor.dtype)
+        for tensor in spec.inputs
+    }
+
+
+def export(graph: nn.Module, spec: EngineSpec, path: Path, **sizes: int) -> None:
+    """Write `graph` to `path` as one file; `sizes` of the traced example must each be at least 2."""
+    inputs = example_inputs(spec, 0, **sizes)
+    names = {tensor.name for tensor in spec.inputs}
+    axes = {
+        name: dict.fromkeys(dynamic, Dim.DYNAMIC)
+        for name, dynamic in spec.dynamic_axes.items()
+        if name in names
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            graph,
+            tuple(torch.from_numpy(array) for array in inputs.values()),
+            path,
+            dynamo=True,
+            opset_version=OPSET,
+            dynamic_shapes=tuple(axes[tensor.name] for tensor in spec.inputs),
+            input_names=[tensor.name for tensor in spec.inputs],
+            output_names=[tensor.name for tensor in spec.outputs],
+            external_data=False,
+            verbose=False,
+        )
