@@ -24,7 +24,9 @@ CAPTION_SIZES = ({"n": 1}, {"n": 7})
 def main(
     folder: Annotated[Path, typer.Argument(metavar="CHECKPOINT", help="A checkpoint folder.")],
     out: Annotated[Path, typer.Option(help="The model repository to write into.")],
-    version: Annotated[int, typer.Option(min=1, help="The version's number in the repository.")] = 1,
+    version: Annotated[
+        int, typer.Option(min=1, help="The version's number in the repository.")
+    ] = 1,
 ) -> None:
     """Export a checkpoint as the engines ssu_segmentation and ssu_caption, and prove them equal.
 
@@ -42,9 +44,7 @@ def main(
     console.print(table)
 
 
-def export(
-    folder: Path, out: Path, version: int, console: Console
-) -> list[parity.Difference]:
+def export(folder: Path, out: Path, version: int, console: Console) -> list[parity.Difference]:
     """Write both engines of a checkpoint and return how far they are from the model."""
     model, manifest = checkpoint.load(folder)
     size = manifest.dimensions
@@ -56,7 +56,9 @@ def export(
     for graph, spec, sizes in engines:
         path = repository.model_folder(out, spec, version) / repository.MODEL
         with console.status(f"writing {path}"):
-            to_onnx.export(graph.eval(), spec, path, **{axis: n + 1 for axis, n in sizes[-1].items()})
+            to_onnx.export(
+                graph.eval(), spec, path, **{axis: n + 1 for axis, n in sizes[-1].items()}
+            )
         with console.status(f"comparing {path} with the model"):
             differences += parity.compare(graph, spec, path, sizes)
         repository.write_config(out, spec)

@@ -1,4 +1,4 @@
-"""The two engines as modules with the contract's inputs and outputs: the model re-wired, not re-written."""
+"""The two engines as modules with the contract's inputs and outputs: re-wired, not re-written."""
 
 from __future__ import annotations
 
@@ -51,5 +51,9 @@ class CaptionGraph(nn.Module):
         def advance(*state: Tensor) -> tuple[Tensor, ...]:
             return tuple(self.decoder.advance(Sentences(*state), Memory(*memory)))
 
-        final = Sentences(*torch.while_loop(unfinished, advance, tuple(self.decoder.begin(regions))))
+        final = Sentences(
+            *torch.while_loop(  # type: ignore[no-untyped-call]
+                unfinished, advance, tuple(self.decoder.begin(regions))
+            )
+        )
         return final.ids, final.scores

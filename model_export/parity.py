@@ -58,7 +58,9 @@ def _in_torch(graph: nn.Module, inputs: Arrays) -> list[np.ndarray]:
 
 def _difference(name: str, sizes: str, expected: np.ndarray, got: np.ndarray) -> Difference:
     if expected.shape != got.shape or expected.dtype != got.dtype:
-        raise ParityError(f"{name} at {sizes}: {got.dtype}{got.shape}, not {expected.dtype}{expected.shape}")
+        raise ParityError(
+            f"{name} at {sizes}: {got.dtype}{got.shape}, not {expected.dtype}{expected.shape}"
+        )
     largest = float(np.abs(expected.astype(np.float64) - got).max(initial=0.0))
     if not np.issubdtype(expected.dtype, np.floating):
         allowed = 0.0
@@ -67,5 +69,7 @@ def _difference(name: str, sizes: str, expected: np.ndarray, got: np.ndarray) ->
         allowed = ABSOLUTE + RELATIVE * float(np.abs(expected).max(initial=0.0))
         agrees = np.allclose(got, expected, rtol=RELATIVE, atol=ABSOLUTE)
     if not agrees:
-        raise ParityError(f"{name} at {sizes} differs by {largest:.2e}", limit=allowed, actual=largest)
+        raise ParityError(
+            f"{name} at {sizes} differs by {largest:.2e}", limit=allowed, actual=largest
+        )
     return Difference(name, sizes, largest, allowed)

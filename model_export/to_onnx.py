@@ -31,7 +31,7 @@ def example_inputs(spec: EngineSpec, seed: int, **sizes: int) -> Arrays:
 
 
 def export(graph: nn.Module, spec: EngineSpec, path: Path, **sizes: int) -> None:
-    """Write `graph` to `path` as one file; `sizes` of the traced example must each be at least 2."""
+    """Write `graph` to `path` as one file; the traced `sizes` must each be at least 2."""
     inputs = example_inputs(spec, 0, **sizes)
     names = {tensor.name for tensor in spec.inputs}
     axes = {

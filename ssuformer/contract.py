@@ -33,7 +33,7 @@ class TensorSpec:
     axes: tuple[str | int, ...]
 
     def shape(self, **sizes: int) -> tuple[int, ...]:
-        """Return the shape with every dynamic axis replaced by its size, as in `shape(b=1, t=5)`."""
+        """Return the shape with a size for every dynamic axis, as in `shape(b=1, t=5)`."""
         return tuple(axis if isinstance(axis, int) else sizes[axis] for axis in self.axes)
 
 

@@ -1,4 +1,4 @@
-"""What travels with a set of weights: who made it, from what, how good it is, how it is to be fed."""
+"""What travels with weights: who made them, from what, how good they are, how to feed them."""
 
 from __future__ import annotations
 
@@ -57,7 +57,9 @@ class Manifest(BaseModel):
         try:
             return cls.model_validate_json(path.read_text())
         except FileNotFoundError as error:
-            raise ConfigError(f"{path} does not exist: not a checkpoint or engine folder") from error
+            raise ConfigError(
+                f"{path} does not exist: not a checkpoint or engine folder"
+            ) from error
         except ValidationError as error:
             raise ConfigError(f"{path} is not a manifest: {error}") from error
 

@@ -1,0 +1,1 @@
+"""SSUFormer in torch; read from `ssuformer.py` down."""

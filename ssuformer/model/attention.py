@@ -31,7 +31,7 @@ class Attention(nn.Module):
         self,
         x: Float[Tensor, "b n c"],
         context: Float[Tensor, "b m d"] | None = None,
-        bias: Float[Tensor, "..."] | None = None,
+        bias: Float[Tensor, ...] | None = None,
     ) -> Float[Tensor, "b n c"]:
         """Return what the tokens learn; `bias` is added to the scores, shaped like `[b k n m]`."""
         keys, values = self.keys_values(x if context is None else context)
@@ -41,7 +41,9 @@ class Attention(nn.Module):
         self, context: Float[Tensor, "b m d"]
     ) -> tuple[Float[Tensor, "b k m e"], Float[Tensor, "b k m e"]]:
         """Return keys and values of a context, to be used again for many queries."""
-        both = rearrange(self.key_value(context), "b m (two k e) -> two b k m e", two=2, k=self.heads)
+        both = rearrange(
+            self.key_value(context), "b m (two k e) -> two b k m e", two=2, k=self.heads
+        )
         return both[0], both[1]
 
     def attend(
@@ -49,7 +51,7 @@ class Attention(nn.Module):
         x: Float[Tensor, "b n c"],
         keys: Float[Tensor, "b k m e"],
         values: Float[Tensor, "b k m e"],
-        bias: Float[Tensor, "..."] | None = None,
+        bias: Float[Tensor, ...] | None = None,
     ) -> Float[Tensor, "b n c"]:
         """Return what the tokens of `x` learn from keys and values that are known already."""
         query = rearrange(self.query(x), "b n (k e) -> b k n e", k=self.heads)

@@ -7,7 +7,7 @@ i layers, v vocabulary.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -37,7 +37,7 @@ class Regions:
 
 
 class Memory(NamedTuple):
-    """Keys and values of the regions for every layer `i`, and the vectors that prompt the experts."""
+    """Keys and values of the regions for every layer, and what prompts the experts."""
 
     keys: Float[Tensor, "i n k r e"]
     values: Float[Tensor, "i n k r e"]
@@ -48,8 +48,8 @@ class Sentences(NamedTuple):
     """Sentences in the making: a fixed-size cache, so that the loop exports as one ONNX Loop."""
 
     step: Int[Tensor, ""]
-    last: Int[Tensor, "n"]
-    done: Bool[Tensor, "n"]
+    last: Int[Tensor, " n"]
+    done: Bool[Tensor, " n"]
     ids: Int[Tensor, "n l"]
     scores: Float[Tensor, "n l"]
     keys: Float[Tensor, "i n k l e"]
@@ -92,6 +92,10 @@ class CaptionDecoder(nn.Module):
         self.layers = nn.ModuleList(CaptionLayer(config) for _ in range(config.caption_layers))
         self.norm = nn.LayerNorm(c)
 
+    @property
+    def _stack(self) -> list[CaptionLayer]:
+        return cast(list[CaptionLayer], list(self.layers))
+
     def forward(
         self, regions: Regions, tokens: Int[Tensor, "n l"]
     ) -> tuple[Float[Tensor, "n l v"], Float[Tensor, ""]]:
@@ -101,7 +105,7 @@ class CaptionDecoder(nn.Module):
         ahead = torch.ones(length, length, dtype=torch.bool, device=x.device).triu(1)
         causal = torch.zeros(length, length, device=x.device).masked_fill(ahead, MASKED)
         balance = x.new_zeros(())
-        for layer in self.layers:
+        for layer in self._stack:
             x = x + layer.past(layer.norms[0](x), bias=causal)
             x, cost = layer.finish(x, layer.region.keys_values(regions.tokens), regions.levels)
             balance = balance + cost / len(self.layers)
@@ -121,7 +125,7 @@ class CaptionDecoder(nn.Module):
 
     def remember(self, regions: Regions) -> Memory:
         """Return what stays the same over the steps of a sentence."""
-        pairs = [layer.region.keys_values(regions.tokens) for layer in self.layers]
+        pairs = [layer.region.keys_values(regions.tokens) for layer in self._stack]
         return Memory(
             keys=torch.stack([keys for keys, _ in pairs]),
             values=torch.stack([values for _, values in pairs]),
@@ -154,7 +158,7 @@ class CaptionDecoder(nn.Module):
         ahead = torch.where(now > state.step, MASKED, 0.0).unsqueeze(0)
         x = (self.words(state.last) + here @ self.places).unsqueeze(1)
         keys, values = [], []
-        for number, layer in enumerate(self.layers):
+        for number, layer in enumerate(self._stack):
             asked = layer.norms[0](x)
             key, value = layer.past.keys_values(asked)
             keys.append(state.keys[number] + key * here[:, None])

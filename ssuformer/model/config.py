@@ -89,6 +89,4 @@ def preset(name: str, *, categories: int, vocabulary: int, **changes: object) ->
     if name not in PRESETS:
         raise ConfigError(f"no preset {name!r}; there are: {', '.join(PRESETS)}")
     fields = PRESETS[name].model_dump() | changes
-    return ModelConfig.model_validate(
-        fields | {"categories": categories, "vocabulary": vocabulary}
-    )
+    return ModelConfig.model_validate(fields | {"categories": categories, "vocabulary": vocabulary})

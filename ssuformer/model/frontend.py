@@ -32,6 +32,9 @@ LOG_FLOOR = 1e-3
 class PixelNorm(nn.Module):
     """Turn RGB bytes into zero-mean, unit-variance channels first."""
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(self) -> None:
         super().__init__()
         self.register_buffer("mean", torch.tensor(PIXEL_MEAN).view(1, 3, 1, 1))
@@ -60,6 +63,9 @@ def mel_filters() -> Float[np.ndarray, "f bins"]:
 
 class LogMel(nn.Module):
     """Log-mel spectrogram of one second, by a DFT written as a convolution (exports everywhere)."""
+
+    dft: Tensor
+    filters: Tensor
 
     def __init__(self) -> None:
         super().__init__()

@@ -92,7 +92,9 @@ class MaskCollaboration(nn.Module):
         area = (mass / (h * w)).sqrt()
         before = centre - torch.cat([centre[:, :1], centre[:, :-1]], dim=1)
         after = torch.cat([centre[:, 1:], centre[:, -1:]], dim=1) - centre
-        return torch.cat([4 * centre - 2, 4 * spread, 4 * area[..., None], 4 * before, 4 * after], -1)
+        return torch.cat(
+            [4 * centre - 2, 4 * spread, 4 * area[..., None], 4 * before, 4 * after], -1
+        )
 
     def _details(
         self,

@@ -78,7 +78,7 @@ class QueryLayer(nn.Module):
         visual: Float[Tensor, "bt n c"],
     ) -> Float[Tensor, "b t q c"]:
         """Return the queries, informed."""
-        b, t, q, _ = queries.shape
+        b, t = queries.shape[:2]
         x = rearrange(queries, "b t q c -> (b t) q c")
         x = x + self.hear(self.norms[0](x), audio)
         x = x + self.look(self.norms[1](x), visual)
@@ -98,9 +98,7 @@ class MaskDecoder(nn.Module):
         c = config.channels
         self.seeds = nn.Parameter(torch.randn(config.queries, c) * 0.5)
         self.from_audio = nn.Linear(c, c)
-        self.layers = nn.ModuleList(
-            QueryLayer(c, config.heads) for _ in range(config.query_layers)
-        )
+        self.layers = nn.ModuleList(QueryLayer(c, config.heads) for _ in range(config.query_layers))
         self.norm = nn.LayerNorm(c)
         self.mask = nn.Sequential(nn.Linear(c, c), nn.GELU(), nn.Linear(c, config.pixel_channels))
         self.mask_bias = nn.Linear(c, 1)

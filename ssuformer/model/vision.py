@@ -81,10 +81,9 @@ class PvtPyramid(nn.Module):
             )
         else:
             sizes = PvtV2Config(
-                hidden_sizes=list(config.vision_widths),
-                depths=list(config.vision_depths),
-                out_features=stages,
+                hidden_sizes=list(config.vision_widths), depths=list(config.vision_depths)
             )
+            sizes.out_features = stages
             self.backbone = PvtV2Backbone(sizes)
 
     def forward(self, x: Float[Tensor, "b 3 h w"]) -> Pyramid:

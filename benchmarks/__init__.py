@@ -1,0 +1,1 @@
+"""Performance, measured: two things in one run, as a ratio. Figures are kept in RESULTS.md."""

@@ -1,0 +1,62 @@
+"""How things are timed: warmed up, many times, middle and tail; a table, then a JSON line."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+
+from rich.console import Console
+from rich.table import Table
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Milliseconds of one thing, over `runs` runs."""
+
+    name: str
+    runs: int
+    least: float
+    p50: float
+    p95: float
+
+
+def measure(
+    things: dict[str, Callable[[], object]], *, runs: int, warm_up: int = 3
+) -> list[Timing]:
+    """Time each thing in turn, again and again, so that a busy moment hits all of them alike."""
+    taken: dict[str, list[float]] = {name: [] for name in things}
+    for number in range(warm_up + runs):
+        for name, thing in things.items():
+            began = time.perf_counter()
+            thing()
+            if number >= warm_up:
+                taken[name].append(1e3 * (time.perf_counter() - began))
+    return [summary(name, values) for name, values in taken.items()]
+
+
+def summary(name: str, milliseconds: list[float]) -> Timing:
+    """Return the least, the median and the 95th percentile of measured milliseconds."""
+    tail = (
+        statistics.quantiles(milliseconds, n=20)[-1] if len(milliseconds) > 1 else milliseconds[0]
+    )
+    return Timing(name, len(milliseconds), min(milliseconds), statistics.median(milliseconds), tail)
+
+
+def report(title: str, timings: list[Timing], **facts: object) -> None:
+    """Print a table with the ratio to the first row, then one JSON line."""
+    console = Console()
+    table = Table("", "runs", "least ms", "p50 ms", "p95 ms", "p50 / first", title=title)
+    for t in timings:
+        table.add_row(
+            t.name, str(t.runs), f"{t.least:.1f}", f"{t.p50:.1f}", f"{t.p95:.1f}",
+            f"{t.p50 / timings[0].p50:.2f}",
+        )  # fmt: skip
+    console.print(table)
+    machine = {"processor": platform.processor() or platform.machine(), "cores": os.cpu_count()}
+    line = {"title": title, "machine": machine, "timings": [asdict(t) for t in timings]}
+    print(json.dumps(line | facts))  # noqa: T201

@@ -1,0 +1,65 @@
+"""Who is let in: so many clips in work, so many waiting, and not one more."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+from service.metrics import Metrics
+from ssuformer.errors import Overloaded
+
+_SMOOTHING = 0.2
+_FIRST_GUESS_SECONDS = 2.0
+
+
+class Admission:
+    """A bounded queue in front of a bounded number of workers."""
+
+    def __init__(self, *, workers: int, queue_limit: int, metrics: Metrics) -> None:
+        self._workers = workers
+        self._limit = queue_limit
+        self._metrics = metrics
+        self._inside = 0
+        self._turns = asyncio.Semaphore(workers)
+        self._service_seconds = _FIRST_GUESS_SECONDS
+        metrics.queue_limit.set(queue_limit)
+
+    @contextmanager
+    def seat(self) -> Iterator[None]:
+        """Hold a place from the first byte to the last; raise Overloaded if there is none."""
+        if self._inside >= self._workers + self._limit:
+            self._metrics.admission_rejected.labels("queue_full").inc()
+            raise self._overloaded()
+        self._inside += 1
+        try:
+            yield
+        finally:
+            self._inside -= 1
+
+    async def take_turn(self) -> None:
+        """Wait for a worker; give it back with `turn_over`."""
+        with self._metrics.queue_depth.track_inprogress():
+            await self._turns.acquire()
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Be worked on; `take_turn` must have returned."""
+        began = time.monotonic()
+        try:
+            with self._metrics.in_work.track_inprogress():
+                yield
+        finally:
+            self._turns.release()
+            spent = time.monotonic() - began
+            self._service_seconds += _SMOOTHING * (spent - self._service_seconds)
+
+    def _overloaded(self) -> Overloaded:
+        waiting = self._inside - self._workers + 1
+        error = Overloaded(
+            f"{self._workers} clips are in work and {self._limit} are waiting; come again",
+            limit=self._limit,
+        )
+        error.retry_after = max(1.0, waiting * self._service_seconds / self._workers)
+        return error

@@ -1,0 +1,54 @@
+"""The application: `create_app(settings)`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TextIO
+
+from fastapi import FastAPI
+
+from service.access import AccessMiddleware
+from service.engines.engine import Engine
+from service.gateway import Gateway
+from service.problems import add_problem_handlers
+from service.routes import health, information, understand
+from service.settings import Settings
+
+_DESCRIPTION = (
+    "Send a clip; get back, for every second of it, the mask of each thing that *sounds*, with a "
+    "sentence about it. Errors are RFC 9457 problems with a stable `code`."
+)
+
+
+def create_app(
+    settings: Settings | None = None,
+    *,
+    engine: Engine | None = None,
+    log_stream: TextIO | None = None,
+) -> FastAPI:
+    """Return an application of its own; an engine may be given instead of the settings' one."""
+    gateway = Gateway.build(settings or Settings(), log_stream)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        try:
+            await gateway.start(engine)
+            yield
+        finally:
+            await gateway.stop()
+
+    app = FastAPI(
+        title="SSUFormer",
+        summary="Region-aware sound source understanding.",
+        description=_DESCRIPTION,
+        version="0.1.0",
+        lifespan=lifespan,
+        license_info={"name": "Apache-2.0"},
+    )
+    app.state.gateway = gateway
+    app.add_middleware(AccessMiddleware, metrics=gateway.metrics, log=gateway.log)
+    add_problem_handlers(app)
+    for routes in (understand, information, health):
+        app.include_router(routes.router)
+    return app

@@ -1,0 +1,133 @@
+"""The models in this very process, on onnxruntime: no server, no torch."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from service.engines.engine import (
+    CAPTION_OUTPUTS,
+    SEGMENTATION_OUTPUTS,
+    Captions,
+)
+from service.engines.repository import open_repository
+from ssuformer.contract import EngineSpec, TensorSpec, caption_engine, segmentation_engine
+from ssuformer.errors import EngineError, EngineMismatch, EngineUnavailable
+from ssuformer.manifest import Manifest
+from ssuformer.regions import Float, Segmentation
+
+_ONNX_TYPES = {"uint8": "tensor(uint8)", "int64": "tensor(int64)", "float32": "tensor(float)"}
+
+
+class OnnxEngine:
+    """Runs both graphs of a model repository; one inference at a time, each on all its threads."""
+
+    def __init__(self, repository: Path, *, threads: int) -> None:
+        """Load the newest version of both; raise EngineUnavailable or EngineMismatch."""
+        files = open_repository(repository)
+        self._manifest, self._digest = files.manifest, files.digest
+        size = self._manifest.dimensions
+        self._segmentation = _load(files.segmentation, segmentation_engine(size), threads)
+        self._caption = _load(files.caption, caption_engine(size), threads)
+        self._turn = asyncio.Semaphore(1)
+
+    @property
+    def manifest(self) -> Manifest:
+        """The label of the weights."""
+        return self._manifest
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 that tells these weights from any others."""
+        return self._digest
+
+    @property
+    def device(self) -> str:
+        """Where it computes: `cpu` or `gpu`."""
+        provider = self._segmentation.get_providers()[0]
+        return "cpu" if provider == "CPUExecutionProvider" else "gpu"
+
+    async def segment(self, frames: NDArray[np.uint8], waveform: Float) -> Segmentation:
+        """Find what sounds in a window: frames [t 224 224 3], a second of sound each [t 16000]."""
+        inputs = {"frames": frames[None], "waveform": waveform[None]}
+        outputs = await self._run(self._segmentation, SEGMENTATION_OUTPUTS, inputs)
+        return Segmentation(*(output[0] for output in outputs))
+
+    async def caption(
+        self, region_tokens: Float, scene_prompt: Float, source_prompt: Float
+    ) -> Captions:
+        """Describe regions: tokens [n r c], prompts [n c] of the frames they are in."""
+        inputs = {
+            "region_tokens": region_tokens,
+            "scene_prompt": scene_prompt,
+            "source_prompt": source_prompt,
+        }
+        return Captions(*await self._run(self._caption, CAPTION_OUTPUTS, inputs))
+
+    async def ready(self) -> bool:
+        """Return True: what is loaded into this process stays loaded."""
+        return True
+
+    async def close(self) -> None:
+        """Nothing to let go of before the process ends."""
+
+    async def _run(
+        self, session: ort.InferenceSession, names: tuple[str, ...], inputs: Mapping[str, Any]
+    ) -> list[NDArray[Any]]:
+        options = ort.RunOptions()
+        async with self._turn:
+            running = asyncio.create_task(
+                asyncio.to_thread(session.run, list(names), dict(inputs), options)
+            )
+            try:
+                outputs: list[NDArray[Any]] = await asyncio.shield(running)
+            except asyncio.CancelledError:
+                options.terminate = True
+                await asyncio.wait([running])
+                running.exception()
+                raise
+            except Exception as error:
+                raise EngineError(f"onnxruntime could not run the model: {error}") from error
+        return outputs
+
+
+def _load(file: Path, spec: EngineSpec, threads: int) -> ort.InferenceSession:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    try:
+        session = ort.InferenceSession(file, options, providers=["CPUExecutionProvider"])
+    except Exception as error:
+        raise EngineUnavailable(f"onnxruntime cannot load {file}: {error}") from error
+    _check(spec, file, found=session.get_inputs(), wanted=spec.inputs)
+    _check(spec, file, found=session.get_outputs(), wanted=spec.outputs)
+    return session
+
+
+def _check(
+    spec: EngineSpec, file: Path, *, found: list[Any], wanted: tuple[TensorSpec, ...]
+) -> None:
+    """Raise EngineMismatch unless names, types and fixed axes are those of the contract."""
+    tensors = {tensor.name: tensor for tensor in found}
+    if set(tensors) != {tensor.name for tensor in wanted}:
+        raise EngineMismatch(
+            f"{file} has tensors {sorted(tensors)}, {spec.name} wants {[w.name for w in wanted]}"
+        )
+    for want in wanted:
+        have = tensors[want.name]
+        fits = len(have.shape) == len(want.axes) and all(
+            isinstance(axis, str) or axis == side or isinstance(side, str | None)
+            for axis, side in zip(want.axes, have.shape, strict=True)
+        )
+        if not fits or have.type != _ONNX_TYPES[want.dtype]:
+            raise EngineMismatch(
+                f"{want.name} of {file} is {have.type} {have.shape}",
+                limit=f"{want.dtype} {want.axes}",
+                actual=f"{have.type} {have.shape}",
+            )

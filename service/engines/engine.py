@@ -1,0 +1,65 @@
+"""What the pipeline asks of a backend, whichever it is.
+
+Axes: t frames of one window, h w mask pixels, q queries, k categories, r region tokens, c channels,
+n regions, l caption tokens. The arrays are named as in `ssuformer.contract`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ssuformer.manifest import Manifest
+from ssuformer.regions import Float, Segmentation
+
+
+@dataclass(frozen=True, slots=True)
+class Captions:
+    """A sentence per region, as token ids [n l] with their log-probabilities [n l]."""
+
+    token_ids: NDArray[np.int64]
+    log_probability: Float
+
+
+SEGMENTATION_OUTPUTS = tuple(field.name for field in fields(Segmentation))
+CAPTION_OUTPUTS = tuple(field.name for field in fields(Captions))
+
+
+class Engine(Protocol):
+    """A backend with one set of weights loaded; raises EngineError when it cannot answer."""
+
+    @property
+    def manifest(self) -> Manifest:
+        """The label of the weights."""
+        ...
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 that tells these weights from any others."""
+        ...
+
+    @property
+    def device(self) -> str:
+        """Where it computes, for people and metrics: `cpu`, `gpu`."""
+        ...
+
+    async def segment(self, frames: NDArray[np.uint8], waveform: Float) -> Segmentation:
+        """Find what sounds in a window: frames [t 224 224 3], a second of sound each [t 16000]."""
+        ...
+
+    async def caption(
+        self, region_tokens: Float, scene_prompt: Float, source_prompt: Float
+    ) -> Captions:
+        """Describe regions: tokens [n r c], prompts [n c] of the frames they are in."""
+        ...
+
+    async def ready(self) -> bool:
+        """Return whether it would answer now."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of what it holds."""
+        ...

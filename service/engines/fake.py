@@ -1,0 +1,105 @@
+"""An engine that computes nothing: blobs that wander, sentences from a list. For tests and demos.
+
+Shapes come from the contract. Query 0 is heard wherever the sound is not silent; query 1 wherever
+the picture is bright. Both leave a disc that moves with time; the others stay quiet.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.engines.engine import Captions
+from ssuformer.contract import Dimensions, caption_engine, segmentation_engine
+from ssuformer.manifest import Manifest
+from ssuformer.regions import Float, Segmentation
+from ssuformer.tokenizer import Tokenizer
+
+_SENTENCES = ("a bell is ringing.", "a lamp is humming.")
+_AUDIBLE = 0.01
+_BRIGHT = 128
+
+
+class FakeEngine:
+    """Answers at once, always the same for the same input."""
+
+    def __init__(self) -> None:
+        tokenizer = Tokenizer.learn(_SENTENCES)
+        self._sentences = [tokenizer.encode(sentence) for sentence in _SENTENCES]
+        self._manifest = Manifest(
+            name="fake",
+            version="0",
+            created=datetime(2025, 1, 1, tzinfo=UTC),
+            git_revision="",
+            data_seed=0,
+            steps=0,
+            parameters=0,
+            dimensions=Dimensions(
+                queries=4,
+                mask_size=56,
+                categories=3,
+                region_tokens=2,
+                channels=8,
+                caption_tokens=16,
+            ),
+            categories=("bell", "lamp", "other"),
+            vocabulary=tokenizer.vocabulary,
+        )
+
+    @property
+    def manifest(self) -> Manifest:
+        """The label of weights that do not exist."""
+        return self._manifest
+
+    @property
+    def digest(self) -> str:
+        """Sixty-four zeros."""
+        return "0" * 64
+
+    @property
+    def device(self) -> str:
+        """Nowhere."""
+        return "none"
+
+    async def segment(self, frames: NDArray[np.uint8], waveform: Float) -> Segmentation:
+        """Find discs in a window: frames [t 224 224 3], a second of sound each [t 16000]."""
+        size, t = self._manifest.dimensions, len(frames)
+        spec = segmentation_engine(size)
+        blank = {out.name: np.zeros(out.shape(b=1, t=t)[1:], np.float32) for out in spec.outputs}
+        window = Segmentation(**blank)
+        loudness = np.abs(waveform).mean(1)
+        brightness = frames.mean((1, 2, 3))
+        window.sounding_probability[:, 0] = np.where(loudness > _AUDIBLE, 0.9, 0.05)
+        window.sounding_probability[:, 1] = np.where(brightness > _BRIGHT, 0.8, 0.05)
+        y, x = np.mgrid[: size.mask_size, : size.mask_size] / size.mask_size
+        for i, shift in enumerate(loudness):
+            for query in (0, 1):
+                away = np.hypot(y - 0.3 - 0.4 * query, x - 0.3 - 0.2 * min(float(shift), 1))
+                window.mask_probability[i, query] = 1 / (1 + np.exp(50 * (away - 0.15)))
+        for query in range(size.queries):
+            window.category_logits[:, query, min(query, size.categories - 1)] = 5
+            window.region_tokens[:, query] = query
+        return window
+
+    async def caption(
+        self,
+        region_tokens: Float,
+        scene_prompt: Float,  # noqa: ARG002
+        source_prompt: Float,  # noqa: ARG002
+    ) -> Captions:
+        """Give each region the sentence of its query."""
+        spec = caption_engine(self._manifest.dimensions)
+        ids, scores = (np.zeros(out.shape(n=len(region_tokens))) for out in spec.outputs)
+        for row, query in enumerate(region_tokens[:, 0, 0].astype(int)):
+            sentence = self._sentences[query % len(self._sentences)]
+            ids[row, : len(sentence)] = sentence
+        return Captions(ids.astype(np.int64), scores.astype(np.float32))
+
+    async def ready(self) -> bool:
+        """Return True."""
+        return True
+
+    async def close(self) -> None:
+        """Nothing to let go of."""

@@ -1,0 +1,111 @@
+"""What can be seen from outside: every metric of the gateway, in a registry of its own."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from service.stages import StageClock
+
+_REQUEST_BUCKETS = (
+    *(0.05, 0.1, 0.25, 0.5, 0.75, 1, 1.5, 2, 3, 5, 7.5),
+    *(10, 15, 20, 30, 45, 60, 90, 120, 180, 300),
+)
+_STAGE_BUCKETS = (
+    *(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5),
+    *(1, 2.5, 5, 10, 30, 60, 120),
+)
+
+
+class Metrics:
+    """Counters, gauges and histograms of one application."""
+
+    def __init__(self) -> None:
+        self.registry = registry = CollectorRegistry()
+        self.requests = Counter(
+            "ssu_requests", "Requests answered.", ("route", "code", "outcome"), registry=registry
+        )
+        self.request_duration = Histogram(
+            "ssu_request_duration_seconds",
+            "From the first byte in to the last byte out.",
+            ("route", "outcome"),
+            buckets=_REQUEST_BUCKETS,
+            registry=registry,
+        )
+        self.stage_duration = Histogram(
+            "ssu_stage_duration_seconds",
+            "Time a request spent in a stage.",
+            ("stage", "backend"),
+            buckets=_STAGE_BUCKETS,
+            registry=registry,
+        )
+        self.engine_duration = Histogram(
+            "ssu_engine_infer_duration_seconds",
+            "One inference.",
+            ("engine", "device"),
+            buckets=_STAGE_BUCKETS,
+            registry=registry,
+        )
+        self.engine_batch = Histogram(
+            "ssu_engine_batch_size",
+            "Frames or regions in one inference.",
+            ("engine",),
+            buckets=(1, 2, 4, 8, 16, 32, 64, 128),
+            registry=registry,
+        )
+        self.clip_duration = Histogram(
+            "ssu_clip_duration_seconds",
+            "Duration of the clips.",
+            buckets=(1, 2, 5, 10, 20, 30, 60, 120, 300, 600),
+            registry=registry,
+        )
+        self.clip_bytes = Histogram(
+            "ssu_clip_bytes",
+            "Size of the clips.",
+            buckets=tuple(4.0**power * 2**16 for power in range(9)),
+            registry=registry,
+        )
+        self._add_counters(registry)
+        self._add_gauges(registry)
+
+    def _add_counters(self, registry: CollectorRegistry) -> None:
+        self.input_rejected = Counter(
+            "ssu_input_rejected",
+            "Requests refused for what they hold.",
+            ("code",),
+            registry=registry,
+        )
+        self.warnings = Counter(
+            "ssu_warnings", "Warnings in answers.", ("code",), registry=registry
+        )
+        self.admission_rejected = Counter(
+            "ssu_admission_rejected", "Requests not let in.", ("reason",), registry=registry
+        )
+        self.cancelled = Counter(
+            "ssu_cancelled", "Requests given up.", ("stage", "cause"), registry=registry
+        )
+        self.decode_exits = Counter(
+            "ssu_decode_child_exits", "Ends of decoding processes.", ("reason",), registry=registry
+        )
+
+    def _add_gauges(self, registry: CollectorRegistry) -> None:
+        self.queue_depth = Gauge("ssu_queue_depth", "Clips waiting.", registry=registry)
+        self.queue_limit = Gauge("ssu_queue_limit", "Clips that may wait.", registry=registry)
+        self.in_work = Gauge("ssu_in_work", "Clips being worked on.", registry=registry)
+        self.engine_up = Gauge("ssu_engine_up", "1 if the engine answers.", registry=registry)
+        self.engine_last_success = Gauge(
+            "ssu_engine_last_success_timestamp_seconds",
+            "When the engine answered last.",
+            ("engine",),
+            registry=registry,
+        )
+        self.model_info = Gauge(
+            "ssu_model_info",
+            "The loaded weights.",
+            ("name", "version", "digest"),
+            registry=registry,
+        )
+
+    def observe_stages(self, clock: StageClock, backend: str) -> None:
+        """Count what one request spent in each stage."""
+        for stage, seconds in clock.seconds.items():
+            self.stage_duration.labels(stage, backend).observe(seconds)

@@ -1,0 +1,56 @@
+"""What a client may ask for beside the clip; everything else is refused."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+MaskFormat = Literal["rle", "rle_uncompressed", "polygon", "png", "none"]
+MaskSize = Literal["engine", "source"]
+
+
+class Options(BaseModel):
+    """The query of `POST /understand`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    fps: float | None = Field(
+        default=None,
+        ge=0.1,
+        le=10,
+        description="Frames to look at per second; as the model was trained if it is left out.",
+    )
+    mask_format: MaskFormat = Field(
+        default="rle",
+        description=(
+            "`rle`: COCO's compressed run-lengths; `rle_uncompressed`: the same as numbers; "
+            "`polygon`: closed rings `[x0, y0, x1, y1, ...]`, to be filled even-odd; "
+            "`png`: black and white, in base64; `none`: boxes and areas alone."
+        ),
+    )
+    mask_size: MaskSize = Field(
+        default="engine",
+        description=(
+            "`engine`: masks and boxes in the model's own frame of 224x224, to which the clip is "
+            "stretched; `source`: in the pixels of the clip as it is displayed."
+        ),
+    )
+    min_score: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="Leave out regions that sound with a smaller probability.",
+    )
+    captions: bool = Field(default=True, description="Whether to describe the regions.")
+    start: float = Field(default=0.0, ge=0, description="Begin here, in seconds of the clip.")
+    end: float | None = Field(default=None, gt=0, description="End here, in seconds of the clip.")
+    deadline: float | None = Field(
+        default=None, gt=0, description="Give up after so many seconds: 504. Capped by the server."
+    )
+
+    @model_validator(mode="after")
+    def _starts_before_it_ends(self) -> Self:
+        if self.end is not None and self.end <= self.start:
+            raise ValueError(f"end is {self.end:g}, which is not after start, {self.start:g}")
+        return self

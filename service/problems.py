@@ -1,0 +1,154 @@
+"""Errors as the client sees them: RFC 9457 problems, and the one table of HTTP status codes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+
+from ssuformer import errors
+
+CLIENT_CLOSED_REQUEST = 499
+"""Nobody reads it: the client has left. It is for the log and the metrics."""
+
+STATUS: Mapping[type[errors.SsuError], int] = {
+    errors.SsuError: 500,
+    errors.ClipError: 422,
+    errors.ClipEmpty: 400,
+    errors.ClipUnreadable: 422,
+    errors.ClipUnsupported: 415,
+    errors.ClipHasNoVideo: 422,
+    errors.ClipTruncated: 422,
+    errors.ClipTooLarge: 413,
+    errors.OptionError: 422,
+    errors.DecodeTimeout: 422,
+    errors.DecodeFailed: 422,
+    errors.EngineError: 502,
+    errors.EngineUnavailable: 503,
+    errors.EngineMismatch: 503,
+    errors.DeadlineExceeded: 504,
+    errors.Overloaded: 429,
+    errors.ConfigError: 500,
+    errors.ParityError: 500,
+}
+
+
+class Problem(BaseModel):
+    """An error for people (`detail`) and for programs (`code`, `limit`, `actual`)."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str = Field(default="about:blank", description="Always `about:blank`; see `code`.")
+    title: str = Field(description="The name of the status.", examples=["Content Too Large"])
+    status: int = Field(description="The HTTP status code.", examples=[413])
+    code: str = Field(description="Stable; switch on this.", examples=["clip_too_large"])
+    detail: str = Field(
+        description="What, which, and the limit.",
+        examples=["a frame has 8192x4320 pixels, the limit is 9437184 in all"],
+    )
+    limit: float | str | None = Field(
+        default=None, description="The limit that was crossed, if any."
+    )
+    actual: float | str | None = Field(default=None, description="What was sent instead.")
+
+
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    status: {
+        "description": ", ".join(sorted(k.code for k, v in STATUS.items() if v == status)),
+        "content": {"application/problem+json": {"schema": Problem.model_json_schema()}},
+    }
+    for status in sorted(set(STATUS.values()))
+}
+"""For a route's `responses`: every problem it may answer with."""
+
+
+def problem(
+    status: int,
+    code: str,
+    detail: str,
+    *,
+    limit: float | str | None = None,
+    actual: float | str | None = None,
+    headers: Mapping[str, str] | None = None,
+    **more: object,
+) -> Response:
+    """Return a problem as a response."""
+    body = Problem(
+        title=_title(status),
+        status=status,
+        code=code,
+        detail=detail,
+        limit=limit,
+        actual=actual,
+        **more,  # type: ignore[arg-type]
+    )
+    return JSONResponse(
+        body.model_dump(exclude_none=True),
+        status_code=status,
+        headers=headers,
+        media_type="application/problem+json",
+    )
+
+
+def _title(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "Client Closed Request"
+
+
+def add_problem_handlers(app: FastAPI) -> None:
+    """Have the application answer every error with a problem."""
+    app.add_exception_handler(errors.SsuError, _on_deliberate)
+    app.add_exception_handler(RequestValidationError, _on_invalid)
+    app.add_exception_handler(HTTPException, _on_http)
+    app.add_exception_handler(ClientDisconnect, _on_disconnect)
+    app.add_exception_handler(Exception, _on_accident)
+
+
+async def _on_deliberate(request: Request, error: Exception) -> Response:
+    if not isinstance(error, errors.SsuError):
+        raise error
+    status = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+    request.state.code = error.code
+    after = error.retry_after
+    headers = {} if after is None else {"Retry-After": str(max(1, round(after)))}
+    return problem(
+        status, error.code, error.message, limit=error.limit, actual=error.actual, headers=headers
+    )
+
+
+async def _on_invalid(request: Request, error: Exception) -> Response:
+    found = error.errors() if isinstance(error, RequestValidationError) else []
+    wrong = [
+        {"option": ".".join(str(part) for part in item["loc"][1:]), "message": item["msg"]}
+        for item in found
+    ]
+    request.state.code = errors.OptionError.code
+    detail = "; ".join(f"{item['option']}: {item['message']}" for item in wrong)
+    return problem(STATUS[errors.OptionError], errors.OptionError.code, detail, errors=wrong)
+
+
+async def _on_http(request: Request, error: Exception) -> Response:
+    if not isinstance(error, HTTPException):
+        raise error
+    code = _title(error.status_code).lower().replace(" ", "_")
+    request.state.code = code
+    return problem(error.status_code, code, str(error.detail), headers=error.headers)
+
+
+async def _on_disconnect(request: Request, error: Exception) -> Response:
+    request.state.code = "client_closed_request"
+    return problem(CLIENT_CLOSED_REQUEST, "client_closed_request", str(error) or "the client left")
+
+
+async def _on_accident(request: Request, error: Exception) -> Response:  # noqa: ARG001
+    request.state.code = errors.SsuError.code
+    return problem(500, errors.SsuError.code, "something went wrong here; it was written down")

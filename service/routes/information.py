@@ -1,0 +1,57 @@
+"""What is accepted, what is loaded, what can be measured."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request, Response
+from prometheus_client.exposition import choose_encoder
+
+from service.routes.dependencies import GatewayDep
+from service.schemas import Accepted, LoadedModel, Models
+from ssuformer.media import AUDIO_CODECS, FORMATS, VIDEO_CODECS
+
+router = APIRouter(tags=["information"])
+
+
+@router.get("/limits", summary="What is accepted")
+async def limits(gateway: GatewayDep) -> Accepted:
+    """Return the caps on a clip; over one of them it is 413 `clip_too_large`."""
+    settings = gateway.settings
+    return Accepted(
+        bytes=settings.max_bytes,
+        pixels=settings.max_pixels,
+        frames=settings.max_frames,
+        seconds=settings.max_seconds,
+        deadline_seconds=settings.deadline_seconds,
+        queue=settings.queue_limit,
+        formats=FORMATS.split(","),
+        video_codecs=sorted(VIDEO_CODECS),
+        audio_codecs=[*sorted(AUDIO_CODECS), "pcm_*", "adpcm_*"],
+    )
+
+
+@router.get("/models", summary="What is loaded")
+async def models(gateway: GatewayDep) -> Models:
+    """Return the weights that answer, with how good they were measured to be."""
+    manifest = gateway.engine.manifest
+    loaded = LoadedModel(
+        name=manifest.name,
+        version=manifest.version,
+        digest=gateway.engine.digest,
+        device=gateway.engine.device,
+        created=manifest.created.isoformat(),
+        parameters=manifest.parameters,
+        categories=manifest.categories,
+        frames_per_second=manifest.frames_per_second,
+        window_frames=manifest.window_frames,
+        sounding_threshold=manifest.thresholds.sounding,
+        mask_threshold=manifest.thresholds.mask,
+        metrics=manifest.metrics,
+    )
+    return Models(models=[loaded])
+
+
+@router.get("/metrics", summary="Prometheus metrics", response_class=Response)
+async def metrics(request: Request, gateway: GatewayDep) -> Response:
+    """Return all metrics, as OpenMetrics if that is asked for."""
+    encode, kind = choose_encoder(request.headers.get("accept", ""))
+    return Response(encode(gateway.metrics.registry), headers={"Content-Type": kind})

@@ -1,0 +1,86 @@
+"""`POST /understand`: a clip in, masks and sentences out."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+from starlette.requests import ClientDisconnect
+
+from service.gateway import Gateway
+from service.intake import FIELD, Upload, closing, receive
+from service.lifetime import within
+from service.options import Options
+from service.problems import PROBLEMS
+from service.routes.dependencies import GatewayDep
+from service.schemas import Understanding
+from service.stages import StageClock
+from ssuformer.errors import DeadlineExceeded
+
+router = APIRouter(tags=["understanding"])
+
+_CLIP = {"type": "string", "format": "binary", "description": "The clip."}
+_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {"type": "object", "required": [FIELD], "properties": {FIELD: _CLIP}}
+            },
+            "video/*": {"schema": _CLIP},
+            "application/octet-stream": {"schema": _CLIP},
+        },
+    }
+}
+
+
+@router.post(
+    "/understand",
+    response_model=Understanding,
+    responses=PROBLEMS,
+    openapi_extra=_BODY,
+    summary="Find what sounds in every second of a clip, and say it",
+)
+async def understand(
+    request: Request, options: Annotated[Options, Query()], gateway: GatewayDep
+) -> Response:
+    """Take a clip as multipart field `file` or as the raw body, and answer when it is done."""
+    clock = StageClock()
+    try:
+        with gateway.admission.seat():
+            return await _answer(request, options, gateway, clock)
+    except (ClientDisconnect, DeadlineExceeded) as error:
+        cause = "deadline" if isinstance(error, DeadlineExceeded) else "disconnect"
+        gateway.metrics.cancelled.labels(clock.current, cause).inc()
+        raise
+    finally:
+        gateway.metrics.observe_stages(clock, gateway.settings.engine)
+        request.state.stages_ms = clock.milliseconds()
+
+
+async def _answer(
+    request: Request, options: Options, gateway: Gateway, clock: StageClock
+) -> Response:
+    longest = gateway.settings.deadline_seconds
+    seconds = min(options.deadline or longest, longest)
+    with clock.stage("upload"):
+        reading = receive(request, limit=gateway.settings.max_bytes)
+        upload = await within(seconds, reading, clock=clock, client=None)
+    gateway.metrics.clip_bytes.observe(upload.size)
+    async with closing(upload):
+        work = _understand(upload, options, gateway, clock)
+        body = await within(seconds, work, clock=clock, client=request)
+    headers = {"Server-Timing": clock.server_timing()}
+    return Response(body, media_type="application/json", headers=headers)
+
+
+async def _understand(
+    upload: Upload, options: Options, gateway: Gateway, clock: StageClock
+) -> bytes:
+    with clock.stage("queue"):
+        await gateway.admission.take_turn()
+    async with gateway.admission.turn():
+        understanding = await gateway.pipeline.understand(upload.descriptor, options, clock)
+        with clock.stage("encode"):
+            return (await asyncio.to_thread(understanding.model_dump_json)).encode()

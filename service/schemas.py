@@ -1,0 +1,160 @@
+"""The answer of the service, field by field."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class RleMask(_Answer):
+    """COCO's compressed run-lengths: `pycocotools.mask.decode` reads it."""
+
+    size: tuple[int, int] = Field(description="Height, width.", examples=[[224, 224]])
+    counts: str = Field(examples=["Zo5Q1d6O1N2O1N2N2O0O2O"])
+
+
+class PlainRleMask(_Answer):
+    """Lengths of runs down the columns: background, mask, background, ..."""
+
+    size: tuple[int, int] = Field(description="Height, width.")
+    counts: list[int]
+
+
+class PolygonMask(_Answer):
+    """Closed rings along pixel edges, to be filled even-odd; holes are rings too."""
+
+    size: tuple[int, int] = Field(description="Height, width.")
+    rings: list[list[int]] = Field(description="`[x0, y0, x1, y1, ...]` each.")
+
+
+class PngMask(_Answer):
+    """A black-and-white PNG in base64."""
+
+    size: tuple[int, int] = Field(description="Height, width.")
+    png: str
+
+
+class Region(_Answer):
+    """One thing that sounds, in one frame."""
+
+    track: int = Field(description="The same source has the same number in all frames.")
+    score: float = Field(description="Probability that it sounds now.", examples=[0.93])
+    category: str = Field(examples=["dog"])
+    bbox: tuple[int, int, int, int] = Field(description="x, y, width, height, in mask pixels.")
+    area: int = Field(description="Pixels of the mask.")
+    mask: RleMask | PlainRleMask | PolygonMask | PngMask | None
+    description: str | None = Field(examples=["a dog is barking on the left."])
+
+
+class Frame(_Answer):
+    """One moment of the clip and what sounds in it."""
+
+    time: float = Field(description="Seconds from the start of the clip.", examples=[0.5])
+    regions: list[Region]
+
+
+class Interval(_Answer):
+    """From when to when, in seconds."""
+
+    start: float
+    end: float
+
+
+class Sentence(Interval):
+    """What is said of a source while it does not change."""
+
+    text: str
+
+
+class Track(_Answer):
+    """One source over the whole clip."""
+
+    id: int
+    category: str
+    intervals: list[Interval] = Field(description="When it sounds.")
+    sentences: list[Sentence]
+
+
+class ClipFacts(_Answer):
+    """What was learnt about the clip."""
+
+    duration: float = Field(description="Seconds.")
+    width: int = Field(description="Pixels, as displayed: upright, with square pixels.")
+    height: int
+    rotation: int = Field(description="Degrees counter-clockwise that were applied.")
+    audio: bool = Field(description="Whether there is a sound track.")
+    fps: float | None = Field(description="Average frames per second of the clip, if stated.")
+    video_codec: str
+    audio_codec: str | None
+
+
+class ModelFacts(_Answer):
+    """Whose answer this is."""
+
+    name: str
+    version: str
+    digest: str = Field(description="SHA-256 of the weights.")
+
+
+class Notice(_Answer):
+    """Something to know about this answer."""
+
+    code: str = Field(examples=["no_audio"])
+    message: str
+
+
+class Understanding(_Answer):
+    """What sounds in a clip, where, when, and in words."""
+
+    clip: ClipFacts
+    model: ModelFacts
+    sampled_fps: float = Field(description="Frames looked at per second.")
+    mask_size: tuple[int, int] = Field(description="Height, width of all masks and boxes.")
+    timings_ms: dict[str, float] = Field(description="Milliseconds per stage, and in all.")
+    warnings: list[Notice]
+    frames: list[Frame]
+    tracks: list[Track]
+
+
+class LoadedModel(ModelFacts):
+    """A set of weights that is ready to answer."""
+
+    device: str
+    created: str
+    parameters: int
+    categories: tuple[str, ...]
+    frames_per_second: float
+    window_frames: int
+    sounding_threshold: float
+    mask_threshold: float
+    metrics: dict[str, dict[str, float]]
+
+
+class Models(_Answer):
+    """All weights that are loaded."""
+
+    models: list[LoadedModel]
+
+
+class Accepted(_Answer):
+    """The caps on a clip and on a request."""
+
+    bytes: int
+    pixels: int = Field(description="Of one frame.")
+    frames: int = Field(description="Decoded, of one clip.")
+    seconds: float
+    deadline_seconds: float
+    queue: int = Field(description="Clips that may wait.")
+    formats: list[str]
+    video_codecs: list[str]
+    audio_codecs: list[str]
+
+
+class Health(_Answer):
+    """Whether to send requests here, and if not, why not."""
+
+    status: str = Field(examples=["ready"])
+    reasons: list[str] = []

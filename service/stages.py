@@ -1,0 +1,53 @@
+"""Where a request is, and how long each part of it took."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Literal
+
+Stage = Literal[
+    "upload", "queue", "probe", "decode", "segmentation", "caption", "postprocess", "encode"
+]
+
+
+class StageClock:
+    """A stop-watch with a lap per stage; the same stage may be entered many times."""
+
+    def __init__(self) -> None:
+        self._began = time.perf_counter()
+        self._seconds: defaultdict[Stage, float] = defaultdict(float)
+        self.current: Stage = "upload"
+
+    @contextmanager
+    def stage(self, name: Stage) -> Iterator[None]:
+        """Count what happens inside as part of the stage."""
+        self.current = name
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._seconds[name] += time.perf_counter() - began
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the request came."""
+        return time.perf_counter() - self._began
+
+    @property
+    def seconds(self) -> dict[Stage, float]:
+        """Seconds spent in each stage so far."""
+        return dict(self._seconds)
+
+    def milliseconds(self) -> dict[str, float]:
+        """Return the stages and the total in milliseconds, as the answer shows them."""
+        laps: dict[str, float] = {
+            name: round(1000 * spent, 2) for name, spent in self._seconds.items()
+        }
+        return {**laps, "total": round(1000 * self.elapsed, 2)}
+
+    def server_timing(self) -> str:
+        """Return the value of a `Server-Timing` header."""
+        return ", ".join(f"{name};dur={spent}" for name, spent in self.milliseconds().items())

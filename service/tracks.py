@@ -1,0 +1,109 @@
+"""The same source keeps the same number, from second to second and from window to window."""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from dataclasses import dataclass
+from itertools import count
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ssuformer.masks import Mask, overlap
+from ssuformer.regions import Found
+
+_LEAST_OVERLAP = 0.3
+_NEAR = 0.15
+"""Of the frame's width: two masks whose centres are closer may be one source."""
+_LONGEST_GAP = 2
+"""Frames after which a source that comes back in a new query is taken for another one."""
+
+
+@dataclass(slots=True)
+class _Seen:
+    category: int
+    frame: int
+    mask: Mask
+
+
+class Tracker:
+    """Numbers the regions of one clip, window after window.
+
+    Within a window a query is a source. A new window's queries take the numbers that their masks
+    had in the frames both windows share; failing that, the number of a source of the same category
+    that was at the same place a moment ago; failing that, a new one.
+    """
+
+    def __init__(self, *, memory: int) -> None:
+        """Remember as many frames as two windows may share."""
+        self._numbers = count(1)
+        self._seen: dict[int, _Seen] = {}
+        self._past: deque[list[tuple[int, Found]]] = deque(maxlen=memory)
+        self._frame = 0
+
+    def follow(self, frames: list[list[Found]], *, fresh: int) -> list[list[int]]:
+        """Return the numbers of the regions in each frame of a window from `fresh` on."""
+        owners = self._carry_over(frames[:fresh])
+        numbered = []
+        for regions in frames[fresh:]:
+            numbers = self._number(regions, owners)
+            self._past.append(list(zip(numbers, regions, strict=True)))
+            self._frame += 1
+            numbered.append(numbers)
+        return numbered
+
+    def _carry_over(self, shared: list[list[Found]]) -> dict[int, int]:
+        """Return the number of each query that overlaps a known source in the shared frames."""
+        votes: defaultdict[tuple[int, int], float] = defaultdict(float)
+        past = list(self._past)[len(self._past) - len(shared) :] if shared else []
+        for before, now in zip(past, shared, strict=True):
+            for number, known in before:
+                for region in now:
+                    if known.category == region.category:
+                        votes[region.query, number] += overlap(known.mask, region.mask)
+        owners: dict[int, int] = {}
+        for (query, number), vote in sorted(votes.items(), key=lambda item: -item[1]):
+            enough = vote >= _LEAST_OVERLAP
+            if enough and query not in owners and number not in owners.values():
+                owners[query] = number
+        return owners
+
+    def _number(self, regions: list[Found], owners: dict[int, int]) -> list[int]:
+        numbers: list[int] = []
+        reserved = {owners[region.query] for region in regions if region.query in owners}
+        for region in regions:
+            number = owners.get(region.query)
+            if number is None or number in numbers:
+                number = self._nearby(region, taken={*numbers, *reserved}) or next(self._numbers)
+            for query in (region.query, *region.twins):
+                owners.setdefault(query, number)
+            owners[region.query] = number
+            self._seen[number] = _Seen(region.category, self._frame, region.mask)
+            numbers.append(number)
+        return numbers
+
+    def _nearby(self, region: Found, *, taken: set[int]) -> int | None:
+        """Return the number of a source that was here a moment ago, or None."""
+        best, best_score = None, 0.0
+        for number, seen in self._seen.items():
+            recent = self._frame - seen.frame <= _LONGEST_GAP
+            if number in taken or seen.category != region.category or not recent:
+                continue
+            score = _likeness(seen.mask, region.mask)
+            if score > best_score:
+                best, best_score = number, score
+        return best
+
+
+def _likeness(one: Mask, other: Mask) -> float:
+    """Return how likely two masks of neighbouring frames are one source; 0 if they are not."""
+    shared = overlap(one, other)
+    if shared >= _LEAST_OVERLAP:
+        return 1 + shared
+    apart = float(np.linalg.norm(_centre(one) - _centre(other))) / one.shape[1]
+    return float(max(0.0, 1 - apart / _NEAR))
+
+
+def _centre(mask: Mask) -> NDArray[np.float64]:
+    centre: NDArray[np.float64] = np.argwhere(mask).mean(0)
+    return centre

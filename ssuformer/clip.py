@@ -1,0 +1,206 @@
+"""Media in, engine inputs out: frames of 224x224 and the second of sound around each of them.
+
+Frame i shows the picture at the middle of its interval, `start + (i + 0.5) / fps`, on one timeline
+made from the presentation times of picture and sound. Memory does not grow with the clip's length:
+`ClipReader.chunks` decodes as it is asked, `read_clip` puts all chunks together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import count, islice
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ssuformer.errors import ClipTruncated, OptionError
+from ssuformer.media import ClipInfo, ClipWarning, Limits, Source
+from ssuformer.pictures import Picture, Pictures
+from ssuformer.sound import Sound, Waveform
+
+__all__ = [
+    "Chunk",
+    "Clip",
+    "ClipInfo",
+    "ClipReader",
+    "ClipWarning",
+    "Limits",
+    "Sampling",
+    "read_clip",
+]
+
+_WHOLE_SHARE = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """Which frames to take: so many per second, between two times of the clip in seconds."""
+
+    fps: float = 1.0
+    start: float = 0.0
+    end: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Consecutive frames of a clip: uint8 [t 224 224 3], float32 [t 16000] and seconds [t]."""
+
+    frames: NDArray[np.uint8]
+    waveform: NDArray[np.float32]
+    times: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """A whole clip as an engine takes it, with what was learnt about it on the way."""
+
+    frames: NDArray[np.uint8]
+    waveform: NDArray[np.float32]
+    times: NDArray[np.float64]
+    duration: float
+    info: ClipInfo
+    warnings: tuple[ClipWarning, ...]
+
+
+class ClipReader:
+    """Decodes a clip in order, as a context manager; the source is a path, bytes or a descriptor.
+
+    Raises a ClipError that names the fault and the limit, at the start or while it is read.
+    """
+
+    def __init__(
+        self, source: Source, *, sampling: Sampling | None = None, limits: Limits | None = None
+    ) -> None:
+        self._sampling = sampling or Sampling()
+        self._limits = limits or Limits()
+        start = self._sampling.start
+        self._pictures = Pictures(source, limits=self._limits, start=start)
+        try:
+            self._sound = Sound(source, limits=self._limits, zero=self._pictures.zero, start=start)
+        except BaseException:
+            self._pictures.close()
+            raise
+        self.info = self._pictures.info
+        self._warnings: list[ClipWarning] = []
+        self._held = False
+        self._duration = self.info.duration or 0.0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the decoders."""
+        self._pictures.close()
+        self._sound.close()
+
+    @property
+    def duration(self) -> float:
+        """Seconds, as measured once the last chunk has been read, as stated before."""
+        return self._duration
+
+    @property
+    def warnings(self) -> tuple[ClipWarning, ...]:
+        """What a reader should know; complete once the last chunk has been read."""
+        return tuple(self._warnings)
+
+    def chunks(self, size: int) -> Iterator[Chunk]:
+        """Yield all frames in order, at most `size` at a time, and judge the clip at the end."""
+        moments = self._moments()
+        while batch := list(islice(moments, size)):
+            yield Chunk(
+                frames=np.stack([picture for _, picture, _ in batch]),
+                waveform=np.stack([second for _, _, second in batch]),
+                times=np.array([time for time, _, _ in batch]),
+            )
+        self._judge()
+
+    def _moments(self) -> Iterator[tuple[float, Picture, Waveform]]:
+        for time in self._times():
+            picture = self._pictures.at(time)
+            if picture is None and self._sound.reaches(time):
+                picture, self._held = self._pictures.latest(), True
+            if picture is None:
+                break
+            yield time, picture, self._sound.around(time)
+        else:
+            return
+        if time == self._first_time():
+            yield self._only_moment()
+
+    def _times(self) -> Iterator[float]:
+        first, step, end = self._first_time(), 1 / self._sampling.fps, self._sampling.end
+        for i in count():
+            time = first + i * step
+            if end is not None and time >= end and i > 0:
+                return
+            yield time
+
+    def _first_time(self) -> float:
+        """Half an interval in, or the middle of what is asked for where that is shorter."""
+        start, half = self._sampling.start, 0.5 / self._sampling.fps
+        ends = [end for end in (self._sampling.end, self.info.duration) if end is not None]
+        length = min(ends, default=start + 2 * half) - start
+        return start + (half if length > half else max(length, 0.0) / 2)
+
+    def _only_moment(self) -> tuple[float, Picture, Waveform]:
+        """Return the last picture: the clip ended before the middle of its first interval."""
+        end = max(self._pictures.end or 0.0, self._sound.end)
+        if self._sampling.start >= end > 0:
+            raise OptionError(
+                f"start is {self._sampling.start:g} s, the clip ends at {end:.3f} s",
+                limit=round(end, 3),
+                actual=self._sampling.start,
+            )
+        time = (self._sampling.start + end) / 2
+        return time, self._pictures.latest(), self._sound.around(time)
+
+    def _judge(self) -> None:
+        """Add up the warnings, and raise ClipTruncated if too much of the clip is missing."""
+        self._warnings += [*self._pictures.warnings(), *self._sound.warnings()]
+        if self._held:
+            self._warnings.append(
+                ClipWarning("picture_held", "the sound goes on after the last picture")
+            )
+        if self._pictures.end is None:
+            return
+        reached = max(self._pictures.end, self._sound.end)
+        stated = max(self.info.duration or 0.0, self._pictures.stated_end or 0.0)
+        share = reached / stated if stated else 1.0
+        self._duration = reached
+        if share < 1 - self._limits.damaged_share:
+            raise ClipTruncated(
+                f"the clip says it lasts {stated:.1f} s but ends after {reached:.1f} s",
+                limit=round(stated, 3),
+                actual=round(reached, 3),
+            )
+        if share < _WHOLE_SHARE:
+            self._warnings.append(
+                ClipWarning("clip_incomplete", f"only {reached:.1f} of {stated:.1f} s are there")
+            )
+
+
+def read_clip(
+    source: Source, *, sampling: Sampling | None = None, limits: Limits | None = None
+) -> Clip:
+    """Return the whole clip as engine inputs; for clips that fit in memory."""
+    with ClipReader(source, sampling=sampling, limits=limits) as reader:
+        chunks = list(reader.chunks(32))
+        return Clip(
+            frames=np.concatenate([chunk.frames for chunk in chunks]),
+            waveform=np.concatenate([chunk.waveform for chunk in chunks]),
+            times=np.concatenate([chunk.times for chunk in chunks]),
+            duration=reader.duration,
+            info=reader.info,
+            warnings=reader.warnings,
+        )

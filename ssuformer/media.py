@@ -1,0 +1,281 @@
+"""Opening media made by strangers: what is let in, what it says about itself, whose fault it is.
+
+Only formats, protocols and codecs on the lists below are opened. The bytes are read through a file
+object, never by name, so that a playlist cannot point FFmpeg at another file of this machine.
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import BinaryIO
+
+import av
+import av.error
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+from av.stream import Discard, Disposition
+from av.video.stream import VideoStream
+
+from ssuformer.errors import (
+    ClipEmpty,
+    ClipHasNoVideo,
+    ClipTooLarge,
+    ClipUnreadable,
+    ClipUnsupported,
+)
+
+FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,flv,ogg"
+"""Container formats that are opened, as FFmpeg names them."""
+
+VIDEO_CODECS = frozenset(
+    (
+        *("h264", "hevc", "vp8", "vp9", "av1", "mpeg4", "mpeg2video", "mpeg1video"),
+        *("theora", "mjpeg", "prores", "flv1", "h263"),
+    )
+)
+AUDIO_CODECS = frozenset(
+    ("aac", "mp3", "mp2", "opus", "vorbis", "flac", "alac", "ac3", "eac3", "amr_nb", "amr_wb")
+)
+
+_PICTURES = (b"\x89PNG", b"GIF8", b"\xff\xd8\xff", b"BM", b"II*\0", b"MM\0*")
+_SOUNDS = (b"fLaC", b"ID3", b"\xff\xfb", b"\xff\xf3", b"\xff\xf2", b"\xff\xf1", b"\xff\xf9")
+_CONTAINER_TIME_BASE = 1_000_000
+
+Source = Path | bytes | int
+"""Media as a file, as bytes, or as an open file descriptor (which is not closed)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Caps on one clip, enforced while it is decoded; over one of them it is ClipTooLarge."""
+
+    bytes: int = 256 * 2**20
+    pixels: int = 4096 * 2304
+    """Of one frame."""
+    frames: int = 40_000
+    """Decoded, whether or not they are kept."""
+    seconds: float = 600.0
+    damaged_share: float = 0.5
+    """Over this share of damaged or missing pictures a clip is ClipTruncated."""
+    threads: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class ClipInfo:
+    """What a clip says about itself; width and height are as displayed, after rotation."""
+
+    duration: float | None
+    """Seconds, as the container states them; None where it does not."""
+    width: int
+    height: int
+    rotation: int
+    """Degrees counter-clockwise that were applied: 0, 90, 180 or 270."""
+    fps: float | None
+    """Average frames per second of the source; None where it is not stated."""
+    has_audio: bool
+    video_codec: str
+    audio_codec: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ClipWarning:
+    """Something a reader of the answer should know: a code for programs, a message for people."""
+
+    code: str
+    message: str
+
+
+class _DescriptorReader(io.RawIOBase):
+    """Reads an open file at a position of its own, so that several may read the same one."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._position = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._position
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        origin = {os.SEEK_SET: 0, os.SEEK_CUR: self._position}.get(whence)
+        if origin is None:
+            origin = os.fstat(self._descriptor).st_size
+        self._position = max(0, origin + offset)
+        return self._position
+
+    def read(self, size: int | None = -1) -> bytes:
+        wanted = 2**30 if size is None or size < 0 else size
+        data = os.pread(self._descriptor, wanted, self._position)
+        self._position += len(data)
+        return data
+
+
+def open_bytes(source: Source) -> BinaryIO:
+    """Return a new, independent reader over the source."""
+    if isinstance(source, bytes):
+        return io.BytesIO(source)
+    if isinstance(source, int):
+        return _DescriptorReader(source)  # type: ignore[return-value]
+    return source.open("rb")
+
+
+@contextmanager
+def ffmpeg_errors() -> Iterator[None]:
+    """Turn what PyAV raises into this project's errors."""
+    try:
+        yield
+    except (MemoryError, av.error.MemoryError) as error:
+        raise ClipTooLarge("the clip needs more memory to decode than it is given") from error
+    except av.error.FFmpegError as error:
+        if error.errno == errno.ENOMEM:
+            raise ClipTooLarge("the clip needs more memory to decode than it is given") from error
+        raise ClipUnreadable(f"the clip cannot be read: {error.strerror}") from error
+
+
+@contextmanager
+def _closed_on_error(file: BinaryIO) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        file.close()
+        raise
+
+
+@dataclass(frozen=True, slots=True)
+class OpenMedia:
+    """A container and the file it is read from."""
+
+    container: InputContainer
+    file: BinaryIO
+
+    def close(self) -> None:
+        """Close both."""
+        self.container.close()
+        self.file.close()
+
+
+def open_media(source: Source, limits: Limits) -> OpenMedia:
+    """Open media after checking its size; raise a ClipError that says why it is not let in."""
+    file = open_bytes(source)
+    with _closed_on_error(file):
+        return OpenMedia(_open_container(file, limits), file)
+
+
+def _open_container(file: BinaryIO, limits: Limits) -> InputContainer:
+    size = file.seek(0, io.SEEK_END)
+    head = (file.seek(0), file.read(16))[1]
+    file.seek(0)
+    if size == 0:
+        raise ClipEmpty("the clip holds no bytes")
+    if size > limits.bytes:
+        raise ClipTooLarge(
+            f"the clip holds {size} bytes, the limit is {limits.bytes}",
+            limit=limits.bytes,
+            actual=size,
+        )
+    options = {"format_whitelist": FORMATS, "protocol_whitelist": "none"}
+    try:
+        with ffmpeg_errors():
+            return av.open(file, mode="r", options=options, metadata_errors="replace")
+    except (ClipUnreadable, UnicodeError) as error:
+        raise _why_not(head, error) from error
+
+
+def _why_not(head: bytes, error: Exception) -> Exception:
+    if head.startswith(_PICTURES) or (head[:4] == b"RIFF" and head[8:12] == b"WEBP"):
+        return ClipHasNoVideo("this is a still picture or an animation, not a video with sound")
+    if head.startswith(_SOUNDS) or (head[:4] == b"RIFF" and head[8:12] == b"WAVE"):
+        return ClipHasNoVideo("this is sound alone; there is no picture to point at")
+    if isinstance(error.__cause__, av.error.ArgumentError):
+        return ClipUnsupported(f"the format is none of {FORMATS}", limit=FORMATS)
+    return ClipUnreadable("the bytes are not a clip in any of the formats that are read")
+
+
+def video_stream(container: InputContainer, limits: Limits) -> VideoStream:
+    """Return the moving picture of a container, after checking its codec and size."""
+    stream = next(
+        (s for s in container.streams.video if not s.disposition & Disposition.attached_pic), None
+    )
+    if stream is None:
+        raise ClipHasNoVideo("the clip has no moving picture")
+    codec = codec_name(stream)
+    if codec not in VIDEO_CODECS:
+        raise ClipUnsupported(f"the video codec {codec} is not supported", actual=codec)
+    check_pixels(stream.codec_context.width, stream.codec_context.height, limits)
+    return stream
+
+
+def audio_stream(container: InputContainer) -> AudioStream | None:
+    """Return the first sound track of a container, after checking its codec, or None."""
+    stream = next(iter(container.streams.audio), None)
+    if stream is None:
+        return None
+    codec = codec_name(stream)
+    if codec not in AUDIO_CODECS and not codec.startswith(("pcm_", "adpcm_")):
+        raise ClipUnsupported(f"the audio codec {codec} is not supported", actual=codec)
+    return stream
+
+
+def select(container: InputContainer, chosen: VideoStream | AudioStream) -> None:
+    """Have the demuxer skip every other stream."""
+    for stream in container.streams:
+        if stream.index != chosen.index:
+            stream.discard = Discard.all
+
+
+def codec_name(stream: VideoStream | AudioStream) -> str:
+    """Return the codec's own name, whichever decoder plays it; `unknown` if none can."""
+    context = stream.codec_context
+    return "unknown" if context is None else str(context.codec.canonical_name)
+
+
+def check_pixels(width: int, height: int, limits: Limits) -> None:
+    """Raise ClipTooLarge if a frame of this size is over the cap."""
+    if width * height > limits.pixels:
+        raise ClipTooLarge(
+            f"a frame has {width}x{height} pixels, the limit is {limits.pixels} in all",
+            limit=limits.pixels,
+            actual=width * height,
+        )
+
+
+def stated_duration(container: InputContainer) -> float | None:
+    """Return the seconds the container says it lasts, or None if it does not say."""
+    duration = container.duration
+    return duration / _CONTAINER_TIME_BASE if duration and duration > 0 else None
+
+
+def start_time(container: InputContainer) -> float | None:
+    """Return where the container's clock starts, in seconds, or None if it does not say."""
+    start: int | None = container.start_time
+    return None if start is None else start / _CONTAINER_TIME_BASE
+
+
+def seek(container: InputContainer, seconds: float) -> None:
+    """Go to the last point before `seconds` to decode from; stay at the start if that fails."""
+    try:
+        container.seek(int(seconds * _CONTAINER_TIME_BASE), backward=True)
+    except av.error.FFmpegError:
+        container.seek(0)
+
+
+def display_size(
+    width: int, height: int, *, pixel_aspect: Fraction | None, rotation: int, limits: Limits
+) -> tuple[int, int]:
+    """Return width and height as a player shows them: square pixels, upright."""
+    if pixel_aspect is not None and pixel_aspect > 0:
+        stretched = max(1, round(width * pixel_aspect))
+        width = stretched if stretched * height <= limits.pixels else width
+    return (height, width) if rotation in (90, 270) else (width, height)

@@ -1,0 +1,103 @@
+"""From what an engine says of every query to the regions that are shown.
+
+Serving and evaluation keep regions by these rules, so that what is measured is what is served.
+Axes: t frames, q queries, k categories, r region tokens, c channels, h w mask pixels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ssuformer.manifest import Thresholds
+from ssuformer.masks import Mask, overlap
+
+Float = NDArray[np.float32]
+
+SAME = 0.7
+"""Two masks of one category in one frame that overlap more than this are one source."""
+
+
+@dataclass(frozen=True, slots=True)
+class Segmentation:
+    """What sounds in one window, per frame and query; the same query is the same source."""
+
+    mask_probability: Float
+    """[t q h w], 0..1."""
+    sounding_probability: Float
+    """[t q], 0..1."""
+    category_logits: Float
+    """[t q k]."""
+    region_tokens: Float
+    """[t q r c]."""
+    scene_prompt: Float
+    """[t c]."""
+    source_prompt: Float
+    """[t c]."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A region of one frame of a window, at the size the engine gives it."""
+
+    frame: int
+    query: int
+    category: int
+    score: float
+    probability: Float
+    mask: Mask
+    twins: tuple[int, ...] = ()
+    """Queries that found the same thing in this frame, with a lower score."""
+
+
+def find_regions(
+    window: Segmentation, *, thresholds: Thresholds, min_score: float
+) -> list[list[Found]]:
+    """Return, for each frame, what sounds in it: most certain first, nothing twice."""
+    categories = query_categories(window)
+    least = max(min_score, thresholds.sounding)
+    frames = []
+    for frame, scores in enumerate(window.sounding_probability):
+        found = [
+            Found(frame, query, int(categories[query]), float(scores[query]), probability, mask)
+            for query in np.argsort(-scores, kind="stable").tolist()
+            if scores[query] >= least
+            and (probability := window.mask_probability[frame, query]) is not None
+            and (mask := probability > thresholds.mask).any()
+        ]
+        frames.append(without_twins(found))
+    return frames
+
+
+def query_categories(window: Segmentation) -> NDArray[np.intp]:
+    """Return each query's category [q]: its logits over the frames, weighted by how it sounds."""
+    weights = window.sounding_probability[..., None] + 1e-6
+    best: NDArray[np.intp] = (window.category_logits * weights).sum(0).argmax(-1)
+    return best
+
+
+def without_twins(found: list[Found]) -> list[Found]:
+    """Return the regions of a frame, most certain first, with near-duplicates merged into them."""
+    kept: list[Found] = []
+    for region in found:
+        match = next((i for i, other in enumerate(kept) if _same(region, other)), None)
+        if match is None:
+            kept.append(region)
+            continue
+        best = kept[match]
+        kept[match] = Found(
+            best.frame,
+            best.query,
+            best.category,
+            best.score,
+            best.probability,
+            best.mask,
+            (*best.twins, region.query),
+        )
+    return kept
+
+
+def _same(one: Found, other: Found) -> bool:
+    return one.category == other.category and overlap(one.mask, other.mask) > SAME

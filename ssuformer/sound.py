@@ -1,0 +1,150 @@
+"""The second of sound around a given time, at 16 kHz in one channel, a few frames at a time."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from typing import Any
+
+import av.error
+import numpy as np
+from av.audio.frame import AudioFrame
+from av.audio.resampler import AudioResampler
+from numpy.typing import NDArray
+
+from ssuformer.contract import SAMPLE_RATE
+from ssuformer.media import (
+    ClipWarning,
+    Limits,
+    Source,
+    audio_stream,
+    ffmpeg_errors,
+    open_media,
+    seek,
+    select,
+)
+
+Waveform = NDArray[np.float32]
+"""[16000], -1..1."""
+
+_JITTER = SAMPLE_RATE // 20
+_QUIET = 1e-4
+
+
+class Sound:
+    """A clip's sound on the timeline that starts at `zero`; ask `around` for later times only."""
+
+    def __init__(self, source: Source, *, limits: Limits, zero: float, start: float = 0.0) -> None:
+        self._zero = zero
+        self._last_sample = int(limits.seconds * SAMPLE_RATE)
+        self._media = open_media(source, limits)
+        self._container = self._media.container
+        try:
+            self._stream = audio_stream(self._container)
+        except BaseException:
+            self.close()
+            raise
+        self._blocks: deque[tuple[int, Waveform]] = deque()
+        self._end = 0
+        self._ended = self._stream is None
+        self._damaged = 0
+        self._peak = 0.0
+        self._expected: float | None = None
+        self._kind: tuple[str, str, int] | None = None
+        self._resampler: AudioResampler | None = None
+        self._pieces: Iterator[Waveform] = iter(())
+        if self._stream is not None:
+            select(self._container, self._stream)
+            if start > 1:
+                seek(self._container, start - 1 + zero)
+            self._pieces = self._decode()
+
+    @property
+    def end(self) -> float:
+        """Up to when sound has been decoded, in seconds."""
+        return self._end / SAMPLE_RATE
+
+    def reaches(self, time: float) -> bool:
+        """Return whether there is sound at `time` or later."""
+        self._decode_until(round(time * SAMPLE_RATE) + 1)
+        return time < self.end
+
+    def around(self, time: float) -> Waveform:
+        """Return the second of sound centred on `time`; silence where there is none."""
+        begin = round((time - 0.5) * SAMPLE_RATE)
+        self._decode_until(begin + SAMPLE_RATE)
+        while self._blocks and self._blocks[0][0] + len(self._blocks[0][1]) <= begin:
+            self._blocks.popleft()
+        second = np.zeros(SAMPLE_RATE, np.float32)
+        for at, block in self._blocks:
+            low, high = max(at, begin), min(at + len(block), begin + SAMPLE_RATE)
+            if low < high:
+                second[low - begin : high - begin] = block[low - at : high - at]
+        return second
+
+    def warnings(self) -> Iterator[ClipWarning]:
+        """Yield what was wrong with the sound that was asked for."""
+        if self._stream is None:
+            yield ClipWarning("no_audio", "the clip has no sound; silence was listened to")
+        elif self._peak < _QUIET:
+            yield ClipWarning("silent_audio", "the clip's sound is silent")
+        if self._damaged:
+            yield ClipWarning("audio_damaged", f"{self._damaged} packets of sound are damaged")
+
+    def close(self) -> None:
+        """Let go of the decoder."""
+        self._media.close()
+
+    def _decode_until(self, sample: int) -> None:
+        with ffmpeg_errors():
+            while not self._ended and self._end < min(sample, self._last_sample):
+                if next(self._pieces, None) is None:
+                    self._ended = True
+
+    def _decode(self) -> Iterator[Waveform]:
+        packets: Iterator[Any] = self._container.demux(self._stream)
+        while True:
+            try:
+                packet = next(packets, None)
+                frames = [] if packet is None else packet.decode()
+            except (av.error.InvalidDataError, av.error.EOFError):
+                self._damaged += 1
+                continue
+            if packet is None:
+                break
+            for frame in frames:
+                yield from self._place(frame)
+        yield from self._flush()
+
+    def _place(self, frame: AudioFrame) -> Iterator[Waveform]:
+        first = self._expected is None
+        start = self._expected or 0.0
+        if frame.time is not None:
+            start = (frame.time - self._zero) * SAMPLE_RATE
+        if first or start > (self._expected or 0.0) + _JITTER:
+            yield from self._flush()
+            self._end = round(start) if first else max(self._end, round(start))
+            self._expected = start
+        self._expected = (self._expected or 0.0) + frame.samples * SAMPLE_RATE / frame.sample_rate
+        yield from self._resample(frame)
+
+    def _resample(self, frame: AudioFrame) -> Iterator[Waveform]:
+        kind = (frame.format.name, frame.layout.name, frame.sample_rate)
+        if kind != self._kind:
+            yield from self._flush()
+            self._kind = kind
+        if self._resampler is None:
+            self._resampler = AudioResampler(format="flt", layout="mono", rate=SAMPLE_RATE)
+        yield from map(self._keep, self._resampler.resample(frame))
+
+    def _flush(self) -> Iterator[Waveform]:
+        resampler, self._resampler = self._resampler, None
+        if resampler is not None:
+            yield from map(self._keep, resampler.resample(None))
+
+    def _keep(self, frame: AudioFrame) -> Waveform:
+        block: Waveform = np.nan_to_num(frame.to_ndarray().reshape(-1)).clip(-1, 1)
+        self._blocks.append((self._end, block))
+        self._end += len(block)
+        self._peak = max(self._peak, float(np.abs(block).max(initial=0.0)))
+        return block

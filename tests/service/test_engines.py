@@ -1,0 +1,144 @@
+import asyncio
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from service.engines.engine import Engine
+from service.engines.fake import FakeEngine
+from ssuformer.contract import (
+    CAPTION,
+    FRAME_SIZE,
+    SAMPLE_RATE,
+    SEGMENTATION,
+    EngineSpec,
+    caption_engine,
+    segmentation_engine,
+)
+from ssuformer.errors import EngineMismatch, EngineUnavailable
+from ssuformer.manifest import Manifest, digest
+from tests.service.conftest import run, small_settings
+
+onnx = pytest.importorskip("onnx")
+pytest.importorskip("onnxruntime")
+
+pytestmark = pytest.mark.anyio
+TYPES = {"uint8": onnx.TensorProto.UINT8, "float32": onnx.TensorProto.FLOAT,
+         "int64": onnx.TensorProto.INT64}  # fmt: skip
+
+
+def write_graph(spec: EngineSpec, path: Path, rename: str | None = None) -> None:
+    """Write a graph with the spec's tensors; its outputs are zeros of the right shape."""
+    helper = onnx.helper
+    first, dynamic = spec.inputs[0], [a for a in spec.inputs[0].axes if isinstance(a, str)]
+    nodes = [helper.make_node("Shape", [first.name], ["lead"], end=len(dynamic))]
+    constants = []
+    for out in spec.outputs:
+        name = rename if rename and out is spec.outputs[0] else out.name
+        rest = [axis for axis in out.axes if isinstance(axis, int)]
+        constants.append(
+            helper.make_tensor(f"{name}_rest", onnx.TensorProto.INT64, [len(rest)], rest)
+        )
+        zero = helper.make_tensor(f"{name}_zero", TYPES[out.dtype], [1], [0])
+        shape = f"{name}_shape"
+        nodes += [
+            helper.make_node("Concat", ["lead", f"{name}_rest"], [shape], axis=0),
+            helper.make_node("ConstantOfShape", [shape], [name], value=zero),
+        ]
+    inputs = [helper.make_tensor_value_info(t.name, TYPES[t.dtype], t.axes) for t in spec.inputs]
+    outputs = [
+        helper.make_tensor_value_info(
+            rename if rename and i == 0 else t.name, TYPES[t.dtype], t.axes
+        )
+        for i, t in enumerate(spec.outputs)
+    ]
+    graph = helper.make_graph(nodes, spec.name, inputs, outputs, constants)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    path.parent.mkdir(parents=True)
+    onnx.save(model, path)
+
+
+def write_repository(folder: Path, *, version: int = 1, rename: str | None = None) -> Manifest:
+    manifest = FakeEngine().manifest
+    specs = {
+        SEGMENTATION: segmentation_engine(manifest.dimensions),
+        CAPTION: caption_engine(manifest.dimensions),
+    }
+    for name, spec in specs.items():
+        file = folder / name / str(version) / "model.onnx"
+        write_graph(spec, file, rename if name == SEGMENTATION else None)
+        digests = {"model.onnx": digest(file)}
+        manifest.model_copy(update={"digests": digests, "version": str(version)}).write(file.parent)
+    return manifest
+
+
+def load(folder: Path) -> Engine:
+    from service.engines.embedded import OnnxEngine
+
+    return OnnxEngine(folder, threads=1)
+
+
+async def test_the_embedded_engine_answers_in_the_shapes_of_the_contract(tmp_path: Path) -> None:
+    size = write_repository(tmp_path).dimensions
+    engine = load(tmp_path)
+
+    window = await engine.segment(
+        np.zeros((3, FRAME_SIZE, FRAME_SIZE, 3), np.uint8), np.zeros((3, SAMPLE_RATE), np.float32)
+    )
+    captions = await engine.caption(
+        window.region_tokens[0], window.scene_prompt[[0] * 4], window.source_prompt[[0] * 4]
+    )
+
+    for out in segmentation_engine(size).outputs:
+        assert getattr(window, out.name).shape == out.shape(b=1, t=3)[1:]
+    assert captions.token_ids.shape == (4, size.caption_tokens)
+    assert engine.device == "cpu"
+
+
+async def test_the_newest_version_is_loaded_counted_as_a_number(tmp_path: Path) -> None:
+    for version in (2, 10):
+        write_repository(tmp_path, version=version)
+
+    assert load(tmp_path).manifest.version == "10"
+
+
+async def test_no_model_is_unavailable_and_says_where_it_looked(tmp_path: Path) -> None:
+    with pytest.raises(EngineUnavailable, match=SEGMENTATION):
+        load(tmp_path)
+
+
+async def test_a_graph_with_another_output_is_a_mismatch(tmp_path: Path) -> None:
+    write_repository(tmp_path, rename="logits")
+
+    with pytest.raises(EngineMismatch, match="logits"):
+        load(tmp_path)
+
+
+async def test_engines_from_different_weights_are_a_mismatch(tmp_path: Path) -> None:
+    manifest = write_repository(tmp_path)
+    folder = tmp_path / CAPTION / "1"
+    Manifest.read(folder).model_copy(update={"git_revision": "other"}).write(folder)
+
+    with pytest.raises(EngineMismatch, match="git_revision"):
+        load(tmp_path)
+    assert manifest.git_revision == ""
+
+
+async def test_a_file_that_was_changed_after_its_manifest_is_a_mismatch(tmp_path: Path) -> None:
+    write_repository(tmp_path)
+    with (tmp_path / SEGMENTATION / "1" / "model.onnx").open("ab") as file:
+        file.write(b"more")
+
+    with pytest.raises(EngineMismatch, match="manifest"):
+        load(tmp_path)
+
+
+async def test_the_embedded_engine_serves_the_whole_way(tmp_path: Path, clip: bytes) -> None:
+    write_repository(tmp_path)
+    settings = small_settings(engine="onnx", model_repository=tmp_path, engine_threads=1)
+
+    async with run(settings) as running:
+        responses = await asyncio.gather(*(running.understand(clip) for _ in range(3)))
+
+    assert [response.status_code for response in responses] == [200] * 3
+    assert all(frame["regions"] == [] for frame in responses[0].json()["frames"])

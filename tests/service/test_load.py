@@ -1,0 +1,193 @@
+import asyncio
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+import uvicorn
+from numpy.typing import NDArray
+from starlette.types import Message, Scope
+
+from service.engines.fake import FakeEngine
+from service.server import DrainingServer
+from ssuformer.regions import Float, Segmentation
+from tests.service.conftest import Running, run, small_settings
+
+pytestmark = pytest.mark.anyio
+
+
+class SlowEngine(FakeEngine):
+    """Takes its time from the second inference on, and notes when it is cancelled."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls = 0
+        self.busy = asyncio.Event()
+        self.cancelled = asyncio.Event()
+
+    async def segment(self, frames: NDArray[np.uint8], waveform: Float) -> Segmentation:
+        self.calls += 1
+        if self.calls > 1:
+            await self.dawdle()
+        return await super().segment(frames, waveform)
+
+    async def dawdle(self) -> None:
+        self.busy.set()
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            self.cancelled.set()
+            raise
+
+
+async def test_understand_says_429_with_retry_after_when_the_queue_is_full(clip: bytes) -> None:
+    engine = SlowEngine()
+    async with run(small_settings(queue_limit=1), engine=engine) as running:
+        waiting = [asyncio.create_task(running.understand(clip)) for _ in range(2)]
+        await engine.busy.wait()
+
+        response = await running.understand(clip)
+
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+        assert running.metric("ssu_admission_rejected_total", reason="queue_full") == 1
+    assert response.status_code == 429
+    assert int(response.headers["retry-after"]) >= 1
+    assert response.json()["code"] == "overloaded"
+
+
+async def test_a_deadline_is_504_names_the_stage_and_cancels_the_work(clip: bytes) -> None:
+    engine = SlowEngine()
+    async with run(small_settings(), engine=engine) as running:
+        response = await running.understand(clip, deadline=5)
+
+        body = response.json()
+        assert (response.status_code, body["code"]) == (504, "deadline_exceeded")
+        assert body["actual"] == "segmentation"
+        assert engine.cancelled.is_set()
+        assert running.metric("ssu_cancelled_total", stage="segmentation", cause="deadline") == 1
+
+
+async def test_a_client_that_leaves_cancels_the_work(clip: bytes) -> None:
+    engine = SlowEngine()
+    async with run(small_settings(), engine=engine) as running:
+        client = LeavingClient(clip, engine.busy)
+
+        await running.app(request_scope(), client.receive, client.send)
+
+        assert engine.cancelled.is_set()
+        cancelled = {"stage": "segmentation", "cause": "disconnect"}
+        assert running.metric("ssu_cancelled_total", **cancelled) == 1
+        assert running.lines[-1]["outcome"] == "cancelled"
+
+
+class LeavingClient:
+    """Sends its clip, and leaves once the engine has begun."""
+
+    def __init__(self, clip: bytes, leave: asyncio.Event) -> None:
+        self.messages: list[Message] = [{"type": "http.request", "body": clip, "more_body": False}]
+        self.leave = leave
+
+    async def receive(self) -> Message:
+        if self.messages:
+            return self.messages.pop()
+        await self.leave.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(self, message: Message) -> None:
+        pass
+
+
+def request_scope() -> Scope:
+    return {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": "POST",
+        "path": "/understand",
+        "raw_path": b"/understand",
+        "query_string": b"",
+        "headers": [],
+        "scheme": "http",
+        "server": ("test", 80),
+        "client": ("test", 1),
+        "root_path": "",
+    }
+
+
+async def test_health_is_live_started_and_ready(running: Running) -> None:
+    paths = ("/livez", "/readyz", "/startupz", "/v2/health/live", "/v2/health/ready")
+
+    statuses = [(await running.client.get(path)).status_code for path in paths]
+
+    assert statuses == [200] * len(paths)
+
+
+async def test_after_sigterm_it_is_not_ready_but_still_answers(clip: bytes) -> None:
+    async with run(small_settings(drain_seconds=60)) as running:
+        server = DrainingServer(uvicorn.Config(running.app), running.gateway)
+
+        server.handle_exit(signal.SIGTERM, None)
+
+        ready = await running.client.get("/readyz")
+        live = await running.client.get("/livez")
+        answer = await running.understand(clip)
+        assert (ready.status_code, ready.json()["reasons"]) == (503, ["draining"])
+        assert (live.status_code, answer.status_code) == (200, 200)
+        assert not server.should_exit
+
+
+async def test_limits_and_models_say_what_is_accepted_and_loaded(running: Running) -> None:
+    limits = (await running.client.get("/limits")).json()
+    models = (await running.client.get("/models")).json()
+
+    assert limits["pixels"] == running.gateway.settings.max_pixels
+    assert "h264" in limits["video_codecs"]
+    assert models["models"][0]["categories"] == ["bell", "lamp", "other"]
+
+
+async def test_metrics_name_what_happened(running: Running, clip: bytes) -> None:
+    await running.understand(clip)
+
+    text = (await running.client.get("/metrics")).text
+
+    for name in (
+        'ssu_requests_total{code="200",outcome="answered",route="/understand"}',
+        'ssu_stage_duration_seconds_count{backend="fake",stage="decode"}',
+        'ssu_engine_infer_duration_seconds_count{device="none",engine="ssu_segmentation"}',
+        "ssu_queue_depth 0.0",
+        'ssu_model_info{digest="',
+    ):
+        assert name in text
+
+
+async def test_two_applications_share_no_metrics(running: Running) -> None:
+    async with run(small_settings()) as other:
+        assert other.gateway.metrics.registry is not running.gateway.metrics.registry
+
+
+async def test_a_request_is_one_line_of_json_without_the_name_of_the_file(
+    running: Running, clip: bytes
+) -> None:
+    response = await running.client.post("/understand", files={"file": ("secret-name.mp4", clip)})
+
+    line = running.lines[-1]
+    assert (line["event"], line["route"], line["status"]) == ("request", "/understand", 200)
+    assert line["request_id"] == response.headers["x-request-id"]
+    assert "secret-name" not in running.written.getvalue()
+
+
+def open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+async def test_no_file_is_left_open(running: Running, clip: bytes) -> None:
+    await running.understand(clip)
+    before = open_files()
+
+    for _ in range(3):
+        await running.understand(clip)
+        await running.understand(b"no clip")
+
+    assert open_files() == before

@@ -1,0 +1,120 @@
+"""Real media, small, made on the spot: what is seen and heard is known to the tests."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, cast
+
+import av
+import numpy as np
+from av.audio.stream import AudioStream
+from av.container import OutputContainer
+from av.packet import Packet
+from av.video.stream import VideoStream
+from numpy.typing import NDArray
+
+TIME_BASE = Fraction(1, 12_800)
+Painter = Callable[[int, float], int | NDArray[np.uint8]]
+"""From a frame's number and time to its grey level, or to its whole RGB picture."""
+
+
+def dark(_: int, __: float) -> int:
+    return 20
+
+
+def flash_in(second: int) -> Painter:
+    return lambda _, time: 235 if second <= time < second + 1 else 20
+
+
+@dataclass(frozen=True)
+class Footage:
+    """A recipe for a clip; the defaults are a phone's: H.264 and AAC in MP4."""
+
+    seconds: float = 4.0
+    container: str = "mp4"
+    video: str | None = "libx264"
+    audio: str | None = "aac"
+    size: tuple[int, int] = (64, 48)
+    fps: int = 25
+    times: tuple[float, ...] | None = None
+    """When each picture is shown, instead of `fps` per second."""
+    paint: Painter = dark
+    rate: int = 44_100
+    layout: str = "mono"
+    beep: tuple[float, float] | None = (1.0, 2.0)
+    """From when to when there is a tone; silence elsewhere."""
+    audio_start: float = 0.0
+    audio_seconds: float | None = None
+    video_start: float = 0.0
+    rotation: int = 0
+    options: tuple[tuple[str, str], ...] = ()
+    container_options: tuple[tuple[str, str], ...] = ()
+
+    def make(self) -> bytes:
+        """Return the clip's bytes."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "clip"
+            self._write(path)
+            return path.read_bytes()
+
+    def _write(self, path: Path) -> None:
+        options = dict(self.container_options)
+        with av.open(path, "w", format=self.container, options=options) as container:
+            video = self._add_video(container) if self.video else None
+            audio = self.add_audio(container) if self.audio else None
+            packets: list[Packet[Any]] = [] if video is None else list(self._pictures(video))
+            packets += [] if audio is None else list(self.sounds(audio))
+            for packet in sorted(packets, key=lambda p: (p.dts or 0) * (p.time_base or 0)):
+                container.mux(packet)
+
+    def _add_video(self, container: OutputContainer) -> VideoStream:
+        video = cast(VideoStream, container.add_stream(self.video or "", rate=self.fps))
+        video.width, video.height = self.size
+        video.pix_fmt = "yuv420p"
+        video.options = {"preset": "ultrafast", "g": "12"} if "264" in str(self.video) else {}
+        video.options = {**video.options, **dict(self.options)}
+        video.codec_context.time_base = TIME_BASE if self.container != "avi" else Fraction(1, 25)
+        if self.rotation:
+            video.set_display_rotation(self.rotation)
+        return video
+
+    def _pictures(self, video: VideoStream) -> Iterable[Packet[VideoStream]]:
+        times = self.times or tuple(i / self.fps for i in range(round(self.seconds * self.fps)))
+        for i, time in enumerate(times):
+            picture = self.paint(i, time)
+            if isinstance(picture, int):
+                picture = np.full((self.size[1], self.size[0], 3), picture, np.uint8)
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            base = video.codec_context.time_base
+            frame.time_base = base
+            frame.pts = round((time + self.video_start) / base)
+            yield from video.encode(frame)
+        yield from video.encode()
+
+    def add_audio(self, container: OutputContainer) -> AudioStream:
+        stream = container.add_stream(self.audio or "", rate=self.rate, layout=self.layout)
+        return cast(AudioStream, stream)
+
+    def sounds(self, audio: AudioStream) -> Iterable[Packet[AudioStream]]:
+        seconds = self.seconds if self.audio_seconds is None else self.audio_seconds
+        times = np.arange(int(seconds * self.rate)) / self.rate + self.audio_start
+        start, end = self.beep or (0.0, 0.0)
+        tone = np.where((start <= times) & (times < end), 0.5 * np.sin(times * 2 * np.pi * 440), 0)
+        channels = len(av.AudioLayout(self.layout).channels)
+        form = audio.codec_context.format.name
+        samples = np.tile(tone.astype(np.float32), (channels, 1))
+        step = audio.codec_context.frame_size or 1024
+        resampler = av.AudioResampler(format=form, layout=self.layout, rate=self.rate)
+        for begin in range(0, samples.shape[1], step):
+            piece = np.ascontiguousarray(samples[:, begin : begin + step])
+            frame = av.AudioFrame.from_ndarray(piece, format="fltp", layout=self.layout)
+            frame.sample_rate = self.rate
+            frame.time_base = Fraction(1, self.rate)
+            frame.pts = begin + round(self.audio_start * self.rate)
+            for converted in resampler.resample(frame):
+                yield from audio.encode(converted)
+        yield from audio.encode()
