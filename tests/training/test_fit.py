@@ -1,0 +1,126 @@
+"""Training learns, saves, and goes on exactly where it stopped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from ssuformer.errors import ConfigError
+from ssuformer.model import checkpoint
+from tests.training.small_pack import SmallPack
+from training import experiment as experiments
+from training.experiment import Experiment, Stage
+from training.fit import Run, fit, start
+
+SIZES: dict[str, bool | int | float | str] = {
+    "channels": 32,
+    "heads": 2,
+    "queries": 4,
+    "caption_layers": 1,
+    "detail_tokens": 2,
+}
+
+
+def small_experiment(**changes: object) -> Experiment:
+    fields = {
+        "name": "small",
+        "model": SIZES,
+        "stages": (
+            Stage(size=64, seconds=2, batch=2, steps=3),
+            Stage(size=96, seconds=2, batch=2, steps=2),
+        ),
+        "workers": 0,
+        "warmup_steps": 2,
+        "validation_scenes": 2,
+    }
+    return Experiment.model_validate(fields | changes)
+
+
+def begin(folder: Path, **changes: object) -> Run:
+    return start(small_experiment(**changes), SmallPack(), folder, torch.device("cpu"))  # type: ignore[arg-type]
+
+
+def test_a_run_that_was_stopped_ends_with_the_same_weights(tmp_path: Path) -> None:
+    whole = begin(tmp_path / "whole")
+    fit(whole)
+
+    for until in (1, 4, None):
+        fit(begin(tmp_path / "parts"), until=until)
+
+    expected, _ = checkpoint.load(tmp_path / "whole" / "checkpoint")
+    model, manifest = checkpoint.load(tmp_path / "parts" / "checkpoint")
+    assert manifest.steps == 5
+    for (name, value), same in zip(
+        expected.state_dict().items(), model.state_dict().values(), strict=True
+    ):
+        torch.testing.assert_close(same, value, rtol=0, atol=0, msg=name)
+
+
+def test_the_loss_of_one_scene_falls_when_it_is_seen_again_and_again(tmp_path: Path) -> None:
+    from training.batch import SceneTensors, batches
+    from training.fit import composer, train_step
+    from training.objective import Objective
+
+    run = begin(tmp_path, stages=(Stage(size=64, seconds=2, batch=2, steps=60),))
+    scenes = SceneTensors(
+        composer(run, run.experiment.stages[0]), run.categories, run.tokenizer, 28
+    )
+    (batch,) = batches(scenes, first=0, steps=1, size=2, workers=0)
+    objective = Objective(run.model, run.experiment.losses)
+
+    losses = [train_step(run, objective, batch)["total"] for _ in range(40)]
+
+    assert losses[-1] < 0.5 * losses[0]
+
+
+def test_a_run_of_another_model_is_not_overwritten(tmp_path: Path) -> None:
+    fit(begin(tmp_path), until=1)
+
+    with pytest.raises(ConfigError, match="another model"):
+        begin(tmp_path, model=SIZES | {"queries": 5})
+
+
+def test_a_new_run_may_begin_from_a_checkpoint(tmp_path: Path) -> None:
+    fit(begin(tmp_path / "first"), until=1)
+    folder = tmp_path / "first" / "checkpoint"
+
+    run = start(
+        small_experiment(), SmallPack(), tmp_path / "second", torch.device("cpu"), folder  # type: ignore[arg-type]
+    )  # fmt: skip
+
+    weights, _ = checkpoint.load(folder)
+    assert torch.equal(run.model.masks.seeds, weights.masks.seeds)
+    assert run.step == 0
+
+
+def test_a_damaged_checkpoint_is_refused(tmp_path: Path) -> None:
+    fit(begin(tmp_path), until=1)
+    folder = tmp_path / "checkpoint"
+    weights = folder / checkpoint.WEIGHTS
+    weights.write_bytes(weights.read_bytes()[:-1] + b"\x01")
+
+    with pytest.raises(ConfigError, match="digest"):
+        checkpoint.load(folder)
+
+
+@pytest.mark.parametrize(
+    "path", sorted(Path("training/configs").glob("*.toml")), ids=lambda path: path.stem
+)
+def test_every_experiment_file_is_read_and_begins_with_its_command(path: Path) -> None:
+    experiment = experiments.read(path)
+
+    first = path.read_text().splitlines()[0]
+    assert first.startswith(f"# python -m training fit {path} --out runs/")
+    assert experiment.steps > 0
+
+
+def test_the_learning_rate_warms_up_stays_and_falls() -> None:
+    experiment = small_experiment(
+        stages=(Stage(size=64, steps=100),), warmup_steps=10, decay_share=0.5
+    )
+
+    rates = [experiment.rate_at(step) / experiment.learning_rate for step in (0, 9, 40, 75, 99)]
+
+    assert rates == pytest.approx([0.1, 1.0, 1.0, 0.5, 0.02])

@@ -1,0 +1,1 @@
+"""What SSUFormer learns from, how it learns, and how well."""

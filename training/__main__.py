@@ -1,0 +1,131 @@
+"""`python -m training`: fit, evaluate, render, and build asset packs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from ssuformer.errors import SsuError
+from ssuformer.manifest import Manifest
+from training import evaluation as evaluations
+from training import experiment as experiments
+from training import fit as fitting
+from training.packs.command import pack_app
+from training.rendering import SAMPLES, render_sample
+
+app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown")
+app.add_typer(pack_app, name="pack")
+console = Console()
+
+Device = Annotated[str, typer.Option(help="`cpu`, `cuda`, `cuda:1`, ...")]
+Pack = Annotated[str, typer.Option(help="An asset pack: a folder, or a name in the cache.")]
+
+
+@app.callback()
+def main() -> None:
+    """Train and measure SSUFormer, and make what it learns from."""
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Show deliberate errors as one line, not as a traceback."""
+    try:
+        yield
+    except SsuError as error:
+        console.print(f"[red]{error.code}[/]: {error.message}")
+        raise typer.Exit(1) from error
+
+
+@app.command()
+def fit(
+    config: Annotated[Path, typer.Argument(help="An experiment file, as in training/configs.")],
+    out: Annotated[Path, typer.Option(help="Folder of the run; a run left there goes on.")],
+    device: Device = "cpu",
+    threads: Annotated[int, typer.Option(help="CPU threads; 0 means all cores.")] = 0,
+    until: Annotated[int | None, typer.Option(help="Stop at this step.")] = None,
+    begin: Annotated[
+        Path | None, typer.Option(help="A checkpoint whose weights a new run begins from.")
+    ] = None,
+) -> None:
+    """Train a model, or go on with one that was stopped.
+
+    Examples:
+
+    `python -m training fit training/configs/tiny.toml --out runs/tiny`
+
+    `torchrun --nproc-per-node 4 -m training fit CONFIG --out runs/base --device cuda`
+    """
+    if threads:
+        torch.set_num_threads(threads)
+    with told():
+        experiment = experiments.read(config)
+        pack = experiments.open_pack(experiment.pack, experiment.categories)
+        fitting.fit(fitting.start(experiment, pack, out, torch.device(device), begin), until=until)
+
+
+@app.command()
+def evaluate(
+    checkpoint: Annotated[Path, typer.Argument(help="A checkpoint folder.")],
+    pack: Pack = "debian",
+    scenes: Annotated[int, typer.Option(min=2, help="Scenes per split.")] = 500,
+    splits: Annotated[str, typer.Option(help="Which splits, separated by commas.")] = ",".join(
+        evaluations.HELD_OUT
+    ),
+    calibrate: Annotated[
+        int, typer.Option(help="Choose thresholds on this many val scenes first; 0 keeps them.")
+    ] = 0,
+    device: Device = "cpu",
+) -> None:
+    """Measure a checkpoint on held-out scenes and write the scores into its manifest.
+
+    Every split is measured with its own sound, with another scene's and with none.
+
+    Example: `python -m training evaluate training/checkpoints/tiny --scenes 500`
+    """
+    with told():
+        metrics = evaluations.evaluate(
+            checkpoint, pack, evaluations.parse_splits(splits), scenes,
+            calibrate=calibrate, device=torch.device(device),
+        )  # fmt: skip
+    _print_scores(metrics)
+
+
+def _print_scores(metrics: dict[str, dict[str, float]]) -> None:
+    table = Table("score", *metrics)
+    for name in next(iter(metrics.values())):
+        cells = (metrics[column].get(name) for column in metrics)
+        table.add_row(name, *("" if cell is None else f"{cell:.4g}" for cell in cells))
+    console.print(table)
+
+
+@app.command()
+def render(
+    out: Annotated[Path, typer.Option(help="Folder for the films and their truth.")] = Path("out"),
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="Only categories that this checkpoint knows.")
+    ] = None,
+    pack: Pack = "debian",
+) -> None:
+    """Render held-out scenes to real films with their truth beside them.
+
+    Only material under permissive licences is used, so the films may be handed on.
+
+    Example: `python -m training render --out samples --checkpoint training/checkpoints/tiny`
+    """
+    with told():
+        names = Manifest.read(checkpoint).categories if checkpoint else ()
+        free = experiments.open_pack(pack, names, licences="free")
+        for sample in track(SAMPLES, "rendering", console=console):
+            console.print(str(render_sample(sample, free, out)))
+
+
+if __name__ == "__main__":
+    app()

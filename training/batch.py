@@ -1,0 +1,139 @@
+"""Scenes as tensors: what a training step is given.
+
+Axes: b clips, t frames, s sources (padded), h w pixels, y x mask pixels, l caption tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, fields
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int, UInt8
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from ssuformer.tokenizer import PAD, Tokenizer
+from training.scene import Scene
+
+MAX_SOURCES = 4
+MASK_STRIDE = 4
+LABEL_STRIDE = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A batch of scenes with their truth; sources beyond a scene's own are padding."""
+
+    frames: UInt8[Tensor, "b t h w 3"]
+    waveform: Float[Tensor, "b t samples"]
+    masks: Float[Tensor, "b s t y x"]
+    sounding: Float[Tensor, "b s t"]
+    categories: Int[Tensor, "b s"]
+    present: Bool[Tensor, "b s"]
+    labels: Int[Tensor, "b t y8 x8"]
+    """The category of every pixel at stride 8, silent things too; the last one is background."""
+    tokens: Int[Tensor, "b s t l"]
+
+    def to(self, device: torch.device) -> Batch:
+        """Return the batch on a device."""
+        moved: dict[str, Any] = {
+            field.name: getattr(self, field.name).to(device, non_blocking=True)
+            for field in fields(self)
+        }
+        return Batch(**moved)
+
+
+class SceneSource(Protocol):
+    """Whatever gives a scene for a number, always the same one."""
+
+    def compose(self, index: int) -> Scene:
+        """Return scene `index`."""
+        ...
+
+
+def shrink(masks: np.ndarray[Any, Any], stride: int) -> Float[np.ndarray, "... y x"]:
+    """Return the share of every `stride x stride` cell that a mask covers."""
+    *rest, h, w = masks.shape
+    cells = masks.reshape(*rest, h // stride, stride, w // stride, stride)
+    return cells.mean(axis=(-3, -1), dtype=np.float32)
+
+
+class SceneTensors(Dataset[dict[str, np.ndarray[Any, Any]]]):
+    """Scenes by number, as arrays of fixed shape."""
+
+    def __init__(
+        self, scenes: SceneSource, categories: tuple[str, ...], tokenizer: Tokenizer, length: int
+    ) -> None:
+        self._scenes = scenes
+        self._number = {name: number for number, name in enumerate(categories)}
+        self._tokenizer = tokenizer
+        self._length = length
+
+    def __getitem__(self, index: int) -> dict[str, np.ndarray[Any, Any]]:
+        """Return the arrays of scene `index`, named like the fields of a Batch."""
+        scene = self._scenes.compose(index)
+        t, h, w, _ = scene.frames.shape
+        masks = np.zeros((MAX_SOURCES, t, h // MASK_STRIDE, w // MASK_STRIDE), np.float32)
+        sounding = np.zeros((MAX_SOURCES, t), np.float32)
+        categories = np.zeros(MAX_SOURCES, np.int64)
+        tokens = np.full((MAX_SOURCES, t, self._length), PAD, np.int64)
+        cover = np.full((t, h // LABEL_STRIDE, w // LABEL_STRIDE), 0.5, np.float32)
+        labels = np.full(cover.shape, len(self._number), np.int64)
+        for s, source in enumerate(scene.sources[:MAX_SOURCES]):
+            masks[s] = shrink(source.masks, MASK_STRIDE)
+            sounding[s] = source.sounding
+            categories[s] = self._number[source.category]
+            coarse = shrink(masks[s], LABEL_STRIDE // MASK_STRIDE)
+            labels = np.where(coarse > cover, categories[s], labels)
+            cover = np.maximum(cover, coarse)
+            for frame, sentence in enumerate(source.sentences):
+                if sentence:
+                    ids = self._tokenizer.encode(sentence)[: self._length]
+                    tokens[s, frame, : len(ids)] = ids
+        return {
+            "frames": scene.frames,
+            "waveform": scene.waveform,
+            "masks": masks,
+            "sounding": sounding,
+            "categories": categories,
+            "present": np.arange(MAX_SOURCES) < len(scene.sources),
+            "labels": labels,
+            "tokens": tokens,
+        }
+
+
+def collate(samples: list[dict[str, np.ndarray[Any, Any]]]) -> Batch:
+    """Stack samples into a batch."""
+    names = [field.name for field in fields(Batch)]
+    return Batch(**{n: torch.from_numpy(np.stack([s[n] for s in samples])) for n in names})
+
+
+class Counting(Sampler[int]):
+    """Scene numbers `first`, `first + 1`, ... `last - 1`: where training stopped, it goes on."""
+
+    def __init__(self, first: int, last: int) -> None:
+        self._range = range(first, last)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._range)
+
+    def __len__(self) -> int:
+        return len(self._range)
+
+
+def batches(
+    scenes: SceneTensors, *, first: int, steps: int, size: int, workers: int
+) -> Iterable[Batch]:
+    """Return a loader of `steps` batches of `size` scenes, from scene number `first`."""
+    return DataLoader(
+        scenes,
+        batch_size=size,
+        sampler=Counting(first, first + steps * size),
+        num_workers=workers,
+        collate_fn=collate,
+        prefetch_factor=4 if workers else None,
+        multiprocessing_context="fork" if workers else None,
+    )

@@ -1,0 +1,193 @@
+"""How good a model is: every score on every split, beside what is left of it without the sound."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from rich.progress import Progress
+from torch.utils.flop_counter import FlopCounterMode
+
+from ssuformer.contract import FRAME_SIZE, SAMPLE_RATE
+from ssuformer.errors import ConfigError
+from ssuformer.manifest import Thresholds
+from ssuformer.model import checkpoint as checkpoints
+from ssuformer.model.ssuformer import parameters
+from ssuformer.regions import Segmentation
+from ssuformer.tokenizer import Tokenizer
+from training.batch import SceneSource
+from training.composer import Composer
+from training.experiment import open_pack
+from training.grammar import Grammar
+from training.listener import Listener
+from training.metrics.regions import Region
+from training.metrics.report import Evaluation
+from training.scene import Scene, Split
+
+AT_ONCE = 8
+"""Scenes that go through the model together."""
+
+HELD_OUT: tuple[Split, ...] = ("val", "test", "test-style")
+
+CONTROLS = ("", "shuffled", "silent")
+"""The true sound, another scene's sound, and none: a model that listens fails the last two."""
+
+CANDIDATES = np.round(np.arange(0.2, 0.75, 0.05), 2)
+"""Sounding thresholds that calibration chooses among."""
+
+
+def parse_splits(names: str) -> list[Split]:
+    """Return the splits that `names`, separated by commas, name; ConfigError for any other."""
+    known: dict[str, Split] = {split: split for split in HELD_OUT}
+    unknown = [name for name in names.split(",") if name not in known]
+    if unknown:
+        raise ConfigError(f"no split {unknown[0]!r}; there are: {', '.join(known)}")
+    return [known[name] for name in names.split(",")]
+
+
+def evaluate(
+    folder: Path,
+    pack: str,
+    splits: list[Split],
+    count: int,
+    *,
+    calibrate: int,
+    device: torch.device,
+) -> dict[str, dict[str, float]]:
+    """Measure a checkpoint, write the scores into its manifest, and return them by split.
+
+    A control's scores stand under `split/control`, what the model costs under `cost`.
+    """
+    model, manifest = checkpoints.load(folder)
+    listener = Listener(
+        model.to(device), categories=manifest.categories,
+        tokenizer=Tokenizer(manifest.vocabulary), thresholds=manifest.thresholds,
+    )  # fmt: skip
+    opened = open_pack(pack, manifest.categories)
+    grammar = Grammar(opened.categories)
+    if calibrate:
+        listener.thresholds = find_thresholds(listener, Composer(opened, "val"), calibrate)
+    metrics = {"cost": cost(listener)}
+    with Progress() as progress:
+        for split in splits:
+            for control in CONTROLS:
+                name = f"{split}/{control}".rstrip("/")
+                task = progress.add_task(name, total=count)
+                metrics[name] = score(
+                    listener, Composer(opened, split), count, grammar, control=control,
+                    advance=lambda n, task=task: progress.advance(task, n),  # type: ignore[misc]
+                )  # fmt: skip
+    changes = {"thresholds": listener.thresholds, "metrics": {**manifest.metrics, **metrics}}
+    manifest.model_copy(update=changes).write(folder)
+    return metrics
+
+
+def cost(listener: Listener, frames: int = 10) -> dict[str, float]:
+    """Return parameters, GFLOPs and seconds for a ten-second sample at one frame per second."""
+    pictures = np.zeros((1, frames, FRAME_SIZE, FRAME_SIZE, 3), np.uint8)
+    sound = np.zeros((1, frames, SAMPLE_RATE), np.float32)
+    with FlopCounterMode(display=False) as counter:
+        listener.segment(pictures, sound)
+    began = time.perf_counter()
+    listener.segment(pictures, sound)
+    took = time.perf_counter() - began
+    return {
+        "parameters": float(parameters(listener.model)),
+        "gflops_per_frame": counter.get_total_flops() / frames / 1e9,
+        "seconds_per_sample": took,
+        "frames_per_second": frames / took,
+    }
+
+
+def score(
+    listener: Listener, scenes: SceneSource, count: int, grammar: Grammar, *,
+    control: str = "", advance: Callable[[int], None] = lambda _: None,
+) -> dict[str, float]:  # fmt: skip
+    """Return every score on the first `count` scenes, with the sound that `control` names."""
+    evaluation = Evaluation(facts=lambda sentence: _facts(grammar, sentence))
+    for group in _groups(scenes, count):
+        sound = np.stack([scene.waveform for scene in group])
+        if control == "shuffled":
+            sound = np.roll(sound, 1, axis=0)
+        elif control == "silent":
+            sound = np.zeros_like(sound)
+        clips = listener.segment(np.stack([scene.frames for scene in group]), sound)
+        size = (group[0].frames.shape[1], group[0].frames.shape[2])
+        regions = listener.regions(clips, size, captions=not control)
+        for scene, frames in zip(group, regions, strict=True):
+            evaluation.add(scene, regions=frames, union=_union(frames, size))
+        advance(len(group))
+    return evaluation.report()
+
+
+def _groups(scenes: SceneSource, count: int) -> Iterator[list[Scene]]:
+    numbers = iter(range(count))
+    while group := [scenes.compose(index) for index in islice(numbers, AT_ONCE)]:
+        yield group
+
+
+def _facts(grammar: Grammar, sentence: str) -> Mapping[str, object]:
+    facts = grammar.facts(sentence)
+    return asdict(facts) | {"company": facts.company or "alone"} if facts else {}
+
+
+def _union(frames: Iterable[list[Region]], size: tuple[int, int]) -> npt.NDArray[np.float32]:
+    """Return `[t h w]`: the score of the surest region at every pixel, at least 0.5 where shown."""
+    union = []
+    for regions in frames:
+        surest = np.zeros(size, np.float32)
+        for region in regions:
+            surest = np.maximum(surest, region.mask * (0.5 + 0.5 * np.float32(region.score) + 1e-6))
+        union.append(surest.clip(0.0, 1.0))
+    return np.stack(union)
+
+
+def find_thresholds(listener: Listener, scenes: SceneSource, count: int) -> Thresholds:
+    """Return the thresholds with the best mean frame score on `count` scenes.
+
+    A frame scores its IoU; a silent one scores 1 if nothing is shown and 0 otherwise.
+    """
+    totals = np.zeros(len(CANDIDATES))
+    frames = 0
+    for group in _groups(scenes, count):
+        sound = np.stack([scene.waveform for scene in group])
+        clips = listener.segment(np.stack([scene.frames for scene in group]), sound)
+        for scene, clip in zip(group, clips, strict=True):
+            totals += [_frame_score(scene, clip, threshold) for threshold in CANDIDATES]
+            frames += len(scene.frames)
+    best = float(CANDIDATES[totals.argmax()])
+    return listener.thresholds.model_copy(update={"sounding": best})
+
+
+def _frame_score(scene: Scene, clip: Segmentation, threshold: float) -> float:
+    cell = scene.frames.shape[1] // clip.mask_probability.shape[-1]
+    truth = scene.sounding_mask()[:, cell // 2 :: cell, cell // 2 :: cell]
+    audible = clip.sounding_probability >= threshold
+    shown = ((clip.mask_probability > 0.5) & audible[:, :, None, None]).any(axis=1)
+    either = (shown | truth).sum(axis=(1, 2))
+    both = (shown & truth).sum(axis=(1, 2))
+    return float(np.where(either > 0, both / np.maximum(either, 1), 1.0).sum())
+
+
+def quick_j(listener: Listener, scenes: SceneSource, count: int) -> float:
+    """Return J on the sounding frames of a few scenes, without sentences."""
+    total, frames = 0.0, 0
+    for group in _groups(scenes, count):
+        clips = listener.segment(
+            np.stack([s.frames for s in group]), np.stack([s.waveform for s in group])
+        )
+        size = (group[0].frames.shape[1], group[0].frames.shape[2])
+        for scene, shown in zip(group, listener.regions(clips, size, captions=False), strict=True):
+            predicted, truth = _union(shown, size) > 0, scene.sounding_mask()
+            loud = truth.any(axis=(1, 2))
+            both = (predicted & truth).sum(axis=(1, 2))
+            either = (predicted | truth).sum(axis=(1, 2))
+            total += float((both[loud] / either[loud]).sum())
+            frames += int(loud.sum())
+    return total / max(frames, 1)

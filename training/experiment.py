@@ -1,0 +1,98 @@
+"""An experiment file: everything a training run is decided by."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError
+
+from ssuformer.errors import ConfigError
+from training.objective import LossWeights
+from training.packs.pack import AssetPack, Licences
+from training.scene import Profile
+
+
+class Stage(BaseModel):
+    """A stretch of training at one picture size and clip length."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    size: PositiveInt = Field(multiple_of=32)
+    seconds: PositiveInt = 4
+    batch: PositiveInt = 16
+    steps: PositiveInt
+
+
+class Experiment(BaseModel):
+    """A model, its data and its schedule. Files of this form live in `training/configs`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    preset: str = "tiny"
+    model: dict[str, bool | int | float | str] = {}
+    """Fields of the model's config that differ from the preset."""
+    pack: str = "debian"
+    """`procedural`, or the folder of an asset pack; a bare name is looked up in the cache."""
+    categories: tuple[str, ...] = ()
+    """The categories of the pack to use; none named means all."""
+    profile: Profile | None = None
+    seed: int = 0
+    stages: tuple[Stage, ...] = Field(min_length=1)
+    learning_rate: PositiveFloat = 1e-3
+    warmup_steps: PositiveInt = 200
+    decay_share: float = Field(default=0.35, ge=0, le=1)
+    """The last share of all steps, over which the learning rate falls to nothing."""
+    weight_decay: float = Field(default=0.05, ge=0)
+    clip_norm: PositiveFloat = 2.0
+    average: float = Field(default=0.998, ge=0, lt=1)
+    """How much of the averaged weights stays at every step; the average is what is saved."""
+    losses: LossWeights = LossWeights()
+    checkpoint_minutes: PositiveFloat = 4.0
+    validation_scenes: PositiveInt = 64
+    workers: int = Field(default=1, ge=0)
+
+    @property
+    def steps(self) -> int:
+        """Return the steps of all stages."""
+        return sum(stage.steps for stage in self.stages)
+
+    def stage_at(self, step: int) -> tuple[Stage, int, int]:
+        """Return the stage that `step` falls into, its first step, and its first scene's number."""
+        first_step, first_scene = 0, 0
+        for stage in self.stages:
+            if step < first_step + stage.steps:
+                return stage, first_step, first_scene
+            first_step += stage.steps
+            first_scene += stage.steps * stage.batch
+        raise ConfigError(f"step {step} is past the last one, {self.steps}", limit=self.steps)
+
+    def rate_at(self, step: int) -> float:
+        """Return the learning rate: warm up, stay, fall linearly."""
+        rise = min(1.0, (step + 1) / self.warmup_steps)
+        falling = max(1.0, self.decay_share * self.steps)
+        fall = min(1.0, (self.steps - step) / falling)
+        return self.learning_rate * rise * fall
+
+
+def read(path: Path) -> Experiment:
+    """Read an experiment file; raise ConfigError that names the file and the field."""
+    try:
+        return Experiment.model_validate(tomllib.loads(path.read_text()))
+    except (OSError, tomllib.TOMLDecodeError, ValidationError) as error:
+        raise ConfigError(f"{path} is not an experiment: {error}") from error
+
+
+def open_pack(
+    name: str, categories: tuple[str, ...] = (), *, licences: Licences = "any"
+) -> AssetPack:
+    """Open a pack by folder or by name in the cache, with only `categories` if any are named.
+
+    With `licences="free"`, categories that have no free material are left out.
+    """
+    folder = Path(name) if "/" in name else Path.home() / ".cache/ssu/packs" / name
+    pack = AssetPack.open(folder, licences=licences)
+    there = {category.name for category in pack.categories}
+    wanted = [c for c in categories if c in there] if licences == "free" else categories
+    return pack.only(wanted) if wanted else pack

@@ -1,0 +1,269 @@
+"""Training: from an experiment to a checkpoint; stopped at any time, it goes on exactly."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+from torch.utils.tensorboard import SummaryWriter
+
+from ssuformer.errors import ConfigError
+from ssuformer.manifest import Manifest, Thresholds
+from ssuformer.model import checkpoint
+from ssuformer.model.config import ModelConfig, preset
+from ssuformer.model.ssuformer import SSUFormer, parameters
+from ssuformer.tokenizer import Tokenizer
+from training.batch import Batch, SceneTensors, batches
+from training.composer import Composer
+from training.evaluation import quick_j
+from training.experiment import Experiment, Stage
+from training.grammar import sentences_of_grammar
+from training.listener import Listener
+from training.objective import Objective
+from training.packs.pack import AssetPack
+from training.progress import Progress
+
+STATE = "state.pt"
+
+
+@dataclass(slots=True)
+class Run:
+    """A training run in memory: what is learned, and how far it is."""
+
+    experiment: Experiment
+    pack: AssetPack
+    folder: Path
+    device: torch.device
+    config: ModelConfig
+    tokenizer: Tokenizer
+    model: SSUFormer
+    optimizer: torch.optim.Optimizer
+    average: dict[str, Tensor]
+    step: int = 0
+    losses: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def categories(self) -> tuple[str, ...]:
+        """Return the names of the categories, in the order of the model's outputs."""
+        return tuple(category.name for category in self.pack.categories)
+
+
+def start(
+    experiment: Experiment,
+    pack: AssetPack,
+    folder: Path,
+    device: torch.device,
+    begin: Path | None = None,
+) -> Run:
+    """Return the run that was left in `folder`, or a fresh one, with the weights of `begin`."""
+    # Without it, Adam's square root of vanishing moments takes ten times a whole step on a CPU.
+    torch.set_flush_denormal(True)
+    torch.manual_seed(experiment.seed)
+    tokenizer = Tokenizer.learn(sentences_of_grammar(pack.categories))
+    config = preset(
+        experiment.preset,
+        categories=len(pack.categories),
+        vocabulary=len(tokenizer.vocabulary),
+        **experiment.model,
+    )
+    model = SSUFormer(config)
+    if begin is not None:
+        model.load_state_dict(checkpoint.load(begin)[0].state_dict())
+    _place(model, device)
+    run = Run(
+        experiment=experiment,
+        pack=pack,
+        folder=folder,
+        device=device,
+        config=config,
+        tokenizer=tokenizer,
+        model=model,
+        optimizer=_optimizer(model, experiment),
+        average={name: tensor.clone() for name, tensor in model.state_dict().items()},
+    )
+    if (folder / STATE).exists():
+        _resume(run)
+    return run
+
+
+def _place(model: SSUFormer, device: torch.device) -> SSUFormer:
+    """Return the model on a device, its weights with channels last: the faster order on a CPU."""
+    return model.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+def _optimizer(model: nn.Module, experiment: Experiment) -> torch.optim.Optimizer:
+    decayed = [p for p in model.parameters() if p.ndim > 1]
+    plain = [p for p in model.parameters() if p.ndim <= 1]
+    groups = [
+        {"params": decayed, "weight_decay": experiment.weight_decay},
+        {"params": plain, "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=experiment.learning_rate, betas=(0.9, 0.98), fused=True)
+
+
+def _resume(run: Run) -> None:
+    state = torch.load(run.folder / STATE, map_location=run.device, weights_only=True)
+    if state["config"] != run.config.model_dump_json():
+        raise ConfigError(f"{run.folder} holds a run of another model; choose another --out")
+    run.model.load_state_dict(state["model"])
+    run.optimizer.load_state_dict(state["optimizer"])
+    run.average = state["average"]
+    run.step = state["step"]
+
+
+def save(run: Run, metrics: dict[str, dict[str, float]] | None = None) -> None:
+    """Write the state to go on from, and the averaged weights as a checkpoint, each at once."""
+    run.folder.mkdir(parents=True, exist_ok=True)
+    state = {
+        "config": run.config.model_dump_json(),
+        "model": run.model.state_dict(),
+        "optimizer": run.optimizer.state_dict(),
+        "average": run.average,
+        "step": run.step,
+    }
+    half_written = run.folder / f"{STATE}.part"
+    torch.save(state, half_written)
+    half_written.replace(run.folder / STATE)
+    checkpoint.save(
+        run.folder / "checkpoint", run.config, run.average, _manifest(run, metrics or {})
+    )
+
+
+def _manifest(run: Run, metrics: dict[str, dict[str, float]]) -> Manifest:
+    now = datetime.now(UTC).replace(microsecond=0)
+    return Manifest(
+        name=f"ssuformer-{run.experiment.name}",
+        version=now.strftime("%Y.%m.%d"),
+        created=now,
+        git_revision=git_revision(),
+        data_seed=run.experiment.seed,
+        steps=run.step,
+        parameters=parameters(run.model),
+        dimensions=run.config.dimensions,
+        categories=run.categories,
+        vocabulary=run.tokenizer.vocabulary,
+        metrics=metrics,
+    )
+
+
+def git_revision() -> str:
+    """Return the commit this code is at, `unknown` outside a checkout."""
+    with suppress(OSError, subprocess.CalledProcessError):
+        command = ["git", "rev-parse", "--short=12", "HEAD"]
+        here = Path(__file__).parent
+        return subprocess.run(
+            command, cwd=here, capture_output=True, text=True, check=True
+        ).stdout.strip()
+    return "unknown"
+
+
+def fit(run: Run, *, until: int | None = None) -> None:
+    """Train to the end of the schedule (or to step `until`), saving every few minutes."""
+    experiment = run.experiment
+    last = min(until or experiment.steps, experiment.steps)
+    rank, world = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
+    objective: nn.Module = Objective(run.model, experiment.losses)
+    if world > 1:
+        objective = DistributedDataParallel(objective, find_unused_parameters=True)
+    chief = rank == 0
+    saved = time.monotonic()
+    with Progress(last, run.step, shown=chief) as progress:
+        board = SummaryWriter(str(run.folder / "tensorboard")) if chief else None
+        for batch in _batches(run, last, rank, world):
+            losses = train_step(run, objective, batch)
+            progress.advance(run.step, losses)
+            if board and run.step % 10 == 0:
+                for name, value in losses.items():
+                    board.add_scalar(f"loss/{name}", value, run.step)
+            if chief and time.monotonic() - saved > 60 * experiment.checkpoint_minutes:
+                j = validate(run)
+                progress.say(
+                    f"step {run.step}: J on {experiment.validation_scenes} val scenes {j:.3f}"
+                )
+                save(run)
+                saved = time.monotonic()
+        if board:
+            board.close()
+    if chief:
+        save(run)
+
+
+def _batches(run: Run, last: int, rank: int, world: int) -> Iterator[Batch]:
+    """Yield the batches of all stages from the run's step on; `rank` takes its share of each."""
+    while run.step < last:
+        stage, first_step, first_scene = run.experiment.stage_at(run.step)
+        steps = min(first_step + stage.steps, last) - run.step
+        scenes = SceneTensors(
+            composer(run, stage), run.categories, run.tokenizer, run.config.caption_tokens
+        )
+        size = stage.batch // world
+        done = (run.step - first_step) * size
+        first = first_scene + rank * stage.steps * size + done
+        yield from batches(
+            scenes, first=first, steps=steps, size=size, workers=run.experiment.workers
+        )
+
+
+def composer(run: Run, stage: Stage) -> Composer:
+    """Return the scenes of a stage."""
+    experiment = run.experiment
+    return Composer(
+        run.pack, "train", experiment.profile,
+        size=stage.size, seconds=stage.seconds, seed=experiment.seed,
+    )  # fmt: skip
+
+
+def train_step(run: Run, objective: nn.Module, batch: Batch) -> dict[str, float]:
+    """Take one optimizer step and return its losses."""
+    experiment = run.experiment
+    torch.manual_seed(experiment.seed * 1_000_003 + run.step)
+    for group in run.optimizer.param_groups:
+        group["lr"] = experiment.rate_at(run.step)
+    truth_share = max(0.2, 1.0 - run.step / (0.7 * experiment.steps))
+    run.model.train()
+    with torch.autocast(run.device.type, torch.bfloat16, enabled=_fast_bfloat16(run.device)):
+        losses: dict[str, Tensor] = objective(batch.to(run.device), truth_share)
+    run.optimizer.zero_grad(set_to_none=True)
+    losses["total"].backward()  # type: ignore[no-untyped-call]
+    nn.utils.clip_grad_norm_(run.model.parameters(), experiment.clip_norm)
+    run.optimizer.step()
+    run.step += 1
+    _average(run)
+    return {name: float(loss.detach()) for name, loss in losses.items()}
+
+
+def _fast_bfloat16(device: torch.device) -> bool:
+    """Return whether bfloat16 is computed in hardware; elsewhere it is slower than float32."""
+    if device.type == "cpu":
+        return bool(torch.cpu.get_capabilities().get("avx512_bf16"))
+    return device.type == "cuda" and torch.cuda.is_bf16_supported()
+
+
+def _average(run: Run) -> None:
+    keep = min(run.experiment.average, (1 + run.step) / (10 + run.step))
+    for name, tensor in run.model.state_dict().items():
+        if tensor.is_floating_point():
+            run.average[name].lerp_(tensor, 1.0 - keep)
+        else:
+            run.average[name].copy_(tensor)
+
+
+def validate(run: Run) -> float:
+    """Return J on a few validation scenes with the averaged weights."""
+    model = _place(SSUFormer(run.config), run.device)
+    model.load_state_dict(run.average)
+    stage, _, _ = run.experiment.stage_at(min(run.step, run.experiment.steps - 1))
+    scenes = Composer(run.pack, "val", run.experiment.profile, size=stage.size, seconds=5)
+    listener = Listener(
+        model, categories=run.categories, tokenizer=run.tokenizer, thresholds=Thresholds()
+    )
+    return quick_j(listener, scenes, run.experiment.validation_scenes)

@@ -1,0 +1,79 @@
+"""A model that is asked about whole scenes, and answers by the rules that serving uses."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from ssuformer.manifest import Thresholds
+from ssuformer.masks import enlarge
+from ssuformer.model.caption import Regions
+from ssuformer.model.ssuformer import SSUFormer
+from ssuformer.regions import Found, Segmentation, find_regions
+from ssuformer.tokenizer import Tokenizer
+from training.metrics.regions import Region
+
+
+class Listener:
+    """A model that is asked about whole scenes; gives regions by the rules that serving uses."""
+
+    def __init__(
+        self,
+        model: SSUFormer,
+        *,
+        categories: tuple[str, ...],
+        tokenizer: Tokenizer,
+        thresholds: Thresholds,
+    ) -> None:
+        self.model = model.eval()
+        self._categories = categories
+        self._tokenizer = tokenizer
+        self.thresholds = thresholds
+
+    @torch.no_grad()
+    def segment(
+        self, frames: npt.NDArray[np.uint8], waveform: npt.NDArray[np.float32]
+    ) -> list[Segmentation]:
+        """Return what the model says of each clip: frames `[b t h w 3]`, waveform `[b t 16000]`."""
+        device = next(self.model.parameters()).device
+        found = self.model.segment(
+            torch.from_numpy(frames).to(device), torch.from_numpy(waveform).to(device)
+        )
+        answer = found.answers[-1]
+        masks = answer.masks.sigmoid()
+        outputs = (
+            masks, answer.sounding.sigmoid(), answer.categories,
+            self.model.regions(found, masks), found.scene, found.source,
+        )  # fmt: skip
+        arrays = [output.float().cpu().numpy() for output in outputs]
+        return [Segmentation(*(array[clip] for array in arrays)) for clip in range(len(frames))]
+
+    def regions(
+        self, clips: list[Segmentation], size: tuple[int, int], *, captions: bool = True
+    ) -> list[list[list[Region]]]:
+        """Return the regions of every frame of every clip, with masks of `size` and sentences."""
+        found = [find_regions(clip, thresholds=self.thresholds, min_score=0.0) for clip in clips]
+        kept = [(clip, region) for clip, frames in zip(clips, found, strict=True)
+                for frame in frames for region in frame]  # fmt: skip
+        sentences = iter(self._describe(kept) if captions else [""] * len(kept))
+        return [
+            [[self._region(region, size, next(sentences)) for region in frame] for frame in frames]
+            for frames in found
+        ]
+
+    def _region(self, found: Found, size: tuple[int, int], sentence: str) -> Region:
+        mask = enlarge(found.probability, size=size, threshold=self.thresholds.mask)
+        return Region(mask, found.score, self._categories[found.category], sentence)
+
+    def _describe(self, kept: list[tuple[Segmentation, Found]]) -> list[str]:
+        if not kept:
+            return []
+        device = next(self.model.parameters()).device
+        columns = zip(
+            *((c.region_tokens[f.frame, f.query], c.scene_prompt[f.frame], c.source_prompt[f.frame])
+              for c, f in kept), strict=True,
+        )  # fmt: skip
+        regions = Regions(*(torch.from_numpy(np.stack(column)).to(device) for column in columns))
+        ids, _ = self.model.caption.greedy(regions)
+        return [self._tokenizer.decode(row) for row in ids.tolist()]

@@ -1,0 +1,228 @@
+"""What is asked of the model in a training step: the losses, and how they are added up.
+
+Axes: b clips, t frames, q queries, s sources, k categories, y x mask pixels, n matched frames or
+described regions, l caption tokens.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from einops import rearrange
+from jaxtyping import Float, Int
+from pydantic import BaseModel, ConfigDict
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ssuformer.model.caption import Regions
+from ssuformer.model.segmentation import QueryAnswer
+from ssuformer.model.ssuformer import Segmented, SSUFormer, union
+from ssuformer.tokenizer import BEGIN, PAD
+from training.batch import Batch
+from training.matching import match
+
+
+class LossWeights(BaseModel):
+    """How much each loss counts."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    sounding: float = 4.0
+    category: float = 1.0
+    mask: float = 3.0
+    dice: float = 2.0
+    union: float = 1.0
+    heard: float = 3.0
+    """Which categories are heard, told from the sound alone."""
+    seen: float = 1.0
+    """Which category every pixel shows, told from the picture alone, silent things too."""
+    caption: float = 1.0
+    balance: float = 0.01
+    queries_apart: float = 0.0
+    """AQDL of TransAVS: sounding queries keep their distance."""
+    masks_apart: float = 0.0
+    """AQML of TransAVS: masks of sounding queries do not overlap."""
+
+
+@dataclass(frozen=True, slots=True)
+class Matches:
+    """Matched queries and sources as index vectors over the whole batch."""
+
+    clip: Int[Tensor, " n"]
+    query: Int[Tensor, " n"]
+    source: Int[Tensor, " n"]
+
+
+def find_matches(answer: QueryAnswer, batch: Batch) -> Matches:
+    """Assign a query to every source that sounds at least once."""
+    clips, queries, sources = [], [], []
+    ever = batch.present & (batch.sounding.sum(dim=-1) > 0)
+    for b in range(len(batch.frames)):
+        chosen = ever[b].nonzero().flatten()
+        if not len(chosen):
+            continue
+        rows, columns = match(
+            answer.masks[b].flatten(-2), answer.sounding[b], answer.categories[b],
+            batch.masks[b, chosen].flatten(-2), batch.sounding[b, chosen],
+            batch.categories[b, chosen],
+        )  # fmt: skip
+        clips += [b] * len(rows)
+        queries += rows
+        sources += chosen[columns].tolist()
+    device = batch.frames.device
+    return Matches(
+        *(torch.tensor(x, dtype=torch.int64, device=device) for x in (clips, queries, sources))
+    )
+
+
+def dice_loss(
+    probability: Float[Tensor, "n y x"], truth: Float[Tensor, "n y x"]
+) -> Float[Tensor, " n"]:
+    """Return 1 - Dice, smoothed by one pixel."""
+    overlap = (probability * truth).sum(dim=(-2, -1))
+    total = probability.sum(dim=(-2, -1)) + truth.sum(dim=(-2, -1))
+    return 1.0 - (2.0 * overlap + 1.0) / (total + 1.0)
+
+
+class Objective(nn.Module):
+    """The model with its losses, as one module, so that it can be distributed as one."""
+
+    def __init__(
+        self, model: SSUFormer, weights: LossWeights, *, regions_per_clip: int = 2
+    ) -> None:
+        super().__init__()
+        self.model = model
+        self.weights = weights
+        self.regions_per_clip = regions_per_clip
+
+    def forward(self, batch: Batch, truth_share: float) -> dict[str, Float[Tensor, ""]]:
+        """Return the weighted losses and their `total`.
+
+        `truth_share` of the described regions are shown under their true mask, the others under
+        the predicted one.
+        """
+        found = self.model.segment(batch.frames, batch.waveform)
+        matches = find_matches(found.answers[-1], batch)
+        losses = self._aside(found, batch)
+        for answer in found.answers:
+            for name, loss in self._answer(answer, matches, batch).items():
+                losses[name] = losses.get(name, 0.0) + loss / len(found.answers)
+        losses |= self._caption(found, matches, batch, truth_share)
+        losses |= self._apart(found, found.answers[-1])
+        weighted = {
+            name: getattr(self.weights, name) * loss
+            for name, loss in losses.items()
+            if getattr(self.weights, name)
+        }
+        return weighted | {"total": torch.stack(list(weighted.values())).sum()}
+
+    def _answer(
+        self, answer: QueryAnswer, matches: Matches, batch: Batch
+    ) -> dict[str, Float[Tensor, ""]]:
+        target = torch.zeros_like(answer.sounding)
+        target[matches.clip, :, matches.query] = batch.sounding[matches.clip, matches.source]
+        audible = batch.sounding[matches.clip, matches.source].bool()
+        logits = answer.masks[matches.clip, :, matches.query][audible]
+        truth = batch.masks[matches.clip, matches.source][audible]
+        said = answer.categories[matches.clip, :, matches.query][audible]
+        named = batch.categories[matches.clip, matches.source][:, None].expand_as(audible)[audible]
+        count = max(len(logits), 1)
+        whole = (batch.masks * batch.sounding[..., None, None]).sum(dim=1).clamp(max=1.0)
+        together = union(answer).clamp(1e-5, 1.0 - 1e-5)
+        either = dice_loss(together.flatten(0, 1), whole.flatten(0, 1)).mean()
+        return {
+            "sounding": F.binary_cross_entropy_with_logits(answer.sounding, target),
+            "category": F.cross_entropy(said, named, reduction="sum") / count,
+            "mask": F.binary_cross_entropy_with_logits(logits, truth, reduction="sum")
+            / (count * truth[0].numel() if len(truth) else 1),
+            "dice": dice_loss(logits.sigmoid(), truth).sum() / count,
+            "union": either + F.binary_cross_entropy(together, whole),
+        }
+
+    def _aside(self, found: Segmented, batch: Batch) -> dict[str, Tensor]:
+        heard = torch.zeros_like(found.heard)
+        index = batch.categories[:, None, :].expand(-1, heard.shape[1], -1)
+        heard.scatter_reduce_(2, index, rearrange(batch.sounding, "b s t -> b t s"), "amax")
+        background = torch.ones(found.seen.shape[1], device=heard.device)
+        background[-1] = 0.3
+        labels = rearrange(batch.labels, "b t y x -> (b t) y x")
+        return {
+            "heard": 8 * F.binary_cross_entropy_with_logits(found.heard, heard),
+            "seen": F.cross_entropy(found.seen, labels, weight=background),
+        }
+
+    def _caption(
+        self, found: Segmented, matches: Matches, batch: Batch, truth_share: float
+    ) -> dict[str, Tensor]:
+        audible = batch.sounding[matches.clip, matches.source].bool()
+        row, frame = audible.nonzero(as_tuple=True)
+        keep = torch.randperm(len(row))[: self.regions_per_clip * len(batch.frames)].to(row.device)
+        row, frame = row[keep], frame[keep]
+        masks = found.answers[-1].masks.sigmoid()
+        truly = torch.rand(len(matches.clip), device=row.device) < truth_share
+        clip, query, source = (x[truly] for x in (matches.clip, matches.query, matches.source))
+        masks = masks.clone()
+        masks[clip, :, query] = batch.masks[clip, source]
+        tokens = self.model.regions(found, masks)
+        clip = matches.clip[row]
+        regions = Regions(
+            tokens[clip, frame, matches.query[row]],
+            found.scene[clip, frame],
+            found.source[clip, frame],
+        )
+        target = batch.tokens[clip, matches.source[row], frame]
+        if not len(target):
+            nothing = tokens.sum() * 0.0
+            return {"caption": nothing, "balance": nothing}
+        length = int((target != PAD).any(dim=0).sum())
+        target = target[:, :length]
+        given = torch.cat([torch.full_like(target[:, :1], BEGIN), target[:, :-1]], dim=1)
+        logits, balance = self.model.caption(regions, given)
+        loss = F.cross_entropy(
+            rearrange(logits, "n l v -> (n l) v"), target.flatten(), ignore_index=PAD
+        )
+        return {"caption": loss, "balance": balance}
+
+    def _apart(self, found: Segmented, answer: QueryAnswer) -> dict[str, Tensor]:
+        if not (self.weights.queries_apart or self.weights.masks_apart):
+            return {}
+        sounding = answer.sounding.sigmoid().flatten(0, 1)
+        return {
+            "queries_apart": queries_apart(found.queries.flatten(0, 1), sounding),
+            "masks_apart": masks_apart(answer.masks.sigmoid().flatten(0, 1), sounding),
+        }
+
+
+def _pairs(sounding: Float[Tensor, "b q"], least: float) -> Float[Tensor, "b q q"]:
+    """Return 2 / (n (n + 1)) for every pair of queries that both sound, 0 for the others."""
+    active = (sounding > least).float()
+    count = active.sum(dim=-1)
+    pair = (active[:, :, None] * active[:, None, :]).triu(1)
+    return pair * (2.0 / (count * (count + 1)).clamp(min=1.0))[:, None, None]
+
+
+def queries_apart(
+    queries: Float[Tensor, "b q c"],
+    sounding: Float[Tensor, "b q"],
+    *,
+    near: float = 1.0,
+    least: float = 0.55,
+) -> Float[Tensor, ""]:
+    """Return AQDL (TransAVS): the inverse squared distance of sounding queries nearer than `near`.
+
+    The distance is taken per channel; TransAVS leaves its limit d0 open.
+    """
+    square = (queries[:, :, None] - queries[:, None, :]).square().mean(dim=-1)
+    close = torch.where(square < near, 1.0 / square.clamp(min=1e-2), 0.0)
+    return (close * _pairs(sounding, least)).sum(dim=(-2, -1)).mean()
+
+
+def masks_apart(
+    masks: Float[Tensor, "b q y x"], sounding: Float[Tensor, "b q"], *, least: float = 0.55
+) -> Float[Tensor, ""]:
+    """Return AQML (TransAVS): how much the masks of sounding queries lie on each other."""
+    flat = masks.flatten(-2)
+    hard = (flat > 0.5).float()
+    overlap = (hard @ flat.transpose(1, 2) + flat @ hard.transpose(1, 2)) / (2 * flat.shape[-1])
+    return (overlap * _pairs(sounding, least)).sum(dim=(-2, -1)).mean()

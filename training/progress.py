@@ -1,0 +1,66 @@
+"""Progress of long work: a bar for a terminal, a line now and then for a file."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.progress import Progress as Bar
+
+LINE_SECONDS = 30.0
+"""How often a line is written where there is no terminal."""
+
+
+class Progress:
+    """Steps done, losses (smoothed) and time left."""
+
+    def __init__(self, total: int, done: int = 0, *, shown: bool = True) -> None:
+        self._console = Console()
+        self._shown = shown
+        self._total, self._first = total, done
+        self._began = self._said = time.monotonic()
+        self._smooth: dict[str, float] = {}
+        self._bar = Bar(
+            BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn(),
+            TextColumn("{task.fields[losses]}"),
+            console=self._console, disable=not (shown and self._console.is_terminal),
+        )  # fmt: skip
+        self._task = self._bar.add_task("training", total=total, completed=done, losses="")
+
+    def __enter__(self) -> Progress:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._bar.stop()
+
+    def advance(self, done: int, losses: dict[str, float]) -> None:
+        """Show that `done` steps are done."""
+        for name, value in losses.items():
+            self._smooth[name] = 0.95 * self._smooth.get(name, value) + 0.05 * value
+        text = " ".join(f"{name} {value:.3f}" for name, value in self._smooth.items())
+        self._bar.update(self._task, completed=done, losses=text)
+        now = time.monotonic()
+        if not self._console.is_terminal and now - self._said > LINE_SECONDS:
+            self._said = now
+            pace = (now - self._began) / max(done - self._first, 1)
+            left = pace * (self._total - done) / 60
+            self.say(f"{done}/{self._total} {pace:.2f} s/step, {left:.0f} min left | {text}")
+
+    def say(self, line: str) -> None:
+        """Write a line that stays."""
+        if self._shown:
+            self._bar.console.print(line, highlight=False, soft_wrap=True)
