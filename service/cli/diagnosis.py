@@ -1,0 +1,189 @@
+"""What `ssu doctor` looks at: each check says what it found, and the command that mends it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Literal
+
+from service.cli import installation
+from service.settings import Settings, available_cores
+from ssuformer.errors import SsuError
+
+Verdict = Literal["good", "warning", "missing"]
+_RUNTIMES = ("onnxruntime", "onnxruntime-gpu")
+_MEND_PACKAGES = "pip install '.[cpu]'"
+_MEND_RUNTIME = f"pip uninstall -y {' '.join(_RUNTIMES)} && pip install '.[cpu]'   # or .[gpu]"
+_OLDEST_PYTHON = (3, 11)
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was looked at."""
+
+    name: str
+    verdict: Verdict
+    found: str
+    mend: str = ""
+    """The command, or the step, that puts it right."""
+
+
+def examine(settings: Settings, *, port: int) -> Iterator[Check]:
+    """Look at everything the service needs with these settings, on this machine."""
+    yield _python()
+    yield _system()
+    yield _packages()
+    yield from _runtime(settings)
+    yield _cores(settings)
+    yield from _ffmpeg()
+    yield _fonts()
+    yield _models(settings)
+    yield _port(port)
+
+
+def _python() -> Check:
+    new_enough = sys.version_info >= _OLDEST_PYTHON
+    return Check(
+        "python",
+        "good" if new_enough else "missing",
+        f"{platform.python_version()}, {sys.executable}",
+        "" if new_enough else "install Python 3.11 or newer",
+    )
+
+
+def _system() -> Check:
+    able = hasattr(os, "memfd_create") and hasattr(os, "sched_getaffinity")
+    return Check(
+        "system",
+        "good" if able else "missing",
+        f"{platform.system()} {platform.release()}, {platform.machine()}",
+        "" if able else "the service needs Linux; elsewhere use its container image",
+    )
+
+
+def _packages() -> Check:
+    versions = {name: installation.version_of(name) for name in installation.required_packages()}
+    absent = [name for name, version in versions.items() if version is None]
+    if absent or not versions:
+        lacking = ", ".join(absent) or "it is not known what is needed"
+        return Check("packages", "missing", f"missing: {lacking}", _MEND_PACKAGES)
+    found = ", ".join(f"{name} {version}" for name, version in versions.items())
+    return Check("packages", "good", f"ssuformer {installation.version()}; {found}")
+
+
+def _runtime(settings: Settings) -> Iterator[Check]:
+    """Look at the engine: its package, whether two of them fight, what it can run on."""
+    installed = {name: installation.version_of(name) for name in _RUNTIMES}
+    there = [f"{name} {version}" for name, version in installed.items() if version]
+    needed: Verdict = "missing" if settings.engine == "onnx" else "warning"
+    try:
+        import onnxruntime
+    except ImportError as error:
+        mend = _MEND_RUNTIME if there else _MEND_PACKAGES
+        yield Check("engine", needed, f"onnxruntime cannot be imported: {error}", mend)
+        return
+    yield Check("engine", "good", f"{settings.engine}: {', '.join(there)}")
+    if len(there) > 1:
+        clash = "both are installed: one has overwritten the other"
+        yield Check("engine", "warning", clash, _MEND_RUNTIME)
+    yield Check("providers", "good", ", ".join(onnxruntime.get_available_providers()))
+
+
+def _cores(settings: Settings) -> Check:
+    cores, threads = available_cores(), settings.engine_threads
+    affinity = len(os.sched_getaffinity(0))
+    found = (
+        f"{os.cpu_count()} in the machine, {affinity} by affinity, {cores} by the cgroup's quota; "
+        f"threads of an inference: {threads}"
+    )
+    if threads > cores:
+        return Check("cores", "warning", found, f"export SSU_ENGINE_THREADS={cores}")
+    return Check("cores", "good", found)
+
+
+def _ffmpeg() -> Iterator[Check]:
+    """Look at the FFmpeg inside PyAV: version, what it opens, what it decodes and encodes."""
+    mend = "pip install --force-reinstall av"
+    try:
+        import av
+        import av.codec
+        import av.format
+    except ImportError as error:
+        yield Check("ffmpeg", "missing", f"PyAV cannot be imported: {error}", mend)
+        return
+    libraries = ", ".join(
+        f"{name} {'.'.join(map(str, number))}" for name, number in av.library_versions.items()
+    )
+    yield Check("ffmpeg", "good", f"{av.ffmpeg_version_info} in PyAV {av.__version__}: {libraries}")
+
+    from ssuformer.media import AUDIO_CODECS, FORMATS, VIDEO_CODECS
+
+    yield _available("containers", FORMATS.split(","), _opens)
+    yield _available("decoders", sorted(VIDEO_CODECS | AUDIO_CODECS), _codec("r"))
+    yield _available("encoders", ["libx264", "aac"], _codec("w"))
+
+
+def _available(name: str, wanted: list[str], exists: Callable[[str], bool]) -> Check:
+    absent = [one for one in wanted if not exists(one)]
+    if absent:
+        found = f"this FFmpeg lacks {', '.join(absent)}"
+        return Check(name, "warning", found, "pip install --force-reinstall --only-binary av av")
+    return Check(name, "good", ", ".join(wanted))
+
+
+def _opens(name: str) -> bool:
+    from av.format import formats_available
+
+    return any(name in known.split(",") for known in formats_available)
+
+
+def _codec(mode: Literal["r", "w"]) -> Callable[[str], bool]:
+    from av.codec import Codec
+    from av.codec.codec import UnknownCodecError
+
+    def exists(name: str) -> bool:
+        try:
+            Codec(name, mode)
+        except UnknownCodecError:
+            return False
+        return True
+
+    return exists
+
+
+def _fonts() -> Check:
+    from PIL import features
+
+    if features.check("freetype2"):
+        return Check("text", "good", f"FreeType {features.version('freetype2')} in Pillow")
+    mend = "pip install --force-reinstall --only-binary pillow pillow"
+    return Check("text", "warning", "Pillow has no FreeType: text on overlays is tiny", mend)
+
+
+def _models(settings: Settings) -> Check:
+    """Look at the model repository: both models there, whole, and of the same weights."""
+    from service.engines.repository import open_repository
+
+    folder = settings.model_repository
+    try:
+        files = open_repository(folder)
+    except SsuError as error:
+        needed: Verdict = "warning" if settings.engine == "fake" else "missing"
+        mend = f"python -m model_export CHECKPOINT --out {folder}"
+        return Check("models", needed, f"{error.code}: {error.message}", mend)
+    label = files.manifest
+    found = f"{label.name} {label.version} in {folder}, digest {files.digest[:12]} holds"
+    return Check("models", "good", found)
+
+
+def _port(port: int) -> Check:
+    try:
+        with closing(socket.create_server(("127.0.0.1", port))):
+            return Check("port", "good", f"{port} is free")
+    except OSError as error:
+        return Check("port", "warning", f"{port}: {error.strerror}", "ssu serve --port 0")

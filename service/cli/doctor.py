@@ -1,0 +1,43 @@
+"""`ssu doctor`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from service.cli.understanding import EngineName, Models
+
+
+def doctor(
+    *,
+    models: Models = None,
+    engine: EngineName = None,
+    port: Annotated[int, typer.Option(min=1, max=65_535, help="Port to try.")] = 8000,
+) -> None:
+    """Say whether the service can run here, and what to do where it cannot.
+
+    Ends with 1 if something that is needed is missing.
+
+    **Examples**
+
+    - `ssu doctor`
+    - `ssu doctor --models /models --port 8080`
+    """
+    from rich.markup import escape
+    from rich.table import Table
+
+    from service.cli.configuration import settings_for
+    from service.cli.diagnosis import examine
+    from service.cli.terminal import console, ended_by_errors
+
+    signs = {"good": "[green]ok[/]", "warning": "[yellow]look[/]", "missing": "[red]missing[/]"}
+    table = Table(box=None, show_header=False, pad_edge=False)
+    with ended_by_errors():
+        checks = list(examine(settings_for(models=models, engine=engine), port=port))
+    for check in checks:
+        mend = f"\n[bold]{escape(check.mend)}[/]" if check.mend else ""
+        table.add_row(signs[check.verdict], check.name, escape(check.found) + mend)
+    console().print(table)
+    if any(check.verdict == "missing" for check in checks):
+        raise typer.Exit(1)

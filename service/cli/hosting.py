@@ -1,0 +1,57 @@
+"""A service of one's own: on a free port of this machine, for as long as it is needed."""
+
+from __future__ import annotations
+
+import socket
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+
+import uvicorn
+
+from service.app import create_app
+from service.engines.engine import Engine
+from service.gateway import load_engine
+from service.settings import Settings
+from ssuformer.errors import EngineUnavailable
+
+LOOPBACK = "127.0.0.1"
+_LOOK_AGAIN = 0.02
+_STOP_SECONDS = 30.0
+
+
+@contextmanager
+def hosted(settings: Settings, engine: Engine | None = None) -> Iterator[str]:
+    """Run a service in a thread, yield its address, stop it at the end.
+
+    Raises an EngineError if the models cannot be loaded.
+    """
+    engine = load_engine(settings) if engine is None else engine
+    app = create_app(settings, engine=engine, log_stream=sys.stderr)
+    config = uvicorn.Config(app, log_config=None, log_level="error", access_log=False, ws="none")
+    server = uvicorn.Server(config)
+    with closing(socket.create_server((LOOPBACK, 0))) as listener:
+        thread = threading.Thread(target=server.run, args=([listener],), name="service")
+        thread.start()
+        try:
+            _wait(server, thread)
+            yield f"http://{LOOPBACK}:{listener.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join(_STOP_SECONDS)
+
+
+def free_port(host: str = LOOPBACK) -> int:
+    """Return a port that nobody listens on just now."""
+    with closing(socket.create_server((host, 0))) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def _wait(server: uvicorn.Server, thread: threading.Thread) -> None:
+    while not server.started:
+        if not thread.is_alive():
+            raise EngineUnavailable("the service could not start; see what it wrote above")
+        time.sleep(_LOOK_AGAIN)

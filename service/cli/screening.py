@@ -1,0 +1,200 @@
+"""What is done with one clip: sent, told, written down, drawn."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import av.error
+from pydantic import ValidationError
+from rich.rule import Rule
+
+from service.cli.client import Client, Trouble
+from service.cli.film import Film, canvas
+from service.cli.marks import marks_of
+from service.cli.reel import Reel
+from service.cli.sheet import ContactSheet, Moment
+from service.cli.tables import facts_of, seconds_of
+from service.cli.terminal import Step, complain, console, progress
+from service.drawing import Layer, Size, burn_in, paint
+from service.schemas import Understanding
+from ssuformer.errors import SsuError
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What was asked for, for all clips of one call."""
+
+    query: Mapping[str, Any] = field(default_factory=dict)
+    folder: Path | None = None
+    overlay: bool = True
+    sheet: bool = True
+    raw: bool = False
+    """Whether the answer is printed as it came instead of as a table."""
+    threads: int = 2
+
+
+def screen(file: Path, name: str, *, client: Client, order: Order) -> bool:
+    """Send a clip, print what sounds in it, write the files; return whether all went well."""
+    received = _send(file, client, order)
+    if isinstance(received, Trouble):
+        complain(received, about=str(file))
+        return False
+    body, answer = received
+    _tell(file, answer, body, order)
+    if order.folder is None:
+        return True
+    try:
+        _keep(file, name, answer, body, order)
+    except SsuError as error:
+        complain(Trouble.of(error), about=str(file))
+    except (OSError, av.error.FFmpegError) as error:
+        complain(Trouble("files_unwritable", str(error)), about=str(file))
+    else:
+        return True
+    return False
+
+
+def names_for(files: list[Path]) -> list[str]:
+    """Return the names that each clip's files begin with: its own, different from the others'."""
+    stems = [file.stem for file in files]
+    names: list[str] = []
+    for file in files:
+        name = file.stem if stems.count(file.stem) == 1 else file.name
+        while name in names:
+            name += "_"
+        names.append(name)
+    return names
+
+
+class Layers:
+    """The layer of each interval of the answer, painted when it begins, then let go of."""
+
+    def __init__(self, answer: Understanding, size: Size) -> None:
+        self._answer, self._size = answer, size
+        self._half = 0.5 / answer.sampled_fps
+        self._starts = [frame.time - self._half for frame in answer.frames]
+        self._index = -1
+        self._layer: Layer | None = None
+
+    def at(self, time: float) -> Layer | None:
+        """Return what to lay over the film at a time; None while nothing sounds."""
+        index = bisect_right(self._starts, time + 1e-6) - 1
+        if index < 0 or time >= self._answer.frames[index].time + self._half:
+            return None
+        if index != self._index:
+            self._index, self._layer = index, self._paint(index)
+        return self._layer
+
+    def _paint(self, index: int) -> Layer | None:
+        marks = marks_of(self._answer.frames[index], self._answer.mask_size)
+        if not marks:
+            return None
+        layer = paint(marks, self._size)
+        burn_in(layer, marks)
+        return layer
+
+
+def draw(
+    source: Path,
+    answer: Understanding,
+    *,
+    overlay: Path | None,
+    sheet: Path | None,
+    title: str,
+    threads: int = 2,
+    step: Step = lambda _: None,
+) -> str | None:
+    """Write the overlay and the contact sheet of a clip, both while it is decoded once.
+
+    Returns what there is to say about the sheet, if anything.
+    """
+    clip = answer.clip
+    size = canvas(clip.width, clip.height)
+    layers = Layers(answer, size)
+    moments = [
+        Moment(frame.time, partial(marks_of, frame, answer.mask_size)) for frame in answer.frames
+    ]
+    tiles = ContactSheet(moments, width=clip.width, height=clip.height) if sheet else None
+    with ExitStack() as stack:
+        reel = stack.enter_context(Reel(source, threads=threads))
+        film = None
+        if overlay is not None:
+            film = stack.enter_context(Film(overlay, reel, size, threads=threads))
+        before = 0.0
+        for shot in reel.shots(film.sound.take if film and film.sound else None):
+            if film is not None:
+                film.add(shot, layers.at(shot.time))
+            if tiles is not None:
+                tiles.add(shot)
+            step(shot.time - before)
+            before = shot.time
+    if tiles is None or sheet is None:
+        return None
+    tiles.save(sheet, title=title)
+    return tiles.note
+
+
+def _send(file: Path, client: Client, order: Order) -> tuple[bytes, Understanding] | Trouble:
+    """Return the answer, as it came and as it is meant."""
+    size = file.stat().st_size if file.is_file() else 0
+    with progress() as shown:
+        task = shown.add_task(f"sending {file.name}", total=size or None)
+
+        def sent(more: int) -> None:
+            shown.advance(task, more)
+            if shown.tasks[0].finished:
+                shown.update(task, description=f"listening to {file.name}", total=None)
+
+        body = client.understand(file, order.query, sent)
+    if isinstance(body, Trouble):
+        return body
+    try:
+        return body, Understanding.model_validate_json(body)
+    except ValidationError as error:
+        return Trouble("answer_unknown", f"the answer has another form than is known: {error}")
+
+
+def _tell(file: Path, answer: Understanding, body: bytes, order: Order) -> None:
+    out = console()
+    if order.raw:
+        out.file.write(body.decode() + "\n")
+        return
+    out.print(Rule(file.name, align="left", style="dim"))
+    out.print(seconds_of(answer))
+    out.print()
+    out.print(facts_of(answer))
+
+
+def _keep(file: Path, name: str, answer: Understanding, body: bytes, order: Order) -> None:
+    folder = order.folder or Path()
+    folder.mkdir(parents=True, exist_ok=True)
+    written = {"answer": folder / f"{name}.json"}
+    written["answer"].write_bytes(body)
+    if order.overlay:
+        written["overlay"] = folder / f"{name}.overlay.mp4"
+    if order.sheet:
+        written["sheet"] = folder / f"{name}.sheet.png"
+    note = None
+    if order.overlay or order.sheet:
+        with progress() as shown:
+            task = shown.add_task(f"drawing {name}", total=answer.clip.duration)
+            note = draw(
+                file,
+                answer,
+                overlay=written.get("overlay"),
+                sheet=written.get("sheet"),
+                title=f"{file.name}, {answer.clip.duration:g} s",
+                threads=order.threads,
+                step=partial(shown.advance, task),
+            )
+    out = console(errors=order.raw)
+    for what, path in written.items():
+        out.print(f"{what:<8}{path}", markup=False, soft_wrap=True)
+    if note is not None:
+        out.print(f"{'':8}{note} on the sheet", style="dim")

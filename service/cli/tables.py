@@ -1,0 +1,117 @@
+"""Answers as tables for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from rich.console import Group, RenderableType
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from service.cli.sheet import clock
+from service.drawing import colour_of
+from service.schemas import LoadedModel, Region, Understanding
+
+_THIRDS = (("top left", "top", "top right"), ("left", "centre", "right"))
+_PLACES = (*_THIRDS, ("bottom left", "bottom", "bottom right"))
+_DIGEST_SHOWN = 12
+
+
+def seconds_of(answer: Understanding) -> Table:
+    """Return the answer second by second: who sounds, where, and what is said of it."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("time", justify="right")
+    table.add_column("track")
+    table.add_column("category")
+    table.add_column("score", justify="right")
+    table.add_column("where")
+    table.add_column("area", justify="right")
+    table.add_column("sentence", ratio=1)
+    for frame in answer.frames:
+        time = clock(frame.time)
+        if not frame.regions:
+            table.add_row(time, "", Text("silence", style="dim"))
+        for i, region in enumerate(frame.regions):
+            table.add_row("" if i else time, *_row(region, answer.mask_size))
+    return table
+
+
+def facts_of(answer: Understanding) -> RenderableType:
+    """Return what there is to know about an answer: clip, model, warnings, time spent."""
+    clip, model = answer.clip, answer.model
+    sound = clip.audio_codec or "no sound"
+    spent = answer.timings_ms
+    total = spent.get("total", sum(spent.values()))
+    stages = " · ".join(f"{name} {ms:.0f}" for name, ms in spent.items() if name != "total")
+    speed = f", {1000 * clip.duration / total:.1f}x real time" if total > 0 else ""
+    lines = [
+        Text(
+            f"clip   {clip.duration:g} s, {clip.width}x{clip.height}, {clip.video_codec}, {sound}"
+        ),
+        Text(f"model  {model.name} {model.version} ({model.digest[:_DIGEST_SHOWN]})"),
+        Text(f"time   {total:.0f} ms{speed} ({stages})"),
+        *(Text(f"{notice.code}: {notice.message}", style="yellow") for notice in answer.warnings),
+    ]
+    return Group(*lines)
+
+
+def models_table(models: Sequence[LoadedModel], sizes: Mapping[str, int]) -> RenderableType:
+    """Return all that is known about some models and their files' sizes in bytes."""
+    files = [Text(f"{size / 2**20:8.1f} MiB  {path}") for path, size in sizes.items()]
+    return Group(*(_model(model) for model in models), *files)
+
+
+def _row(region: Region, size: tuple[int, int]) -> tuple[RenderableType, ...]:
+    height, width = size
+    colour = "#{:02x}{:02x}{:02x}".format(*colour_of(region.track))
+    return (
+        Text(f"■ {region.track}", style=colour),
+        escape(region.category),
+        f"{region.score:.2f}",
+        where(region.bbox, size),
+        f"{region.area / (height * width):.1%}",
+        escape(region.description or ""),
+    )
+
+
+def where(bbox: tuple[int, int, int, int], size: tuple[int, int]) -> str:
+    """Return in words where the middle of a box is, in a picture of this height and width."""
+    x, y, width, height = bbox
+    row = min(2, int((y + height / 2) * 3 / size[0]))
+    column = min(2, int((x + width / 2) * 3 / size[1]))
+    return _PLACES[row][column]
+
+
+def _model(model: LoadedModel) -> RenderableType:
+    facts = Table(box=None, show_header=False, pad_edge=False)
+    facts.add_column(style="dim")
+    facts.add_column()
+    rows = {
+        "model": f"{model.name} {model.version}",
+        "digest": model.digest,
+        "created": model.created,
+        "device": model.device,
+        "parameters": f"{model.parameters:,}",
+        "frames": f"{model.frames_per_second:g} per second, windows of {model.window_frames}",
+        "thresholds": f"sounding {model.sounding_threshold:g}, mask {model.mask_threshold:g}",
+        "categories": f"{len(model.categories)}: {', '.join(model.categories)}",
+    }
+    for name, value in rows.items():
+        facts.add_row(name, escape(value))
+    return Group(facts, _metrics(model)) if model.metrics else facts
+
+
+def _metrics(model: LoadedModel) -> Table:
+    """Return the measured quality: a row per metric, a column per split."""
+    splits = list(model.metrics)
+    names = list(dict.fromkeys(name for values in model.metrics.values() for name in values))
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("metric")
+    for split in splits:
+        table.add_column(escape(split), justify="right")
+    for name in names:
+        values = [model.metrics[split].get(name) for split in splits]
+        cells = ["" if value is None else f"{value:.4g}" for value in values]
+        table.add_row(escape(name), *cells)
+    return table

@@ -1,0 +1,243 @@
+"""Masks and sentences over pictures: colours, outlines, text. Nothing here opens a file.
+
+Axes: h w pixels; the last axis of a picture is red, green, blue. Sizes are height, width.
+"""
+
+from __future__ import annotations
+
+import colorsys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFilter, ImageFont
+
+from ssuformer.masks import Mask
+
+Picture = NDArray[np.uint8]
+Colour = tuple[int, int, int]
+Size = tuple[int, int]
+Opacity = NDArray[np.float32]
+Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+
+PALETTE: tuple[Colour, ...] = (
+    (255, 99, 71),
+    (51, 187, 255),
+    (255, 200, 40),
+    (102, 214, 96),
+    (221, 119, 255),
+    (255, 140, 190),
+    (0, 214, 190),
+    (255, 150, 50),
+    (150, 160, 255),
+    (190, 220, 60),
+)
+"""Bright enough to be read as text on black and to be told apart as a tint on any picture."""
+
+_GOLDEN = 0.618034
+_BLACK = (0, 0, 0)
+_FILL, _EDGE, _HALO = 0.42, 0.95, 0.45
+_BACKDROP = 150
+_COARSE = 1.5
+"""A mask that is stretched more than this would show its pixels as stairs."""
+_ELLIPSIS = "…"
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """One region to show: whose it is, where it is, what is said of it."""
+
+    track: int
+    mask: Mask
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of text in a track's colour; the first line of a sentence bears a swatch."""
+
+    text: str
+    colour: Colour
+    first: bool
+
+
+class Layer:
+    """A translucent picture: colour times opacity [h w 3], 0..255, and opacity [h w], 0..1."""
+
+    def __init__(self, size: Size) -> None:
+        self.colour: NDArray[np.float32] = np.zeros((*size, 3), np.float32)
+        self.opacity: Opacity = np.zeros(size, np.float32)
+
+    @property
+    def size(self) -> Size:
+        """Height and width."""
+        return self.opacity.shape[0], self.opacity.shape[1]
+
+    def put(
+        self, colour: Colour | NDArray[np.float32], opacity: Opacity, *, y: int, x: int
+    ) -> None:
+        """Lay a colour, or a picture, over what is there, at a place."""
+        h, w = opacity.shape
+        under, through = self.colour[y : y + h, x : x + w], 1 - opacity
+        under *= through[..., None]
+        under += np.asarray(colour, np.float32) * opacity[..., None]
+        self.opacity[y : y + h, x : x + w] *= through
+        self.opacity[y : y + h, x : x + w] += opacity
+
+
+def colour_of(track: int) -> Colour:
+    """Return the colour of a track: always the same one, and another one than its neighbours'."""
+    place = max(track - 1, 0)
+    if place < len(PALETTE):
+        return PALETTE[place]
+    hue = place * _GOLDEN % 1
+    red, green, blue = colorsys.hls_to_rgb(hue, 0.65, 0.85)
+    return round(red * 255), round(green * 255), round(blue * 255)
+
+
+@lru_cache(maxsize=32)
+def font(size: int) -> Font:
+    """Return Pillow's own font at a height in pixels: no font has to be installed."""
+    return ImageFont.load_default(size)
+
+
+def paint(marks: Sequence[Mark], size: Size) -> Layer:
+    """Return the masks as tints with an outline, dark outside; the first mark is the topmost."""
+    layer = Layer(size)
+    width = max(2, round(min(size) / 240))
+    for mark in reversed(marks):
+        y, x, inside = coverage(mark.mask, size, margin=width)
+        if inside.size:
+            edge = inside - _shrink(inside, width)
+            halo = 1 - inside - _shrink(1 - inside, width)
+            layer.put(_BLACK, _HALO * halo, y=y, x=x)
+            layer.put(colour_of(mark.track), _FILL * inside + (_EDGE - _FILL) * edge, y=y, x=x)
+    return layer
+
+
+def coverage(mask: Mask, size: Size, *, margin: int) -> tuple[int, int, Opacity]:
+    """Return how far each pixel is inside a mask stretched to `size`, around the mask alone.
+
+    That is y, x of the corner and opacities [h w] with smooth edges; [0 0] for an empty mask.
+    """
+    scale = size[0] / mask.shape[0], size[1] / mask.shape[1]
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    if rows.size == 0:
+        return 0, 0, np.zeros((0, 0), np.float32)
+    reach = margin + 2 * max(scale)
+    top, bottom = _span(rows, scale[0], reach, size[0])
+    left, right = _span(columns, scale[1], reach, size[1])
+    box = left / scale[1], top / scale[0], right / scale[1], bottom / scale[0]
+    grey = Image.fromarray(mask.astype(np.uint8) * 255)
+    steep = max(1.0, *scale)
+    if max(scale) > _COARSE:
+        grey, steep = grey.filter(ImageFilter.GaussianBlur(1)), 2 * steep
+    stretched = grey.resize((right - left, bottom - top), Image.Resampling.BICUBIC, box=box)
+    soft = np.asarray(stretched, np.float32)
+    soft = soft / max(1, soft.max())
+    return top, left, np.clip((soft - 0.5) * steep + 0.5, 0, 1)
+
+
+def _span(hit: NDArray[np.intp], scale: float, reach: float, end: int) -> tuple[int, int]:
+    low, high = hit[0] * scale - reach, (hit[-1] + 1) * scale + reach
+    return max(0, int(low)), min(end, int(np.ceil(high)))
+
+
+def _shrink(inside: Opacity, width: int) -> Opacity:
+    """Return the smallest opacity within `width` pixels up, down, left and right."""
+    shrunk = inside
+    for axis in (0, 1):
+        padding = [(0, 0), (0, 0)]
+        padding[axis] = (width, width)
+        padded, length = np.pad(shrunk, padding, mode="edge"), shrunk.shape[axis]
+        shifts = [padded.take(range(i, i + length), axis) for i in range(2 * width + 1)]
+        shrunk = np.minimum.reduce(shifts)
+    return shrunk
+
+
+def blend(picture: Picture, layer: Layer) -> Picture:
+    """Return a picture of the layer's size with the layer over it."""
+    blended = picture * (1 - layer.opacity[..., None]) + layer.colour
+    return np.round(blended).clip(0, 255).astype(np.uint8)
+
+
+def wrap(text: str, *, face: Font, width: float) -> list[str]:
+    """Return the lines of a text that fit into a width; a word that is too long is cut."""
+    lines: list[str] = []
+    for word in text.split():
+        longer = f"{lines[-1]} {word}" if lines else word
+        if lines and face.getlength(longer) <= width:
+            lines[-1] = longer
+        else:
+            lines.append(_cut(word, face, width))
+    return lines
+
+
+def _cut(word: str, face: Font, width: float) -> str:
+    if face.getlength(word) <= width:
+        return word
+    while len(word) > 1 and face.getlength(word + _ELLIPSIS) > width:
+        word = word[:-1]
+    return word + _ELLIPSIS
+
+
+def line_height(face_size: int) -> int:
+    """Return the distance between two lines of text of a height, in pixels."""
+    return round(face_size * 1.35)
+
+
+def lines_of(marks: Sequence[Mark], *, face_size: int, width: int) -> list[Line]:
+    """Return the sentences of all marks, wrapped into a width that also holds their swatches."""
+    room = width - line_height(face_size)
+    return [
+        Line(text=text, colour=colour_of(mark.track), first=i == 0)
+        for mark in marks
+        for i, text in enumerate(wrap(mark.text, face=font(face_size), width=room))
+    ]
+
+
+def at_most(lines: list[Line], count: int) -> list[Line]:
+    """Return the lines, or so many of them, the last of which then says that there are more."""
+    if len(lines) <= count or count < 1:
+        return lines[: max(count, 0)]
+    last = lines[count - 1]
+    return [*lines[: count - 1], Line(f"{last.text} {_ELLIPSIS}", last.colour, last.first)]
+
+
+def write(
+    draw: ImageDraw.ImageDraw, lines: Sequence[Line], *, at: tuple[int, int], face_size: int
+) -> None:
+    """Write lines below each other from the corner x, y on, the swatches to the left of them."""
+    x, y = at
+    step, swatch = line_height(face_size), round(face_size * 0.72)
+    for i, line in enumerate(lines):
+        top = y + i * step
+        if line.first:
+            middle = top + step // 2
+            corners = (x, middle - swatch // 2, x + swatch, middle - swatch // 2 + swatch)
+            draw.rounded_rectangle(corners, radius=swatch // 4, fill=line.colour)
+        place = (x + step, top + step / 2)
+        draw.text(place, line.text, fill=_pale(line.colour), font=font(face_size), anchor="lm")
+
+
+def _pale(colour: Colour) -> Colour:
+    """Return the colour as text on black: nearer to white."""
+    red, green, blue = (round(255 - 0.6 * (255 - part)) for part in colour)
+    return red, green, blue
+
+
+def burn_in(layer: Layer, marks: Sequence[Mark]) -> None:
+    """Write the sentences of the marks on a dark band at the bottom of the layer."""
+    height, width = layer.size
+    face_size = max(12, round(min(height, width) / 26))
+    step = line_height(face_size)
+    lines = lines_of(marks, face_size=face_size, width=width - 2 * face_size)
+    lines = at_most(lines, int(height * 0.4) // step)
+    if not lines:
+        return
+    band = Image.new("RGBA", (width, len(lines) * step + face_size), (*_BLACK, _BACKDROP))
+    write(ImageDraw.Draw(band), lines, at=(face_size, face_size // 2), face_size=face_size)
+    pixels = np.asarray(band, np.float32)
+    layer.put(pixels[..., :3], pixels[..., 3] / np.float32(255), y=height - band.height, x=0)
