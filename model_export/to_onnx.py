@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import onnx
 import torch
 from torch import nn
 from torch.export import Dim
@@ -55,3 +56,17 @@ def export(graph: nn.Module, spec: EngineSpec, path: Path, **sizes: int) -> None
             external_data=False,
             verbose=False,
         )
+    model = onnx.load(path)
+    _forget_origin(model.graph)
+    onnx.save(model, path)
+
+
+def _forget_origin(graph: onnx.GraphProto) -> None:
+    """Drop the stack traces the exporter attaches to nodes: many times the weights of a loop."""
+    for part in (graph, *graph.node, *graph.value_info, *graph.input, *graph.output):
+        part.ClearField("metadata_props")
+        part.ClearField("doc_string")
+    for node in graph.node:
+        for attribute in node.attribute:
+            if attribute.type == onnx.AttributeProto.GRAPH:
+                _forget_origin(attribute.g)
