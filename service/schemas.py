@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from ssuformer.manifest import Manifest
+
 
 class _Answer(BaseModel):
     model_config = ConfigDict(frozen=True)
@@ -131,6 +133,24 @@ class LoadedModel(ModelFacts):
     sounding_threshold: float
     mask_threshold: float
     metrics: dict[str, dict[str, float]]
+
+    @classmethod
+    def of(cls, manifest: Manifest, *, digest: str, device: str) -> LoadedModel:
+        """Return what a manifest says of its weights, with where they are loaded."""
+        return cls(
+            name=manifest.name,
+            version=manifest.version,
+            digest=digest,
+            device=device,
+            created=manifest.created.isoformat(),
+            parameters=manifest.parameters,
+            categories=manifest.categories,
+            frames_per_second=manifest.frames_per_second,
+            window_frames=manifest.window_frames,
+            sounding_threshold=manifest.thresholds.sounding,
+            mask_threshold=manifest.thresholds.mask,
+            metrics=manifest.metrics,
+        )
 
 
 class Models(_Answer):

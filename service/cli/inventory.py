@@ -76,18 +76,4 @@ def _local(settings: Settings) -> Found:
         files = open_repository(settings.model_repository)
         manifest, digest = files.manifest, files.digest
         sizes = {str(file): file.stat().st_size for file in (files.segmentation, files.caption)}
-    model = LoadedModel(
-        name=manifest.name,
-        version=manifest.version,
-        digest=digest,
-        device="not loaded",
-        created=manifest.created.isoformat(),
-        parameters=manifest.parameters,
-        categories=manifest.categories,
-        frames_per_second=manifest.frames_per_second,
-        window_frames=manifest.window_frames,
-        sounding_threshold=manifest.thresholds.sounding,
-        mask_threshold=manifest.thresholds.mask,
-        metrics=manifest.metrics,
-    )
-    return [model], sizes
+    return [LoadedModel.of(manifest, digest=digest, device="not loaded")], sizes

@@ -32,21 +32,8 @@ async def limits(gateway: GatewayDep) -> Accepted:
 @router.get("/models", summary="What is loaded")
 async def models(gateway: GatewayDep) -> Models:
     """Return the weights that answer, with how good they were measured to be."""
-    manifest = gateway.engine.manifest
-    loaded = LoadedModel(
-        name=manifest.name,
-        version=manifest.version,
-        digest=gateway.engine.digest,
-        device=gateway.engine.device,
-        created=manifest.created.isoformat(),
-        parameters=manifest.parameters,
-        categories=manifest.categories,
-        frames_per_second=manifest.frames_per_second,
-        window_frames=manifest.window_frames,
-        sounding_threshold=manifest.thresholds.sounding,
-        mask_threshold=manifest.thresholds.mask,
-        metrics=manifest.metrics,
-    )
+    engine = gateway.engine
+    loaded = LoadedModel.of(engine.manifest, digest=engine.digest, device=engine.device)
     return Models(models=[loaded])
 
 
