@@ -8,6 +8,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
+from fractions import Fraction
 from pathlib import Path
 from typing import Annotated
 
@@ -37,7 +38,7 @@ def enlarge_film(source: Path, target: Path) -> None:
         audio = film.add_stream("aac", rate=SAMPLE_RATE, layout="mono")
         for number in range(SECONDS * FPS):
             picture = pictures[number % len(pictures)]
-            picture.pts, picture.time_base = number, video.codec_context.time_base
+            picture.pts, picture.time_base = number, Fraction(1, FPS)
             film.mux(video.encode(picture))
         frame = av.AudioFrame.from_ndarray(sound[None], format="fltp", layout="mono")
         frame.sample_rate = SAMPLE_RATE
@@ -56,7 +57,11 @@ def main(
             clip = Path(folder) / "clip.mp4"
             enlarge_film(sample, clip)
         command = [sys.executable, "-m", "service.cli", "serve", "--port", "18765"]
-        server = subprocess.Popen([*command, "--models", str(models)], stderr=subprocess.DEVNULL)
+        server = subprocess.Popen(
+            [*command, "--models", str(models)],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
         try:
             _measure(clip.read_bytes(), runs)
         finally:

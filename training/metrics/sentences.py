@@ -11,8 +11,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from pycocoevalcap.cider.cider import Cider  # type: ignore[import-untyped]
-from pycocoevalcap.rouge.rouge import Rouge  # type: ignore[import-untyped]
+from pycocoevalcap.cider.cider import Cider
+from pycocoevalcap.rouge.rouge import Rouge
 from sacrebleu.metrics.bleu import BLEU
 
 _WORD = re.compile(r"\w+(?:['-]\w+)*")

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from pycocotools import mask as rle  # type: ignore[import-untyped]
-from pycocotools.coco import COCO  # type: ignore[import-untyped]
-from pycocotools.cocoeval import COCOeval  # type: ignore[import-untyped]
+from pycocotools import mask as rle
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
 
 from training.metrics.instances import InstanceAccumulator, InstanceScores, average_precision
 from training.metrics.regions import Region, TrueRegion

@@ -1,0 +1,1 @@
+"""Asset packs: cut-outs and recordings by category, and the builds that make them."""
