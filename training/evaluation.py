@@ -111,10 +111,11 @@ def score(
 ) -> dict[str, float]:  # fmt: skip
     """Return every score on the first `count` scenes, with the sound that `control` names."""
     evaluation = Evaluation(facts=lambda sentence: _facts(grammar, sentence))
+    before: npt.NDArray[np.float32] | None = None
     for group in _groups(scenes, count):
         sound = np.stack([scene.waveform for scene in group])
         if control == "shuffled":
-            sound = np.roll(sound, 1, axis=0)
+            sound, before = _moved_on(sound, before), sound[-1]
         elif control == "silent":
             sound = np.zeros_like(sound)
         clips = listener.segment(np.stack([scene.frames for scene in group]), sound)
@@ -124,6 +125,16 @@ def score(
             evaluation.add(scene, regions=frames, union=_union(frames, size))
         advance(len(group))
     return evaluation.report()
+
+
+def _moved_on(
+    sound: npt.NDArray[np.float32], before: npt.NDArray[np.float32] | None
+) -> npt.NDArray[np.float32]:
+    """Return each scene's sound moved on to the next; the first gets `before`, else the last's."""
+    moved = np.roll(sound, 1, axis=0)
+    if before is not None:
+        moved[0] = before
+    return moved
 
 
 def _groups(scenes: SceneSource, count: int) -> Iterator[list[Scene]]:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ssuformer.contract import SAMPLE_RATE
-from ssuformer.model.config import ModelConfig, preset
+from ssuformer.model.config import ModelConfig
 from ssuformer.model.ssuformer import SSUFormer
 
 
@@ -21,8 +21,10 @@ def small_config(**changes: object) -> ModelConfig:
         "detail_tokens": 2,
         "caption_layers": 2,
         "caption_tokens": 12,
+        "categories": 6,
+        "vocabulary": 40,
     }
-    return preset("tiny", categories=6, vocabulary=40, **(sizes | changes))
+    return ModelConfig.model_validate(sizes | changes)
 
 
 def small_model(**changes: object) -> SSUFormer:
