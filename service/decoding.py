@@ -49,6 +49,11 @@ class _Child:
         theirs.close()
         os.close(memory)
 
+    @property
+    def alive(self) -> bool:
+        """Whether the process still runs."""
+        return self._process.poll() is None
+
     def send(self, message: _Message, file: int | None = None) -> None:
         """Send one message, and with it an open file."""
         line = orjson.dumps(message) + b"\n"
@@ -153,7 +158,7 @@ class DecodePool:
     @asynccontextmanager
     async def decode(self, file: int, sampling: Sampling) -> AsyncIterator[Decoding]:
         """Decode an open file; leaving early, for whatever reason, ends its process at once."""
-        child = await self._idle.get()
+        child = await self._living()
         decoding = Decoding(child, self._settings.decode_seconds)
         reason = "abandoned"
         try:
@@ -167,6 +172,12 @@ class DecodePool:
                 self._idle.put_nowait(child)
             else:
                 self._replace(child, reason)
+
+    async def _living(self) -> _Child:
+        """Return an idle process; one that died while it was idle is replaced, and no clip pays."""
+        while not (child := await self._idle.get()).alive:
+            self._replace(child, "died_idle")
+        return child
 
     def _replace(self, child: _Child, reason: str) -> None:
         self._children.discard(child)

@@ -93,13 +93,32 @@ async def test_a_child_that_is_too_slow_is_killed_and_replaced(clip: bytes) -> N
         assert slow not in children()
 
 
-async def test_a_child_that_dies_is_replaced_and_the_next_clip_is_decoded(clip: bytes) -> None:
+async def test_a_child_that_died_while_idle_is_replaced_and_no_clip_pays_for_it(
+    clip: bytes,
+) -> None:
     async with a_pool() as (pool, metrics):
         (doomed,) = children()
         os.kill(doomed, signal.SIGKILL)
+        await asyncio.sleep(0.1)
+
+        assert await decode(pool, clip) == [3, 1]
+        assert exits(metrics, "died_idle") == 1
+
+
+async def test_a_child_that_dies_at_work_is_replaced_and_the_next_clip_is_decoded(
+    clip: bytes,
+) -> None:
+    async with a_pool() as (pool, metrics):
+        (doomed,) = children()
+
+        async def decode_until_struck() -> None:
+            with opened(clip) as file:
+                async with pool.decode(file, Sampling()) as decoding:
+                    os.kill(doomed, signal.SIGKILL)
+                    await anext(decoding.chunks())
 
         with pytest.raises(errors.DecodeFailed):
-            await decode(pool, clip)
+            await decode_until_struck()
 
         assert await decode(pool, clip) == [3, 1]
         assert exits(metrics, "decode_failed") == 1
