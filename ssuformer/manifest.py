@@ -30,6 +30,7 @@ class Manifest(BaseModel):
 
     name: str
     version: str
+    author: str
     created: datetime
     git_revision: str
     data_seed: int

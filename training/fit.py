@@ -143,8 +143,9 @@ def _manifest(run: Run, metrics: dict[str, dict[str, float]]) -> Manifest:
     return Manifest(
         name=f"ssuformer-{run.experiment.name}",
         version=now.strftime("%Y.%m.%d"),
+        author=_git("config", "user.name"),
         created=now,
-        git_revision=git_revision(),
+        git_revision=_git("rev-parse", "--short=12", "HEAD"),
         data_seed=run.experiment.seed,
         steps=run.step,
         parameters=parameters(run.model),
@@ -155,14 +156,14 @@ def _manifest(run: Run, metrics: dict[str, dict[str, float]]) -> Manifest:
     )
 
 
-def git_revision() -> str:
-    """Return the commit this code is at, `unknown` outside a checkout."""
+def _git(*question: str) -> str:
+    """Return what git says of this code, `unknown` outside a checkout."""
     with suppress(OSError, subprocess.CalledProcessError):
-        command = ["git", "rev-parse", "--short=12", "HEAD"]
         here = Path(__file__).parent
-        return subprocess.run(
-            command, cwd=here, capture_output=True, text=True, check=True
-        ).stdout.strip()
+        answer = subprocess.run(
+            ["git", *question], cwd=here, capture_output=True, text=True, check=True
+        )
+        return answer.stdout.strip()
     return "unknown"
 
 

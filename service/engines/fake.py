@@ -31,6 +31,7 @@ class FakeEngine:
         self._manifest = Manifest(
             name="fake",
             version="0",
+            author="nobody",
             created=datetime(2025, 1, 1, tzinfo=UTC),
             git_revision="",
             data_seed=0,
