@@ -10,7 +10,7 @@ from training.composer import Composer
 from training.films import write_film
 from training.packs.pack import AssetPack
 from training.scene import Profile
-from training.script import Script, has_change, has_duet, has_silence
+from training.script import Script, has_change, has_distractor, has_duet, has_silence, has_solo
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Sample:
 
 
 SAMPLES = (
-    Sample("music-solo.mp4", "music", 5, (), 16 / 9, 100),
+    Sample("music-solo.mp4", "music", 5, (has_solo, has_distractor), 16 / 9, 100),
     Sample("music-duet.mp4", "music", 8, (has_duet,), 4 / 3, 200),
     Sample("music-change.webm", "music", 8, (has_change, has_silence), 16 / 9, 300),
     Sample("lifescene-silence.mp4", "lifescene", 6, (has_silence,), 16 / 9, 400),

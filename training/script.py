@@ -193,6 +193,13 @@ def has_change(script: Script) -> bool:
     return len({names for names in heard if names}) > 1
 
 
+def has_solo(script: Script) -> bool:
+    """Return whether one visible thing sounds from beginning to end, and nothing else."""
+    heard = [_visible(script.actors, second) for second in range(script.seconds)]
+    alone = all(len(script.heard(second)) == 1 for second in range(script.seconds))
+    return alone and len(set(heard)) == 1 and bool(heard[0])
+
+
 def has_distractor(script: Script) -> bool:
     """Return whether a thing in the picture never sounds."""
     return any(not any(actor.voice.schedule) for actor in script.actors)

@@ -15,6 +15,7 @@ from training.script import (
     has_distractor,
     has_duet,
     has_silence,
+    has_solo,
 )
 
 PATH = Motion(start=(0.2, 0.5), end=(0.8, 0.5), size=0.4)
@@ -90,6 +91,7 @@ def test_the_properties_of_a_script_are_read_off_its_schedule() -> None:
 
     assert (has_duet(duet), has_change(duet), has_silence(duet)) == (True, True, False)
     assert (has_duet(solo), has_change(solo), has_distractor(solo)) == (False, False, True)
+    assert (has_solo(solo), has_solo(duet), has_solo(quiet)) == (True, False, False)
     assert (has_silence(quiet), has_change(quiet), has_distractor(quiet)) == (True, False, False)
 
 
