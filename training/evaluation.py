@@ -38,8 +38,12 @@ HELD_OUT: tuple[Split, ...] = ("val", "test", "test-style")
 CONTROLS = ("", "shuffled", "silent")
 """The true sound, another scene's sound, and none: a model that listens fails the last two."""
 
-CANDIDATES = np.round(np.arange(0.2, 0.75, 0.05), 2)
-"""Sounding thresholds that calibration chooses among."""
+CANDIDATES = tuple(
+    Thresholds(sounding=sounding / 20, mask=mask / 20)
+    for sounding in range(4, 15)
+    for mask in range(6, 14)
+)
+"""Thresholds that calibration chooses among."""
 
 
 def parse_splits(names: str) -> list[Split]:
@@ -172,15 +176,14 @@ def find_thresholds(listener: Listener, scenes: SceneSource, count: int) -> Thre
         for scene, clip in zip(group, clips, strict=True):
             totals += [_frame_score(scene, clip, threshold) for threshold in CANDIDATES]
             frames += len(scene.frames)
-    best = float(CANDIDATES[totals.argmax()])
-    return listener.thresholds.model_copy(update={"sounding": best})
+    return CANDIDATES[int(totals.argmax())]
 
 
-def _frame_score(scene: Scene, clip: Segmentation, threshold: float) -> float:
+def _frame_score(scene: Scene, clip: Segmentation, thresholds: Thresholds) -> float:
     cell = scene.frames.shape[1] // clip.mask_probability.shape[-1]
     truth = scene.sounding_mask()[:, cell // 2 :: cell, cell // 2 :: cell]
-    audible = clip.sounding_probability >= threshold
-    shown = ((clip.mask_probability > 0.5) & audible[:, :, None, None]).any(axis=1)
+    audible = clip.sounding_probability >= thresholds.sounding
+    shown = ((clip.mask_probability > thresholds.mask) & audible[:, :, None, None]).any(axis=1)
     either = (shown | truth).sum(axis=(1, 2))
     both = (shown & truth).sum(axis=(1, 2))
     return float(np.where(either > 0, both / np.maximum(either, 1), 1.0).sum())
