@@ -100,7 +100,7 @@ def evaluate(
 
 def _print_scores(metrics: dict[str, dict[str, float]]) -> None:
     table = Table("score", *metrics)
-    for name in next(iter(metrics.values())):
+    for name in dict.fromkeys(name for scores in metrics.values() for name in scores):
         cells = (metrics[column].get(name) for column in metrics)
         table.add_row(name, *("" if cell is None else f"{cell:.4g}" for cell in cells))
     console.print(table)
