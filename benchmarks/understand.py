@@ -8,41 +8,16 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
-from fractions import Fraction
 from pathlib import Path
 from typing import Annotated
 
-import av
 import httpx
-import numpy as np
 import typer
 
+from benchmarks.film import write_film
 from benchmarks.timing import report, summary
-from ssuformer.contract import SAMPLE_RATE
 
-SECONDS, FPS, HEIGHT, WIDTH = 10, 25, 720, 1280
-
-
-def enlarge_film(source: Path, target: Path) -> None:
-    """Write ten seconds of `source` as 1280x720 H.264 with AAC; a short one is repeated."""
-    with av.open(str(source)) as film:
-        pictures = [frame.reformat(WIDTH, HEIGHT, "yuv420p") for frame in film.decode(video=0)]
-    resampler = av.AudioResampler(format="fltp", layout="mono", rate=SAMPLE_RATE)
-    with av.open(str(source)) as film:
-        parts = [part for frame in film.decode(audio=0) for part in resampler.resample(frame)]
-    sound = np.concatenate([part.to_ndarray()[0] for part in parts])
-    sound = np.resize(sound, SECONDS * SAMPLE_RATE)
-    with av.open(str(target), "w") as film:
-        video = film.add_stream("libx264", rate=FPS, options={"crf": "20", "preset": "fast"})
-        video.width, video.height, video.pix_fmt = WIDTH, HEIGHT, "yuv420p"
-        audio = film.add_stream("aac", rate=SAMPLE_RATE, layout="mono")
-        for number in range(SECONDS * FPS):
-            picture = pictures[number % len(pictures)]
-            picture.pts, picture.time_base = number, Fraction(1, FPS)
-            film.mux(video.encode(picture))
-        frame = av.AudioFrame.from_ndarray(sound[None], format="fltp", layout="mono")
-        frame.sample_rate = SAMPLE_RATE
-        film.mux([*audio.encode(frame), *audio.encode(None), *video.encode(None)])
+SECONDS, HEIGHT, WIDTH = 10, 720, 1280
 
 
 def main(
@@ -55,7 +30,7 @@ def main(
     with tempfile.TemporaryDirectory() as folder:
         if clip is None:
             clip = Path(folder) / "clip.mp4"
-            enlarge_film(sample, clip)
+            write_film(sample, clip, seconds=SECONDS, height=HEIGHT, width=WIDTH)
         command = [sys.executable, "-m", "service.cli", "serve", "--port", "18765"]
         server = subprocess.Popen(
             [*command, "--models", str(models)],

@@ -19,6 +19,9 @@ Float = NDArray[np.float32]
 SAME = 0.7
 """Two masks of one category in one frame that overlap more than this are one source."""
 
+STILL = 0.7
+"""A source whose mask overlaps the one last described by at least this has not changed."""
+
 
 @dataclass(frozen=True, slots=True)
 class Segmentation:
@@ -101,3 +104,25 @@ def without_twins(found: list[Found]) -> list[Found]:
 
 def _same(one: Found, other: Found) -> bool:
     return one.category == other.category and overlap(one.mask, other.mask) > SAME
+
+
+def to_describe(frames: list[list[Found]]) -> list[tuple[Found, list[Found]]]:
+    """Return the regions that need a sentence, each with all regions the sentence is true of.
+
+    A sentence is true of a later frame while the same queries are kept with the same categories,
+    and the source has stayed where it was when it was described.
+    """
+    groups: list[tuple[Found, list[Found]]] = []
+    latest: dict[int, tuple[Found, list[Found]]] = {}
+    before: set[tuple[int, int]] = set()
+    for frame in frames:
+        company = {(region.query, region.category) for region in frame}
+        for region in frame:
+            said = latest.get(region.query)
+            if company == before and said and overlap(said[0].mask, region.mask) >= STILL:
+                said[1].append(region)
+            else:
+                latest[region.query] = (region, [region])
+                groups.append(latest[region.query])
+        before = company
+    return groups

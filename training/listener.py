@@ -10,7 +10,7 @@ from ssuformer.manifest import Thresholds
 from ssuformer.masks import enlarge
 from ssuformer.model.caption import Regions
 from ssuformer.model.ssuformer import SSUFormer
-from ssuformer.regions import Found, Segmentation, find_regions
+from ssuformer.regions import Found, Segmentation, find_regions, to_describe
 from ssuformer.tokenizer import Tokenizer
 from training.metrics.regions import Region
 
@@ -54,13 +54,29 @@ class Listener:
     ) -> list[list[list[Region]]]:
         """Return the regions of every frame of every clip, with masks of `size` and sentences."""
         found = [find_regions(clip, thresholds=self.thresholds, min_score=0.0) for clip in clips]
-        kept = [(clip, region) for clip, frames in zip(clips, found, strict=True)
-                for frame in frames for region in frame]  # fmt: skip
-        sentences = iter(self._describe(kept) if captions else [""] * len(kept))
+        said = self._sentences(clips, found) if captions else {}
         return [
-            [[self._region(region, size, next(sentences)) for region in frame] for frame in frames]
+            [
+                [self._region(region, size, said.get(id(region), "")) for region in frame]
+                for frame in frames
+            ]
             for frames in found
         ]
+
+    def _sentences(
+        self, clips: list[Segmentation], found: list[list[list[Found]]]
+    ) -> dict[int, str]:
+        groups = [
+            (clip, *group)
+            for clip, frames in zip(clips, found, strict=True)
+            for group in to_describe(frames)
+        ]
+        sentences = self._describe([(clip, first) for clip, first, _ in groups])
+        return {
+            id(region): sentence
+            for (_, _, regions), sentence in zip(groups, sentences, strict=True)
+            for region in regions
+        }
 
     def _region(self, found: Found, size: tuple[int, int], sentence: str) -> Region:
         mask = enlarge(found.probability, size=size, threshold=self.thresholds.mask)

@@ -7,7 +7,7 @@ from service.tracks import Tracker
 from service.windows import Window, cut
 from ssuformer.clip import Chunk
 from ssuformer.manifest import Thresholds
-from ssuformer.regions import Found, Segmentation, find_regions, without_twins
+from ssuformer.regions import Found, Segmentation, find_regions, to_describe, without_twins
 
 
 def region(query: int, *, x: int, category: int = 0, size: int = 8, score: float = 0.9) -> Found:
@@ -108,3 +108,34 @@ def test_only_what_sounds_and_has_pixels_is_found() -> None:
     (found,) = find_regions(window, thresholds=Thresholds(), min_score=0.0)
 
     assert [(one.query, one.category) for one in found] == [(0, 1)]
+
+
+def test_a_sentence_stays_while_a_source_stays_where_it_was_described() -> None:
+    drift = [[region(0, x=x, size=20)] for x in range(6)]
+
+    groups = to_describe(drift)
+
+    assert [[mask_left(r) for r in regions] for _, regions in groups] == [[0, 1, 2, 3], [4, 5]]
+    assert all(first is regions[0] for first, regions in groups)
+
+
+@pytest.mark.parametrize(
+    "next_frame",
+    [
+        [],
+        [region(1, x=0)],
+        [region(0, x=0, category=1)],
+        [region(0, x=0), region(2, x=30)],
+    ],
+)
+def test_a_sentence_ends_when_the_company_changes(next_frame: list[Found]) -> None:
+    frames = [[region(0, x=0)], next_frame, [region(0, x=0)]]
+
+    groups = to_describe(frames)
+
+    assert all(len(regions) == 1 for _, regions in groups)
+    assert len(groups) == 2 + len(next_frame)
+
+
+def mask_left(found: Found) -> int:
+    return int(found.mask.any(axis=0).argmax())

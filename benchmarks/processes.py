@@ -1,0 +1,29 @@
+"""What a process and its children use: processor seconds and memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import psutil
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Of a process tree, up to now."""
+
+    cpu_seconds: float
+    memory_mib: float
+    """Unique set size of all processes: pages that would be free if they ended."""
+
+
+def usage(root: psutil.Process) -> Usage:
+    """Return what a process and all its descendants have used and hold."""
+    cpu = memory = 0.0
+    for process in [root, *root.children(recursive=True)]:
+        try:
+            times = process.cpu_times()
+            cpu += times.user + times.system
+            memory += process.memory_full_info().uss / 2**20
+        except psutil.NoSuchProcess:
+            continue
+    return Usage(cpu, memory)
