@@ -207,7 +207,7 @@ def main(
     """Time both ways on the real server."""
     manifest = Manifest.read(max((models / SEGMENTATION).glob("[0-9]*")))
     clip = read_clip(sample)
-    inputs = {"frames": clip.frames[None], "waveform": clip.waveform[None]}
+    inputs: Arrays = {"frames": clip.frames[None], "waveform": clip.waveform[None]}
     with tempfile.TemporaryDirectory() as folder:
         served = Path(folder) / "models"
         shutil.copytree(models, served)

@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from service.cli.sheet import clock
+from service.cli.contact_sheet import clock
 from service.drawing import colour_of
 from service.schemas import LoadedModel, Region, Understanding
 

@@ -83,7 +83,7 @@ def understand(
     - `ssu understand dog.mp4 --json | jq '.tracks[].category'`
     """
     from service.cli.client import Client
-    from service.cli.screening import Order, names_for, screen
+    from service.cli.clip_report import Order, names_for, screen
     from service.cli.terminal import ended_by_errors
     from service.settings import available_cores
 

@@ -15,9 +15,9 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from service.cli import app, diagnosis, installation
+from service.cli.answer_masks import mask_of, text_of
 from service.cli.client import Client, Trouble
 from service.cli.hosting import hosted
-from service.cli.marks import mask_of, text_of
 from service.cli.tables import where
 from service.engines.fake import FakeEngine
 from service.options import MaskFormat

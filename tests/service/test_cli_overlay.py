@@ -8,10 +8,10 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from service.cli.film import canvas
-from service.cli.reel import Projector, Reel
-from service.cli.screening import Layers, draw, names_for
-from service.cli.sheet import ContactSheet, Moment, clock, columns_for, spread
+from service.cli.clip_report import Layers, draw, names_for
+from service.cli.contact_sheet import ContactSheet, Moment, clock, columns_for, spread
+from service.cli.film_reader import Projector, Reel
+from service.cli.overlay import canvas
 from service.schemas import Region
 from ssuformer.errors import ClipUnreadable
 from ssuformer.masks import Mask

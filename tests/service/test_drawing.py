@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from service.cli.stencil import Stencil, split, turn
+from service.cli.yuv_layer import Stencil, split, turn
 from service.drawing import (
     Layer,
     Line,

@@ -16,8 +16,8 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange
 from av.video.stream import VideoStream
 
-from service.cli.reel import Projector, Reel, Shot
-from service.cli.stencil import Stencil, split
+from service.cli.film_reader import Projector, Reel, Shot
+from service.cli.yuv_layer import Stencil, split
 from service.drawing import Layer, Size
 from ssuformer.media import codec_name
 

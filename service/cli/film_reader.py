@@ -18,7 +18,7 @@ from av.video.reformatter import ColorRange, VideoReformatter
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from service.cli.stencil import turn
+from service.cli.yuv_layer import turn
 from service.drawing import Picture, Size
 from ssuformer.media import (
     Limits,

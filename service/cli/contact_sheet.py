@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-from service.cli.reel import Projector, Shot
+from service.cli.film_reader import Projector, Shot
 from service.drawing import (
     Line,
     Mark,

@@ -14,11 +14,11 @@ import av.error
 from pydantic import ValidationError
 from rich.rule import Rule
 
+from service.cli.answer_masks import marks_of
 from service.cli.client import Client, Trouble
-from service.cli.film import Film, canvas
-from service.cli.marks import marks_of
-from service.cli.reel import Reel
-from service.cli.sheet import ContactSheet, Moment
+from service.cli.contact_sheet import ContactSheet, Moment
+from service.cli.film_reader import Reel
+from service.cli.overlay import Film, canvas
 from service.cli.tables import facts_of, seconds_of
 from service.cli.terminal import Step, complain, console, progress
 from service.drawing import Layer, Size, burn_in, paint
