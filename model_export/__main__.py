@@ -61,7 +61,7 @@ def export(folder: Path, out: Path, version: int, console: Console) -> list[pari
             )
         with console.status(f"comparing {path} with the model"):
             differences += parity.compare(graph, spec, path, sizes)
-        repository.write_config(out, spec)
+        repository.write_configs(out, spec, manifest)
         _label(path, manifest)
         console.print(f"{path}: {path.stat().st_size / 2**20:.1f} MiB")
     return differences

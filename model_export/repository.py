@@ -1,47 +1,176 @@
-"""The Triton model repository: every config.pbtxt is written from the contract, none by hand."""
+"""The Triton model repository: every config.pbtxt is written from the contract, none by hand.
+
+`config.pbtxt` serves the ONNX graph on the CPU. Its variants lie in `configs/` and are chosen for
+all models at once by `tritonserver --model-config-name=NAME`; a name that is not there means
+`config.pbtxt`, without a word.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
-from ssuformer.contract import EngineSpec, TensorSpec
+from ssuformer.contract import CAPTION, SEGMENTATION, EngineSpec, TensorSpec
+from ssuformer.manifest import Manifest
 
 DATA_TYPES = {"uint8": "TYPE_UINT8", "int64": "TYPE_INT64", "float32": "TYPE_FP32"}
 CONFIG = "config.pbtxt"
+VARIANTS = "configs"
 MODEL = "model.onnx"
-MAX_BATCH = {"ssu_segmentation": 8, "ssu_caption": 64}
+PLAN = "model.plan"
+WEIGHTS = "model.safetensors"
+"""The checkpoint's file that both engines are made of; its digest says that they are a pair."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batching:
+    """How many of the contract's first axis run at once, and how many requests may wait.
+
+    Requests share a batch only if all their other axes are equal: segmentations of windows of
+    equal t, captions always. Windows of another t are not let in by `allow_ragged_batch`: it hands
+    the backend one concatenated list of frames, and the graph wants the rectangle [b t ...].
+    """
+
+    largest: int
+    preferred: tuple[int, ...]
+    waiting: int
+
+
+BATCHING = {
+    SEGMENTATION: Batching(largest=8, preferred=(4, 8), waiting=64),
+    CAPTION: Batching(largest=64, preferred=(32, 64), waiting=128),
+}
 QUEUE_DELAY_MICROSECONDS = 1000
+"""What a request that stays alone waits for company, each time: a percent of a CPU's answer."""
+
+QUEUE_TIMEOUT_MICROSECONDS = 30_000_000
+"""The longest anything waits for its turn; a request may ask for less, not for more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What the engines run on."""
+
+    name: str
+    platform: str
+    file: str
+    kind: str
+    threads: int = 0
+    """Threads of one inference; untold (0), onnxruntime takes as many as the host has cores."""
+    accelerated: tuple[str, ...] = ()
+    """The engines that onnxruntime hands on to TensorRT."""
+
+
+CPU = Profile("onnx-cpu", "onnxruntime_onnx", MODEL, "KIND_CPU", threads=2)
+PROFILES = (
+    Profile("onnx-cuda", "onnxruntime_onnx", MODEL, "KIND_GPU", threads=1),
+    # The caption graph is one loop, which TensorRT would be given in many small pieces.
+    Profile(
+        "onnx-cuda-tensorrt",
+        "onnxruntime_onnx",
+        MODEL,
+        "KIND_GPU",
+        threads=1,
+        accelerated=(SEGMENTATION,),
+    ),
+    Profile("tensorrt", "tensorrt_plan", PLAN, "KIND_GPU"),
+)
+"""The variants of `CPU`."""
 
 _TEMPLATE = """\
-# Written by `python -m model_export`; changes by hand are lost.
+# Written by `python -m model_export` for the profile {profile}; changes by hand are lost.
 name: "{name}"
-platform: "onnxruntime_onnx"
-max_batch_size: {max_batch}
+platform: "{platform}"
+default_model_filename: "{file}"
+version_policy {{ latest {{ num_versions: 1 }} }}
+max_batch_size: {largest}
 input [
 {inputs}
 ]
 output [
 {outputs}
 ]
-dynamic_batching {{ max_queue_delay_microseconds: {delay} }}
-instance_group [ {{ kind: KIND_CPU, count: 1 }} ]
+instance_group [ {{ kind: {kind}, count: 1 }} ]
+dynamic_batching {{
+  preferred_batch_size: [ {preferred} ]
+  max_queue_delay_microseconds: {delay}
+  default_queue_policy {{
+    timeout_action: REJECT
+    default_timeout_microseconds: {timeout}
+    allow_timeout_override: true
+    max_queue_size: {waiting}
+  }}
+}}
+response_cache {{ enable: false }}
+{optimization}{parameters}
+model_warmup [
+{warmup}
+]
+"""
+
+_TENSORRT = """\
+optimization { execution_accelerators { gpu_execution_accelerator [ {
+  name: "tensorrt"
+  parameters { key: "max_workspace_size_bytes" value: "1073741824" }
+  parameters { key: "trt_engine_cache_enable" value: "1" }
+  parameters { key: "trt_engine_cache_path" value: "/tmp/tensorrt-engines" }
+} ] } }
 """
 
 
-def config_text(spec: EngineSpec) -> str:
-    """Return the config.pbtxt of an engine; the first axis of every tensor is Triton's batch."""
+def config_text(spec: EngineSpec, manifest: Manifest, profile: Profile = CPU) -> str:
+    """Return the configuration of an engine; the first axis of every tensor is Triton's batch."""
+    batching = BATCHING[spec.name]
+    parameters = {"weights_sha256": manifest.digests[WEIGHTS]}
+    if profile.threads:
+        parameters["intra_op_thread_count"] = str(profile.threads)
     return _TEMPLATE.format(
+        profile=profile.name,
         name=spec.name,
-        max_batch=MAX_BATCH[spec.name],
+        platform=profile.platform,
+        file=profile.file,
+        kind=profile.kind,
+        largest=batching.largest,
+        preferred=", ".join(map(str, batching.preferred)),
+        waiting=batching.waiting,
+        delay=QUEUE_DELAY_MICROSECONDS,
+        timeout=QUEUE_TIMEOUT_MICROSECONDS,
         inputs=",\n".join(_tensor(tensor) for tensor in spec.inputs),
         outputs=",\n".join(_tensor(tensor) for tensor in spec.outputs),
-        delay=QUEUE_DELAY_MICROSECONDS,
+        optimization=_TENSORRT if spec.name in profile.accelerated else "",
+        parameters="\n".join(
+            f'parameters {{ key: "{key}" value: {{ string_value: "{value}" }} }}'
+            for key, value in parameters.items()
+        ),
+        # The smallest and the largest batch: what is compiled or allocated by shape covers all
+        # between them.
+        warmup=",\n".join(
+            (
+                _warmup(spec, "smallest", batch=1, frames=1),
+                _warmup(
+                    spec,
+                    "largest",
+                    batch=max(batching.preferred),
+                    frames=manifest.window_frames,
+                ),
+            )
+        ),
     )
 
 
 def _tensor(tensor: TensorSpec) -> str:
     dims = ", ".join("-1" if isinstance(axis, str) else str(axis) for axis in tensor.axes[1:])
     return f'  {{ name: "{tensor.name}", data_type: {DATA_TYPES[tensor.dtype]}, dims: [ {dims} ] }}'
+
+
+def _warmup(spec: EngineSpec, name: str, *, batch: int, frames: int) -> str:
+    """Return a warm-up of so many requests; zeros, as Triton's random floats are random bytes."""
+    lines = [f'  {{ name: "{name}", batch_size: {batch}']
+    for tensor in spec.inputs:
+        dims = ", ".join(str(frames if axis == "t" else axis) for axis in tensor.axes[1:])
+        value = f"data_type: {DATA_TYPES[tensor.dtype]}, dims: [ {dims} ], zero_data: true"
+        lines.append(f'    inputs {{ key: "{tensor.name}" value: {{ {value} }} }}')
+    return "\n".join([*lines, "  }"])
 
 
 def model_folder(repository: Path, spec: EngineSpec, version: int) -> Path:
@@ -51,6 +180,15 @@ def model_folder(repository: Path, spec: EngineSpec, version: int) -> Path:
     return folder
 
 
-def write_config(repository: Path, spec: EngineSpec) -> None:
-    """Write the engine's config.pbtxt."""
-    (repository / spec.name / CONFIG).write_text(config_text(spec))
+def config_paths(repository: Path, spec: EngineSpec) -> dict[Path, Profile]:
+    """Return where each profile's configuration of an engine is, or is to be written."""
+    folder = repository / spec.name
+    variants = {folder / VARIANTS / f"{profile.name}.pbtxt": profile for profile in PROFILES}
+    return {folder / CONFIG: CPU} | variants
+
+
+def write_configs(repository: Path, spec: EngineSpec, manifest: Manifest) -> None:
+    """Write the engine's config.pbtxt and its variants for the weights of a manifest."""
+    for path, profile in config_paths(repository, spec).items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(config_text(spec, manifest, profile))

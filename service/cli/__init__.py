@@ -12,6 +12,7 @@ import typer
 
 from service.cli import installation
 from service.cli.doctor import doctor
+from service.cli.inference_server import triton
 from service.cli.inventory import show_models
 from service.cli.serving import serve
 from service.cli.understanding import understand
@@ -55,5 +56,6 @@ def main(
 
 app.command()(understand)
 app.command()(serve)
+app.command()(triton)
 app.command("models")(show_models)
 app.command()(doctor)

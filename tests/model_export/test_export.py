@@ -8,10 +8,18 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
+from google.protobuf import text_format
+from tritonclient.grpc.model_config_pb2 import ModelConfig, ModelInstanceGroup
 
 from model_export import parity, repository, to_onnx
 from model_export.graph import CaptionGraph, SegmentationGraph
-from ssuformer.contract import caption_engine, segmentation_engine
+from ssuformer.contract import (
+    CAPTION,
+    SEGMENTATION,
+    EngineSpec,
+    caption_engine,
+    segmentation_engine,
+)
 from ssuformer.errors import ParityError
 from ssuformer.manifest import Manifest
 from ssuformer.model import checkpoint
@@ -80,12 +88,102 @@ def test_the_committed_engines_compute_what_the_committed_checkpoint_computes() 
         assert len(differences) == len(sizes) * len(spec.outputs)
 
 
-def test_the_committed_configs_are_the_generated_ones() -> None:
-    size = Manifest.read(CHECKPOINT).dimensions
+def committed_specs() -> list[tuple[EngineSpec, Manifest]]:
+    """Return both engines, each with the manifest that lies beside it."""
+    found = []
+    for name, make in ((SEGMENTATION, segmentation_engine), (CAPTION, caption_engine)):
+        manifest = Manifest.read(REPOSITORY / name / "1")
+        found.append((make(manifest.dimensions), manifest))
+    return found
 
-    for spec in (segmentation_engine(size), caption_engine(size)):
-        committed = (REPOSITORY / spec.name / repository.CONFIG).read_text()
-        assert committed == repository.config_text(spec)
+
+def test_the_committed_configs_are_the_generated_ones() -> None:
+    for spec, manifest in committed_specs():
+        wanted = repository.config_paths(REPOSITORY, spec)
+
+        assert set((REPOSITORY / spec.name).rglob("*.pbtxt")) == set(wanted)
+        for path, profile in wanted.items():
+            assert path.read_text() == repository.config_text(spec, manifest, profile), path
+
+
+def parsed(spec: EngineSpec, manifest: Manifest, profile: repository.Profile) -> ModelConfig:
+    """Read a configuration as Triton does: a field that it does not know is an error."""
+    return text_format.Parse(repository.config_text(spec, manifest, profile), ModelConfig())
+
+
+@pytest.mark.parametrize("profile", [repository.CPU, *repository.PROFILES], ids=lambda p: p.name)
+def test_a_config_is_what_triton_can_read_and_says_what_the_contract_says(
+    profile: repository.Profile,
+) -> None:
+    for spec, manifest in committed_specs():
+        config = parsed(spec, manifest, profile)
+
+        assert config.name == spec.name
+        assert [tensor.name for tensor in config.input] == [t.name for t in spec.inputs]
+        assert [tensor.name for tensor in config.output] == [t.name for t in spec.outputs]
+        assert list(config.input[0].dims) == [
+            -1 if isinstance(axis, str) else axis for axis in spec.inputs[0].axes[1:]
+        ]
+        weights = config.parameters["weights_sha256"].string_value
+        assert weights == manifest.digests["model.safetensors"]
+        assert not config.response_cache.enable
+
+
+@pytest.mark.parametrize("profile", [repository.CPU, *repository.PROFILES], ids=lambda p: p.name)
+def test_waiting_is_bounded_in_number_and_in_time(profile: repository.Profile) -> None:
+    for spec, manifest in committed_specs():
+        config = parsed(spec, manifest, profile)
+        batching, policy = config.dynamic_batching, config.dynamic_batching.default_queue_policy
+
+        assert max(batching.preferred_batch_size) <= config.max_batch_size
+        assert 500 <= batching.max_queue_delay_microseconds <= 3000
+        assert policy.max_queue_size > config.max_batch_size
+        assert policy.default_timeout_microseconds > 0
+        assert policy.allow_timeout_override
+        assert policy.timeout_action == policy.REJECT
+
+
+def test_the_profiles_differ_in_what_the_engines_run_on() -> None:
+    segmentation, caption = (
+        {p.name: parsed(spec, manifest, p) for p in (repository.CPU, *repository.PROFILES)}
+        for spec, manifest in committed_specs()
+    )
+
+    kinds = {name: config.instance_group[0].kind for name, config in segmentation.items()}
+    gpu, cpu = ModelInstanceGroup.KIND_GPU, ModelInstanceGroup.KIND_CPU
+    assert kinds == {
+        "onnx-cpu": cpu, "onnx-cuda": gpu, "onnx-cuda-tensorrt": gpu, "tensorrt": gpu
+    }  # fmt: skip
+    assert segmentation["onnx-cpu"].parameters["intra_op_thread_count"].string_value == "2"
+    assert segmentation["tensorrt"].platform == caption["tensorrt"].platform == "tensorrt_plan"
+    assert segmentation["tensorrt"].default_model_filename == "model.plan"
+    accelerators = [
+        [
+            accelerator.name
+            for accelerator in one.optimization.execution_accelerators.gpu_execution_accelerator
+        ]
+        for one in (segmentation["onnx-cuda-tensorrt"], caption["onnx-cuda-tensorrt"])
+    ]
+    assert accelerators == [["tensorrt"], []]
+
+
+def test_models_are_warmed_up_with_the_smallest_and_the_largest_batch() -> None:
+    (segmentation, manifest), (caption, _) = committed_specs()
+
+    window, regions = (
+        {
+            sample.name: (sample.batch_size, {k: list(v.dims) for k, v in sample.inputs.items()})
+            for sample in parsed(spec, manifest, repository.CPU).model_warmup
+        }
+        for spec in (segmentation, caption)
+    )
+
+    assert window == {
+        "smallest": (1, {"frames": [1, 224, 224, 3], "waveform": [1, 16000]}),
+        "largest": (8, {"frames": [10, 224, 224, 3], "waveform": [10, 16000]}),
+    }
+    assert regions["smallest"][0] == 1
+    assert regions["largest"][0] == 64
 
 
 def test_both_committed_engines_are_under_forty_megabytes_together() -> None:
