@@ -86,12 +86,30 @@ class Metrics:
         self.decode_exits = Counter(
             "ssu_decode_child_exits", "Ends of decoding processes.", ("reason",), registry=registry
         )
+        self.engine_failures = Counter(
+            "ssu_engine_failures",
+            "Inferences without an answer; `overloaded`: the server's queue was full.",
+            ("engine", "code"),
+            registry=registry,
+        )
+        self.engine_retries = Counter(
+            "ssu_engine_retries",
+            "Inferences asked for again as the connection broke.",
+            ("engine",),
+            registry=registry,
+        )
 
     def _add_gauges(self, registry: CollectorRegistry) -> None:
         self.queue_depth = Gauge("ssu_queue_depth", "Clips waiting.", registry=registry)
         self.queue_limit = Gauge("ssu_queue_limit", "Clips that may wait.", registry=registry)
         self.in_work = Gauge("ssu_in_work", "Clips being worked on.", registry=registry)
         self.engine_up = Gauge("ssu_engine_up", "1 if the engine answers.", registry=registry)
+        self.circuit_state = Gauge(
+            "ssu_circuit_state",
+            "0 closed; 1 open: the model is down and requests fail at once.",
+            ("engine",),
+            registry=registry,
+        )
         self.engine_last_success = Gauge(
             "ssu_engine_last_success_timestamp_seconds",
             "When the engine answered last.",

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from service.circuit import Circuit
 from service.decoding import DecodePool, Decoding
 from service.engines.engine import Engine
 from service.metrics import Metrics
@@ -21,8 +22,8 @@ from service.stages import StageClock
 from service.tracks import Tracker
 from service.windows import Window, cut
 from ssuformer.clip import Sampling
-from ssuformer.contract import CAPTION, FRAME_SIZE, SAMPLE_RATE, SEGMENTATION
-from ssuformer.regions import Found, Segmentation, find_regions
+from ssuformer.contract import CAPTION, FRAME_SIZE, SEGMENTATION
+from ssuformer.regions import Found, Segmentation, find_regions, to_describe
 from ssuformer.tokenizer import Tokenizer
 
 
@@ -36,42 +37,60 @@ class _Run:
     size: tuple[int, int]
     tracker: Tracker
     log: TrackLog
+    seconds: float | None
     frames: list[Frame] = field(default_factory=list)
+
+    @property
+    def left(self) -> float | None:
+        """Seconds until nobody waits for the answer any more, if that is known."""
+        return None if self.seconds is None else max(0.0, self.seconds - self.clock.elapsed)
 
 
 class Pipeline:
     """Decode, segment, keep what sounds, describe it, follow it, write it down."""
 
     def __init__(
-        self, engine: Engine, pool: DecodePool, metrics: Metrics, *, window_overlap: int
+        self,
+        engine: Engine,
+        circuits: Mapping[str, Circuit],
+        pool: DecodePool,
+        metrics: Metrics,
+        *,
+        window_overlap: int,
     ) -> None:
         self._engine = engine
+        self._circuits = circuits
         self._pool = pool
         self._metrics = metrics
         self._manifest = engine.manifest
         self._overlap = min(window_overlap, self._manifest.window_frames - 1)
         self._tokenizer = Tokenizer(self._manifest.vocabulary)
 
-    async def understand(self, file: int, options: Options, clock: StageClock) -> Understanding:
-        """Return what sounds in the clip that the descriptor is open on."""
+    async def understand(
+        self, file: int, options: Options, clock: StageClock, *, seconds: float | None = None
+    ) -> Understanding:
+        """Return what sounds in the clip that the descriptor is open on.
+
+        So many seconds after the request came nobody waits for it any more; engines are told.
+        """
         fps = options.fps or self._manifest.frames_per_second
         sampling = Sampling(fps=fps, start=options.start, end=options.end)
         async with AsyncExitStack() as stack:
             with clock.stage("probe"):
                 decoding = await stack.enter_async_context(self._pool.decode(file, sampling))
-            run = self._begin(decoding, options, clock, fps)
+            run = self._begin(decoding, options, clock, fps=fps, seconds=seconds)
             await self._run_windows(decoding, run)
         return self._answer(decoding, run)
 
-    async def warm_up(self) -> None:
-        """Run both engines once on nothing; raise EngineError if they cannot answer."""
-        frames = np.zeros((1, FRAME_SIZE, FRAME_SIZE, 3), np.uint8)
-        window = await self._segment(frames, np.zeros((1, SAMPLE_RATE), np.float32))
-        await self._engine.caption(
-            window.region_tokens[0, :1], window.scene_prompt, window.source_prompt
-        )
-
-    def _begin(self, decoding: Decoding, options: Options, clock: StageClock, fps: float) -> _Run:
+    def _begin(
+        self,
+        decoding: Decoding,
+        options: Options,
+        clock: StageClock,
+        *,
+        fps: float,
+        seconds: float | None,
+    ) -> _Run:
         source = (decoding.info.height, decoding.info.width)
         return _Run(
             options=options,
@@ -80,6 +99,7 @@ class Pipeline:
             size=source if options.mask_size == "source" else (FRAME_SIZE, FRAME_SIZE),
             tracker=Tracker(memory=self._manifest.window_frames),
             log=TrackLog(step=1 / fps),
+            seconds=seconds,
         )
 
     async def _run_windows(self, decoding: Decoding, run: _Run) -> None:
@@ -94,7 +114,7 @@ class Pipeline:
 
     async def _understand_window(self, window: Window, run: _Run) -> list[Frame]:
         with run.clock.stage("segmentation"):
-            found = await self._segment(window.chunk.frames, window.chunk.waveform)
+            found = await self._segment(window.chunk.frames, window.chunk.waveform, run)
         with run.clock.stage("postprocess"):
             frames = await asyncio.to_thread(
                 find_regions,
@@ -102,34 +122,40 @@ class Pipeline:
                 thresholds=self._manifest.thresholds,
                 min_score=run.options.min_score,
             )
-        fresh = [region for frame in frames[window.fresh :] for region in frame]
+        fresh = frames[window.fresh :] if run.options.captions else []
         with run.clock.stage("caption"):
-            sentences = await self._describe(found, fresh) if run.options.captions else {}
+            sentences = await self._describe(found, fresh, run)
         with run.clock.stage("postprocess"):
             return await asyncio.to_thread(self._render, window, frames, sentences, run)
 
     async def _segment(
-        self, frames: NDArray[np.uint8], waveform: NDArray[np.float32]
+        self, frames: NDArray[np.uint8], waveform: NDArray[np.float32], run: _Run
     ) -> Segmentation:
         with self._inference(SEGMENTATION, len(frames)):
-            return await self._engine.segment(frames, waveform)
+            return await self._engine.segment(frames, waveform, timeout=run.left)
 
     async def _describe(
-        self, window: Segmentation, regions: list[Found]
+        self, window: Segmentation, fresh: list[list[Found]], run: _Run
     ) -> dict[tuple[int, int], str]:
         """Return the sentence of each region by frame and query, all from one inference."""
-        if not regions:
+        groups = to_describe(fresh)
+        if not groups:
             return {}
-        frames = [region.frame for region in regions]
-        queries = [region.query for region in regions]
-        with self._inference(CAPTION, len(regions)):
+        frames = [first.frame for first, _ in groups]
+        queries = [first.query for first, _ in groups]
+        with self._inference(CAPTION, len(groups)):
             captions = await self._engine.caption(
                 window.region_tokens[frames, queries],
                 window.scene_prompt[frames],
                 window.source_prompt[frames],
+                timeout=run.left,
             )
         sentences = [self._tokenizer.decode(ids) for ids in captions.token_ids.tolist()]
-        return dict(zip(zip(frames, queries, strict=True), sentences, strict=True))
+        return {
+            (region.frame, region.query): sentence
+            for (_, regions), sentence in zip(groups, sentences, strict=True)
+            for region in regions
+        }
 
     def _render(
         self,
@@ -195,10 +221,10 @@ class Pipeline:
 
     @contextmanager
     def _inference(self, engine: str, batch: int) -> Iterator[None]:
-        """Measure one inference."""
+        """Measure one inference, which fails at once while the engine's circuit is open."""
         began = time.perf_counter()
-        yield
+        with self._circuits[engine].passed():
+            yield
         spent = time.perf_counter() - began
         self._metrics.engine_duration.labels(engine, self._engine.device).observe(spent)
         self._metrics.engine_batch.labels(engine).observe(batch)
-        self._metrics.engine_last_success.labels(engine).set_to_current_time()

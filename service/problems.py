@@ -18,6 +18,9 @@ from ssuformer import errors
 CLIENT_CLOSED_REQUEST = 499
 """Nobody reads it: the client has left. It is for the log and the metrics."""
 
+_RETRY_AFTER_SECONDS = 2.0
+"""What a 503 asks for if the error knows no better; a model that is down is asked more often."""
+
 STATUS: Mapping[type[errors.SsuError], int] = {
     errors.SsuError: 500,
     errors.ClipError: 422,
@@ -118,7 +121,7 @@ async def _on_deliberate(request: Request, error: Exception) -> Response:
         raise error
     status = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
     request.state.code = error.code
-    after = error.retry_after
+    after = error.retry_after or (_RETRY_AFTER_SECONDS if status == 503 else None)
     headers = {} if after is None else {"Retry-After": str(max(1, round(after)))}
     return problem(
         status, error.code, error.message, limit=error.limit, actual=error.actual, headers=headers

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, FilePath, PositiveFloat, PositiveInt
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from ssuformer.clip import Limits
@@ -17,17 +17,60 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="SSU_", frozen=True, extra="forbid")
 
-    engine: Literal["onnx", "fake"] = Field(
+    engine: Literal["onnx", "triton", "fake"] = Field(
         default="onnx",
-        description="Where the models run: in this process, or nowhere (`fake`, for demos).",
+        description=(
+            "Where the models run: in this process, on a Triton server, or nowhere "
+            "(`fake`, for demos)."
+        ),
     )
     model_repository: Path = Field(
         default=Path("triton_repo"),
-        description="Folder of the models, laid out as Triton wants it.",
+        description=(
+            "Folder of the models, laid out as Triton wants it; for `triton` their manifests do."
+        ),
     )
     engine_threads: PositiveInt = Field(
         default_factory=lambda: available_cores(), description="Threads of one inference."
     )
+    canary_seconds: PositiveFloat = Field(
+        default=10.0, description="A model that nobody used for so long is asked a small question."
+    )
+    circuit_failures: PositiveInt = Field(
+        default=3, description="Failures in a row after which a model is taken to be down."
+    )
+
+    triton_address: str = Field(
+        default="127.0.0.1:8001",
+        pattern=r"^[^\s/]+:[0-9]+$",
+        description=(
+            "Where the Triton server answers gRPC, `host:port`. Of a name that stands for several "
+            "servers (a headless service) all are used in turn."
+        ),
+    )
+    triton_seconds: PositiveFloat = Field(
+        default=30.0, description="Longest one inference may take on the server."
+    )
+    triton_concurrency: PositiveInt = Field(
+        default=16, description="Inferences that are under way on the server at the same time."
+    )
+    triton_retries: int = Field(
+        default=2, ge=0, description="How often to ask again when the connection broke."
+    )
+    triton_shared_memory: bool = Field(
+        default=False,
+        description="Hand inputs over in shared memory; for one server on the same host.",
+    )
+    triton_root_certificates: FilePath | None = Field(
+        default=None, description="Certificates (PEM) to trust the server by; turns TLS on."
+    )
+    triton_certificate: FilePath | None = Field(
+        default=None, description="Certificate (PEM) to show to the server."
+    )
+    triton_key: FilePath | None = Field(
+        default=None, description="Private key (PEM) of that certificate."
+    )
+
     workers: PositiveInt = Field(
         default=2, description="Clips that are worked on at the same time."
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import platform
 import socket
@@ -12,12 +13,15 @@ from dataclasses import dataclass
 from typing import Literal
 
 from service.cli import installation
+from service.metrics import Metrics
 from service.settings import Settings, available_cores
-from ssuformer.errors import SsuError
+from ssuformer.contract import CAPTION, SEGMENTATION
+from ssuformer.errors import EngineMismatch, SsuError
 
 Verdict = Literal["good", "warning", "missing"]
 _RUNTIMES = ("onnxruntime", "onnxruntime-gpu")
 _MEND_PACKAGES = "pip install '.[cpu]'"
+_MEND_CLIENT = "pip install '.[triton]'"
 _MEND_RUNTIME = f"pip uninstall -y {' '.join(_RUNTIMES)} && pip install '.[cpu]'   # or .[gpu]"
 _OLDEST_PYTHON = (3, 11)
 
@@ -43,6 +47,8 @@ def examine(settings: Settings, *, port: int) -> Iterator[Check]:
     yield from _ffmpeg()
     yield _fonts()
     yield _models(settings)
+    if settings.engine == "triton":
+        yield _triton(settings)
     yield _port(port)
 
 
@@ -78,6 +84,9 @@ def _packages() -> Check:
 
 def _runtime(settings: Settings) -> Iterator[Check]:
     """Look at the engine: its package, whether two of them fight, what it can run on."""
+    if settings.engine == "triton":
+        yield _client()
+        return
     installed = {name: installation.version_of(name) for name in _RUNTIMES}
     there = [f"{name} {version}" for name, version in installed.items() if version]
     needed: Verdict = "missing" if settings.engine == "onnx" else "warning"
@@ -92,6 +101,13 @@ def _runtime(settings: Settings) -> Iterator[Check]:
         clash = "both are installed: one has overwritten the other"
         yield Check("engine", "warning", clash, _MEND_RUNTIME)
     yield Check("providers", "good", ", ".join(onnxruntime.get_available_providers()))
+
+
+def _client() -> Check:
+    version = installation.version_of("tritonclient")
+    if version is None:
+        return Check("engine", "missing", "tritonclient is not installed", _MEND_CLIENT)
+    return Check("engine", "good", f"triton: tritonclient {version}")
 
 
 def _cores(settings: Settings) -> Check:
@@ -166,19 +182,57 @@ def _fonts() -> Check:
 
 
 def _models(settings: Settings) -> Check:
-    """Look at the model repository: both models there, whole, and of the same weights."""
-    from service.engines.repository import open_repository
+    """Look at the model repository: both models there, whole, and of the same weights.
+
+    Of models that a server runs the manifests are enough here.
+    """
+    from service.engines.repository import open_repository, read_labels
 
     folder = settings.model_repository
     try:
-        files = open_repository(folder)
+        files = (read_labels if settings.engine == "triton" else open_repository)(folder)
     except SsuError as error:
         needed: Verdict = "warning" if settings.engine == "fake" else "missing"
         mend = f"python -m model_export CHECKPOINT --out {folder}"
         return Check("models", needed, f"{error.code}: {error.message}", mend)
     label = files.manifest
-    found = f"{label.name} {label.version} in {folder}, digest {files.digest[:12]} holds"
+    held = "is to be the server's" if settings.engine == "triton" else "holds"
+    found = f"{label.name} {label.version} in {folder}, digest {files.digest[:12]} {held}"
     return Check("models", "good", found)
+
+
+def _triton(settings: Settings) -> Check:
+    """Look at the Triton server: it answers, and has the models of the manifests."""
+    address = settings.triton_address
+    try:
+        asyncio.run(_ask_triton(settings))
+    except ImportError as error:
+        found = f"tritonclient cannot be imported: {error}"
+        return Check("triton", "missing", found, _MEND_CLIENT)
+    except EngineMismatch as error:
+        found = f"{address}: {error.code}: {error.message}"
+        return Check("triton", "missing", found, "have --models be what the server has loaded")
+    except SsuError as error:
+        found = f"{address}: {error.code}: {error.message}"
+        port = address.rpartition(":")[2]
+        return Check(
+            "triton",
+            "missing",
+            found,
+            f"ssu triton --models {settings.model_repository} --grpc-port {port}",
+        )
+    return Check("triton", "good", f"{address} has both models, of the same weights")
+
+
+async def _ask_triton(settings: Settings) -> None:
+    from service.engines.triton import TritonEngine
+
+    engine = TritonEngine(settings, Metrics())
+    try:
+        for model in (SEGMENTATION, CAPTION):
+            await engine.check(model)
+    finally:
+        await engine.close()
 
 
 def _port(port: int) -> Check:

@@ -18,6 +18,12 @@ def serve(
     engine: Annotated[
         str | None, typer.Option(help="Backend the models run on.", show_default="onnx")
     ] = None,
+    triton: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT", help="Triton server (gRPC) to run the models on: engine triton."
+        ),
+    ] = None,
     threads: Annotated[
         int | None,
         typer.Option(min=1, help="Threads of one inference.", show_default="all cores"),
@@ -41,18 +47,20 @@ def serve(
 
     - `ssu serve`
     - `ssu serve --host 0.0.0.0 --port 8080 --models /models`
+    - `ssu serve --triton 127.0.0.1:8001`
     - `SSU_DRAIN_SECONDS=0 ssu serve --port 0 --threads 1`
     """
     from service.cli.configuration import settings_for
     from service.cli.hosting import free_port
     from service.cli.terminal import console, ended_by_errors
-    from service.engines.repository import open_repository
+    from service.engines.repository import open_repository, read_labels
     from service.server import serve as serve_until_stopped
 
     with ended_by_errors():
         settings = settings_for(
             models=models,
-            engine=engine,
+            engine=engine or (triton and "triton"),
+            triton_address=triton,
             engine_threads=threads,
             workers=workers,
             queue_limit=queue,
@@ -60,6 +68,8 @@ def serve(
         )
         if settings.engine == "onnx":
             open_repository(settings.model_repository)
+        if settings.engine == "triton":
+            read_labels(settings.model_repository)
         port = port or free_port(host)
         console(errors=True).print(f"serving on http://{host}:{port}", markup=False)
         serve_until_stopped(settings, host=host, port=port)

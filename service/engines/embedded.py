@@ -11,18 +11,19 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
+from service.engines.conformance import Found, require
 from service.engines.engine import (
     CAPTION_OUTPUTS,
     SEGMENTATION_OUTPUTS,
     Captions,
 )
 from service.engines.repository import open_repository
-from ssuformer.contract import EngineSpec, TensorSpec, caption_engine, segmentation_engine
-from ssuformer.errors import EngineError, EngineMismatch, EngineUnavailable
+from ssuformer.contract import EngineSpec, caption_engine, segmentation_engine
+from ssuformer.errors import EngineError, EngineUnavailable
 from ssuformer.manifest import Manifest
 from ssuformer.regions import Float, Segmentation
 
-_ONNX_TYPES = {"uint8": "tensor(uint8)", "int64": "tensor(int64)", "float32": "tensor(float)"}
+_DTYPES = {"tensor(uint8)": "uint8", "tensor(int64)": "int64", "tensor(float)": "float32"}
 
 
 class OnnxEngine:
@@ -53,14 +54,30 @@ class OnnxEngine:
         provider = self._segmentation.get_providers()[0]
         return "cpu" if provider == "CPUExecutionProvider" else "gpu"
 
-    async def segment(self, frames: NDArray[np.uint8], waveform: Float) -> Segmentation:
+    @property
+    def remote(self) -> bool:
+        """False: what is loaded into this process stays loaded."""
+        return False
+
+    async def segment(
+        self,
+        frames: NDArray[np.uint8],
+        waveform: Float,
+        *,
+        timeout: float | None = None,  # noqa: ARG002
+    ) -> Segmentation:
         """Find what sounds in a window: frames [t 224 224 3], a second of sound each [t 16000]."""
         inputs = {"frames": frames[None], "waveform": waveform[None]}
         outputs = await self._run(self._segmentation, SEGMENTATION_OUTPUTS, inputs)
         return Segmentation(*(output[0] for output in outputs))
 
     async def caption(
-        self, region_tokens: Float, scene_prompt: Float, source_prompt: Float
+        self,
+        region_tokens: Float,
+        scene_prompt: Float,
+        source_prompt: Float,
+        *,
+        timeout: float | None = None,  # noqa: ARG002
     ) -> Captions:
         """Describe regions: tokens [n r c], prompts [n c] of the frames they are in."""
         inputs = {
@@ -70,9 +87,8 @@ class OnnxEngine:
         }
         return Captions(*await self._run(self._caption, CAPTION_OUTPUTS, inputs))
 
-    async def ready(self) -> bool:
-        """Return True: what is loaded into this process stays loaded."""
-        return True
+    async def check(self, model: str) -> None:
+        """Both models were checked when they were loaded, and nothing changes them."""
 
     async def close(self) -> None:
         """Nothing to let go of before the process ends."""
@@ -105,29 +121,17 @@ def _load(file: Path, spec: EngineSpec, threads: int) -> ort.InferenceSession:
         session = ort.InferenceSession(file, options, providers=["CPUExecutionProvider"])
     except Exception as error:
         raise EngineUnavailable(f"onnxruntime cannot load {file}: {error}") from error
-    _check(spec, file, found=session.get_inputs(), wanted=spec.inputs)
-    _check(spec, file, found=session.get_outputs(), wanted=spec.outputs)
+    require(spec.inputs, _found(session.get_inputs()), where=str(file))
+    require(spec.outputs, _found(session.get_outputs()), where=str(file))
     return session
 
 
-def _check(
-    spec: EngineSpec, file: Path, *, found: list[Any], wanted: tuple[TensorSpec, ...]
-) -> None:
-    """Raise EngineMismatch unless names, types and fixed axes are those of the contract."""
-    tensors = {tensor.name: tensor for tensor in found}
-    if set(tensors) != {tensor.name for tensor in wanted}:
-        raise EngineMismatch(
-            f"{file} has tensors {sorted(tensors)}, {spec.name} wants {[w.name for w in wanted]}"
+def _found(tensors: list[Any]) -> list[Found]:
+    return [
+        Found(
+            tensor.name,
+            _DTYPES.get(tensor.type, tensor.type),
+            [axis if isinstance(axis, int) else None for axis in tensor.shape],
         )
-    for want in wanted:
-        have = tensors[want.name]
-        fits = len(have.shape) == len(want.axes) and all(
-            isinstance(axis, str) or axis == side or isinstance(side, str | None)
-            for axis, side in zip(want.axes, have.shape, strict=True)
-        )
-        if not fits or have.type != _ONNX_TYPES[want.dtype]:
-            raise EngineMismatch(
-                f"{want.name} of {file} is {have.type} {have.shape}",
-                limit=f"{want.dtype} {want.axes}",
-                actual=f"{have.type} {have.shape}",
-            )
+        for tensor in tensors
+    ]

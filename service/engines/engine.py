@@ -46,18 +46,34 @@ class Engine(Protocol):
         """Where it computes, for people and metrics: `cpu`, `gpu`."""
         ...
 
-    async def segment(self, frames: NDArray[np.uint8], waveform: Float) -> Segmentation:
-        """Find what sounds in a window: frames [t 224 224 3], a second of sound each [t 16000]."""
+    @property
+    def remote(self) -> bool:
+        """Whether it runs elsewhere, and so may come and go while this process lives."""
+        ...
+
+    async def segment(
+        self, frames: NDArray[np.uint8], waveform: Float, *, timeout: float | None = None
+    ) -> Segmentation:
+        """Find what sounds in a window: frames [t 224 224 3], a second of sound each [t 16000].
+
+        After `timeout` seconds nobody waits for the answer any more; an engine that computes
+        elsewhere says so there, one that computes here is cancelled by whoever waits.
+        """
         ...
 
     async def caption(
-        self, region_tokens: Float, scene_prompt: Float, source_prompt: Float
+        self,
+        region_tokens: Float,
+        scene_prompt: Float,
+        source_prompt: Float,
+        *,
+        timeout: float | None = None,
     ) -> Captions:
         """Describe regions: tokens [n r c], prompts [n c] of the frames they are in."""
         ...
 
-    async def ready(self) -> bool:
-        """Return whether it would answer now."""
+    async def check(self, model: str) -> None:
+        """Raise EngineError unless the model that would answer is the one of the manifest."""
         ...
 
     async def close(self) -> None:

@@ -64,7 +64,18 @@ class FakeEngine:
         """Nowhere."""
         return "none"
 
-    async def segment(self, frames: NDArray[np.uint8], waveform: Float) -> Segmentation:
+    @property
+    def remote(self) -> bool:
+        """False."""
+        return False
+
+    async def segment(
+        self,
+        frames: NDArray[np.uint8],
+        waveform: Float,
+        *,
+        timeout: float | None = None,  # noqa: ARG002
+    ) -> Segmentation:
         """Find discs in a window: frames [t 224 224 3], a second of sound each [t 16000]."""
         size, t = self._manifest.dimensions, len(frames)
         spec = segmentation_engine(size)
@@ -89,6 +100,8 @@ class FakeEngine:
         region_tokens: Float,
         scene_prompt: Float,  # noqa: ARG002
         source_prompt: Float,  # noqa: ARG002
+        *,
+        timeout: float | None = None,  # noqa: ARG002
     ) -> Captions:
         """Give each region the sentence of its query."""
         spec = caption_engine(self._manifest.dimensions)
@@ -98,9 +111,8 @@ class FakeEngine:
             ids[row, : len(sentence)] = sentence
         return Captions(ids.astype(np.int64), scores.astype(np.float32))
 
-    async def ready(self) -> bool:
-        """Return True."""
-        return True
+    async def check(self, model: str) -> None:
+        """There is nothing that could be another."""
 
     async def close(self) -> None:
         """Nothing to let go of."""

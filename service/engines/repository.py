@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from ssuformer.errors import ConfigError, EngineMismatch, EngineUnavailable
 from ssuformer.manifest import FILE_NAME, Manifest, digest
 
 MODEL_FILE = "model.onnx"
+_WEIGHTS = "model.safetensors"
 _SAME_WEIGHTS = ("name", "version", "created", "git_revision", "dimensions", "vocabulary")
 
 
@@ -23,29 +25,50 @@ class Repository:
     digest: str
 
 
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """What the manifests of a repository say, whose models are loaded elsewhere."""
+
+    manifest: Manifest
+    digest: str
+    versions: Mapping[str, int]
+    """The number of each model's newest version, the one that the manifest is of."""
+
+
 def open_repository(folder: Path) -> Repository:
     """Find both engines' files and check that they belong together and are whole."""
-    segmentation, caption = _newest(folder / SEGMENTATION), _newest(folder / CAPTION)
+    segmentation, caption = (_newest(folder / name, MODEL_FILE) for name in (SEGMENTATION, CAPTION))
     manifest, other = _label(segmentation), _label(caption)
     _check_same_weights(manifest, other)
-    whole = [
-        _check_digest(file, label) for file, label in ((segmentation, manifest), (caption, other))
-    ]
+    for version, label in ((segmentation, manifest), (caption, other)):
+        _check_digest(version, label)
     return Repository(
         segmentation=segmentation / MODEL_FILE,
         caption=caption / MODEL_FILE,
         manifest=manifest,
-        digest=manifest.digests.get("model.safetensors", whole[0]),
+        digest=_digest(segmentation, manifest),
     )
 
 
-def _newest(model: Path) -> Path:
-    """Return the folder of the highest version number that holds a model."""
+def read_labels(folder: Path) -> Labels:
+    """Read both engines' manifests and check that they belong together; no model need be there."""
+    found = {name: _newest(folder / name, FILE_NAME) for name in (SEGMENTATION, CAPTION)}
+    manifest, other = (_label(version) for version in found.values())
+    _check_same_weights(manifest, other)
+    return Labels(
+        manifest=manifest,
+        digest=_digest(found[SEGMENTATION], manifest),
+        versions={name: int(version.name) for name, version in found.items()},
+    )
+
+
+def _newest(model: Path, file: str) -> Path:
+    """Return the folder of the highest version number that holds such a file."""
     versions = [
-        path for path in model.glob("*") if path.name.isdecimal() and (path / MODEL_FILE).is_file()
+        path for path in model.glob("*") if path.name.isdecimal() and (path / file).is_file()
     ]
     if not versions:
-        raise EngineUnavailable(f"{model} holds no <version>/{MODEL_FILE}; export a model first")
+        raise EngineUnavailable(f"{model} holds no <version>/{file}; export a model first")
     return max(versions, key=lambda path: int(path.name))
 
 
@@ -66,8 +89,8 @@ def _check_same_weights(one: Manifest, other: Manifest) -> None:
         )
 
 
-def _check_digest(version: Path, label: Manifest) -> str:
-    """Return the SHA-256 of a model file after holding it against its manifest."""
+def _check_digest(version: Path, label: Manifest) -> None:
+    """Hold a model file against its manifest."""
     actual = digest(version / MODEL_FILE)
     stated = label.digests.get(MODEL_FILE, actual)
     if actual != stated:
@@ -76,4 +99,13 @@ def _check_digest(version: Path, label: Manifest) -> str:
             limit=stated,
             actual=actual,
         )
-    return actual
+
+
+def _digest(version: Path, label: Manifest) -> str:
+    """Return what tells the weights from others: their digest, or at least the exported file's."""
+    for name in (_WEIGHTS, MODEL_FILE):
+        if name in label.digests:
+            return label.digests[name]
+    if (version / MODEL_FILE).is_file():
+        return digest(version / MODEL_FILE)
+    raise EngineMismatch(f"the manifest in {version} has no digest of {_WEIGHTS}")

@@ -16,6 +16,7 @@ from service.problems import PROBLEMS
 from service.routes.dependencies import GatewayDep
 from service.schemas import Understanding
 from service.stages import StageClock
+from service.trace import passed_on
 from ssuformer.errors import DeadlineExceeded
 
 router = APIRouter(tags=["understanding"])
@@ -48,7 +49,8 @@ async def understand(
     """Take a clip as multipart field `file` or as the raw body, and answer when it is done."""
     clock = StageClock()
     try:
-        with gateway.admission.seat():
+        gateway.admit(captions=options.captions)
+        with gateway.admission.seat(), passed_on(request.headers.get("traceparent")):
             return await _answer(request, options, gateway, clock)
     except (ClientDisconnect, DeadlineExceeded) as error:
         cause = "deadline" if isinstance(error, DeadlineExceeded) else "disconnect"
@@ -69,18 +71,20 @@ async def _answer(
         upload = await within(seconds, reading, clock=clock, client=None)
     gateway.metrics.clip_bytes.observe(upload.size)
     async with closing(upload):
-        work = _understand(upload, options, gateway, clock)
+        work = _understand(upload, options, gateway, clock, seconds=seconds)
         body = await within(seconds, work, clock=clock, client=request)
     headers = {"Server-Timing": clock.server_timing()}
     return Response(body, media_type="application/json", headers=headers)
 
 
 async def _understand(
-    upload: Upload, options: Options, gateway: Gateway, clock: StageClock
+    upload: Upload, options: Options, gateway: Gateway, clock: StageClock, *, seconds: float
 ) -> bytes:
     with clock.stage("queue"):
         await gateway.admission.take_turn()
     async with gateway.admission.turn():
-        understanding = await gateway.pipeline.understand(upload.descriptor, options, clock)
+        understanding = await gateway.pipeline.understand(
+            upload.descriptor, options, clock, seconds=seconds
+        )
         with clock.stage("encode"):
             return (await asyncio.to_thread(understanding.model_dump_json)).encode()

@@ -25,11 +25,13 @@ class SlowEngine(FakeEngine):
         self.busy = asyncio.Event()
         self.cancelled = asyncio.Event()
 
-    async def segment(self, frames: NDArray[np.uint8], waveform: Float) -> Segmentation:
+    async def segment(
+        self, frames: NDArray[np.uint8], waveform: Float, *, timeout: float | None = None
+    ) -> Segmentation:
         self.calls += 1
         if self.calls > 1:
             await self.dawdle()
-        return await super().segment(frames, waveform)
+        return await super().segment(frames, waveform, timeout=timeout)
 
     async def dawdle(self) -> None:
         self.busy.set()

@@ -1,0 +1,171 @@
+"""The models on a Triton server, over gRPC."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tritonclient.grpc.model_config_pb2 import ModelInstanceGroup
+from tritonclient.utils import triton_to_np_dtype
+
+from service.engines.conformance import Found, require
+from service.engines.engine import Captions
+from service.engines.repository import read_labels
+from service.engines.triton_client import Array, Description, Question, TritonClient
+from service.metrics import Metrics
+from service.settings import Settings
+from ssuformer.contract import CAPTION, SEGMENTATION, caption_engine, segmentation_engine
+from ssuformer.errors import EngineMismatch
+from ssuformer.manifest import Manifest
+from ssuformer.regions import Float, Segmentation
+
+DIGEST_PARAMETER = "weights_sha256"
+"""In a model's configuration on the server: the digest of the weights it was exported from."""
+
+
+class TritonEngine:
+    """Both models on a server; what they are is told by the manifests on this side.
+
+    A model that the server has in another version, with other tensors or of other weights than the
+    manifest says is a mismatch: its numbers would be read by the wrong vocabulary and thresholds.
+    """
+
+    def __init__(self, settings: Settings, metrics: Metrics) -> None:
+        """Read the manifests; the server need not be there yet.
+
+        Raises EngineUnavailable, EngineMismatch or ConfigError for what is wrong on this side.
+        """
+        labels = read_labels(settings.model_repository)
+        size = labels.manifest.dimensions
+        self._labels = labels
+        self._specs = {
+            SEGMENTATION: segmentation_engine(size),
+            CAPTION: caption_engine(size),
+        }
+        self._largest_batch: dict[str, int] = {}
+        self._device = "unknown"
+        self._client = TritonClient(
+            settings, metrics, region_bytes=self._bytes_of_a_window(labels.manifest.window_frames)
+        )
+
+    @property
+    def manifest(self) -> Manifest:
+        """The label of the weights."""
+        return self._labels.manifest
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 that tells these weights from any others."""
+        return self._labels.digest
+
+    @property
+    def device(self) -> str:
+        """Where the server computes: `cpu`, `gpu`, or `unknown` until it has said so."""
+        return self._device
+
+    @property
+    def remote(self) -> bool:
+        """True."""
+        return True
+
+    async def segment(
+        self, frames: NDArray[np.uint8], waveform: Float, *, timeout: float | None = None
+    ) -> Segmentation:
+        """Find what sounds in a window: frames [t 224 224 3], a second of sound each [t 16000]."""
+        outputs = await self._infer(SEGMENTATION, (frames[None], waveform[None]), timeout)
+        return Segmentation(*(output[0] for output in outputs))
+
+    async def caption(
+        self,
+        region_tokens: Float,
+        scene_prompt: Float,
+        source_prompt: Float,
+        *,
+        timeout: float | None = None,
+    ) -> Captions:
+        """Describe regions: tokens [n r c], prompts [n c]; too many for one batch go in parts."""
+        if CAPTION not in self._largest_batch:
+            await self.check(CAPTION)
+        inputs, step = (region_tokens, scene_prompt, source_prompt), self._largest_batch[CAPTION]
+        parts = [
+            tuple(array[begin : begin + step] for array in inputs)
+            for begin in range(0, len(region_tokens), step)
+        ]
+        answers = await self._infer_all(CAPTION, parts, timeout)
+        return Captions(*(np.concatenate(outputs) for outputs in zip(*answers, strict=True)))
+
+    async def check(self, model: str) -> None:
+        """Raise EngineMismatch unless the server has the model of the manifest.
+
+        Raises EngineUnavailable if the server or the model is not there.
+        """
+        found = await self._client.describe(model)
+        self._check_version(model, list(found.metadata.versions))
+        for wanted, tensors in (
+            (self._specs[model].inputs, found.metadata.inputs),
+            (self._specs[model].outputs, found.metadata.outputs),
+        ):
+            require(wanted, [_found(one) for one in tensors], where=f"{model} on the server")
+        self._check_weights(model, found)
+        self._largest_batch[model] = found.config.max_batch_size or sys.maxsize
+        kinds = {group.kind for group in found.config.instance_group}
+        self._device = "gpu" if ModelInstanceGroup.KIND_GPU in kinds else "cpu"
+
+    async def close(self) -> None:
+        """Hang up."""
+        await self._client.close()
+
+    def _check_version(self, model: str, versions: Sequence[str]) -> None:
+        wanted = str(self._labels.versions[model])
+        if wanted not in versions:
+            raise EngineMismatch(
+                f"the server has {model} in version {', '.join(versions)}, the manifest is of "
+                f"version {wanted}",
+                limit=wanted,
+                actual=", ".join(versions),
+            )
+
+    def _check_weights(self, model: str, found: Description) -> None:
+        """Compare digests; a configuration that was not written by the export may have none."""
+        stated = found.config.parameters[DIGEST_PARAMETER].string_value
+        if stated and stated != self.digest:
+            raise EngineMismatch(
+                f"the server's {model} is of other weights than the manifest",
+                limit=self.digest,
+                actual=stated,
+            )
+
+    async def _infer(
+        self, model: str, inputs: Sequence[Array], timeout: float | None
+    ) -> list[Array]:
+        version = str(self._labels.versions[model])
+        question = Question(self._specs[model], version, inputs)
+        return await self._client.infer(question, timeout=timeout)
+
+    async def _infer_all(
+        self, model: str, parts: Sequence[Sequence[Array]], timeout: float | None
+    ) -> list[list[Array]]:
+        """Ask all at once; the first failure gives the others up."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                asked = [group.create_task(self._infer(model, part, timeout)) for part in parts]
+        except ExceptionGroup as failures:
+            raise failures.exceptions[0]  # noqa: B904
+        return [task.result() for task in asked]
+
+    def _bytes_of_a_window(self, frames: int) -> int:
+        return sum(
+            math.prod(tensor.shape(b=1, t=frames)) * np.dtype(tensor.dtype).itemsize
+            for tensor in self._specs[SEGMENTATION].inputs
+        )
+
+
+def _found(tensor: Any) -> Found:  # noqa: ANN401
+    dtype = triton_to_np_dtype(tensor.datatype)
+    name = tensor.datatype if dtype is None else np.dtype(dtype).name
+    return Found(tensor.name, name, [None if side < 0 else side for side in tensor.shape])

@@ -1,0 +1,206 @@
+"""One question to a Triton server: sent, waited for no longer than wanted, asked again if lost."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tritonclient.grpc import InferInput, InferRequestedOutput, InferResult
+from tritonclient.grpc.aio import InferenceServerClient
+from tritonclient.utils import InferenceServerException, np_to_triton_dtype
+
+from service.engines.shared_inputs import SharedInputs
+from service.engines.triton_errors import may_be_repeated, ran_out_of_time, too_late, translated
+from service.metrics import Metrics
+from service.settings import Settings
+from service.trace import trace_headers
+from ssuformer.contract import EngineSpec
+from ssuformer.errors import EngineMismatch
+
+Array = NDArray[Any]
+
+_DESCRIBE_SECONDS = 5.0
+_FIRST_PAUSE_SECONDS = 0.05
+
+_CHANNEL: tuple[tuple[str, str | int], ...] = (
+    ("grpc.lb_policy_name", "round_robin"),
+    ("grpc.max_send_message_length", -1),
+    ("grpc.max_receive_message_length", -1),
+    # A proxy of the environment is for the outer world.
+    ("grpc.enable_http_proxy", 0),
+    # A server that is back must be found within seconds, under another address too.
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 1000),
+    ("grpc.max_reconnect_backoff_ms", 1000),
+    ("grpc.dns_min_time_between_resolutions_ms", 1000),
+    # A peer that vanished without a word is noticed by an unanswered ping, or by data that it does
+    # not acknowledge for as long.
+    ("grpc.keepalive_timeout_ms", 5_000),
+)
+_LEAST_PING_SECONDS = 10.0
+_PINGS_AT_MOST = 3
+"""In one inference: a server hangs up on whoever pings more often without anything to say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What the server says of a model: its tensors and versions, and how it is configured."""
+
+    metadata: Any
+    """`ModelMetadataResponse` of the KServe protocol."""
+    config: Any
+    """Triton's `ModelConfig`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """An inference: which version of which model, and its inputs in the order of the contract."""
+
+    spec: EngineSpec
+    version: str
+    inputs: Sequence[Array]
+
+
+class TritonClient:
+    """A channel to the server, with a bound on what is under way in it.
+
+    It may be made anywhere; what it is asked must be asked in one and the same event loop.
+    """
+
+    def __init__(self, settings: Settings, metrics: Metrics, *, region_bytes: int) -> None:
+        self._settings = settings
+        self._longest = settings.triton_seconds
+        self._retries = settings.triton_retries
+        self._metrics = metrics
+        self._turns = asyncio.Semaphore(settings.triton_concurrency)
+        self._shared = SharedInputs(region_bytes) if settings.triton_shared_memory else None
+        self._opened: InferenceServerClient | None = None
+
+    async def describe(self, model: str) -> Description:
+        """Return what the server has loaded; raise EngineUnavailable if it has not."""
+        client, seconds = self._client(), _DESCRIBE_SECONDS
+        try:
+            metadata = await client.get_model_metadata(model, client_timeout=seconds)
+            config = await client.get_model_config(model, client_timeout=seconds)
+        except InferenceServerException as error:
+            if ran_out_of_time(error):
+                raise too_late("the inference server", seconds, asked_for=False) from error
+            raise translated(error, model) from error
+        return Description(metadata, config.config)
+
+    async def infer(self, question: Question, *, timeout: float | None) -> list[Array]:
+        """Return the outputs, in the order of the contract.
+
+        Given up, it is given up on the server too. Raises DeadlineExceeded after the `timeout`,
+        EngineUnavailable after the longest that an inference may take, or what else went wrong.
+        """
+        limit = self._longest if timeout is None else min(timeout, self._longest)
+        model, asked_for = question.spec.name, limit == timeout
+        try:
+            async with asyncio.timeout(limit), self._turns:
+                result = await self._ask_again(question, time.monotonic() + limit)
+        except TimeoutError as error:
+            raise too_late(model, limit, asked_for=asked_for) from error
+        except InferenceServerException as error:
+            if ran_out_of_time(error):
+                raise too_late(model, limit, asked_for=asked_for) from error
+            raise translated(error, model) from error
+        return _outputs(question, result)
+
+    async def close(self) -> None:
+        """Hang up."""
+        client, self._opened = self._opened, None
+        if client is None:
+            return
+        if self._shared is not None:
+            await self._shared.close(client)
+        await client.close()
+
+    def _client(self) -> InferenceServerClient:
+        """Return the channel; it is opened late, as it belongs to the loop it is opened in."""
+        if self._opened is None:
+            settings = self._settings
+            pause = max(_LEAST_PING_SECONDS, settings.triton_seconds / _PINGS_AT_MOST)
+            self._opened = InferenceServerClient(
+                settings.triton_address,
+                ssl=settings.triton_root_certificates is not None,
+                root_certificates=settings.triton_root_certificates,
+                certificate_chain=settings.triton_certificate,
+                private_key=settings.triton_key,
+                channel_args=(*_CHANNEL, ("grpc.keepalive_time_ms", round(1000 * pause))),
+            )
+        return self._opened
+
+    async def _ask_again(self, question: Question, end: float) -> InferResult:
+        for attempt in range(self._retries):
+            try:
+                return await self._ask(question, end)
+            except InferenceServerException as error:
+                if not may_be_repeated(error):
+                    raise
+            self._metrics.engine_retries.labels(question.spec.name).inc()
+            await asyncio.sleep(_FIRST_PAUSE_SECONDS * 2**attempt * random.uniform(0.5, 1.5))
+        return await self._ask(question, end)
+
+    async def _ask(self, question: Question, end: float) -> InferResult:
+        client, spec = self._client(), question.spec
+        tensors = [
+            InferInput(tensor.name, list(array.shape), np_to_triton_dtype(np.dtype(tensor.dtype)))
+            for tensor, array in zip(spec.inputs, question.inputs, strict=True)
+        ]
+        async with AsyncExitStack() as stack:
+            if self._shared is not None and self._shared.holds(question.inputs):
+                region = await stack.enter_async_context(self._shared.region(client))
+                places = region.fill(question.inputs)
+                for tensor, array, place in zip(tensors, question.inputs, places, strict=True):
+                    tensor.set_shared_memory(region.name, array.nbytes, place)
+            else:
+                for tensor, array in zip(tensors, question.inputs, strict=True):
+                    tensor.set_data_from_numpy(array)
+            left = max(0.001, end - time.monotonic())
+            return await client.infer(
+                spec.name,
+                tensors,
+                model_version=question.version,
+                outputs=[InferRequestedOutput(tensor.name) for tensor in spec.outputs],
+                timeout=round(1e6 * left),
+                client_timeout=left,
+                headers=trace_headers(),
+            )
+
+
+def _outputs(question: Question, result: InferResult) -> list[Array]:
+    """Return the outputs after holding their shapes against the contract."""
+    spec = question.spec
+    sizes = {
+        axis: size
+        for tensor, array in zip(spec.inputs, question.inputs, strict=True)
+        for axis, size in zip(tensor.axes, array.shape, strict=True)
+        if isinstance(axis, str)
+    }
+    outputs = []
+    for tensor in spec.outputs:
+        wanted = (np.dtype(tensor.dtype), tensor.shape(**sizes))
+        output = _array(result, tensor.name)
+        if output is None or (output.dtype, output.shape) != wanted:
+            raise EngineMismatch(
+                f"{spec.name} answered without {tensor.name}, or with one of another shape",
+                limit=str(wanted[1]),
+                actual=str(None if output is None else output.shape),
+            )
+        outputs.append(output)
+    return outputs
+
+
+def _array(result: InferResult, name: str) -> Array | None:
+    try:
+        return result.as_numpy(name)
+    except ValueError:
+        return None

@@ -1,0 +1,74 @@
+"""What a Triton server says when it does not answer, in the terms of `ssuformer.errors`.
+
+Its gRPC codes are too few to tell things apart: UNAVAILABLE alone may mean a lost connection, a
+full queue, or a model that is not loaded. The texts below are the server's own, seen in 2.51.
+"""
+
+from __future__ import annotations
+
+from tritonclient.utils import InferenceServerException
+
+from ssuformer.errors import DeadlineExceeded, EngineError, EngineUnavailable, Overloaded, SsuError
+
+QUEUE_FULL = "Exceeds maximum queue size"
+QUEUE_TIMEOUT = "Request timeout expired"
+REGION_FORGOTTEN = "Unable to find shared memory region"
+_DEAD_STUB = "Stub process"
+_NOT_LOADED = ("is not at ready state", "has no available versions", "is not found")
+_NOT_READY = (QUEUE_FULL, QUEUE_TIMEOUT, *_NOT_LOADED)
+_QUEUE_RETRY_AFTER = 1.0
+
+
+def code(error: InferenceServerException) -> str:
+    """Return the gRPC code of an error, as in `UNAVAILABLE`; empty if it arose on this side."""
+    return str(error.status() or "").removeprefix("StatusCode.")
+
+
+def ran_out_of_time(error: InferenceServerException) -> bool:
+    """Return whether the deadline that the call was given has passed."""
+    return code(error) == "DEADLINE_EXCEEDED"
+
+
+def may_be_repeated(error: InferenceServerException) -> bool:
+    """Return whether the connection broke before an answer came, so that asking again is safe.
+
+    Also after a restart that made the server forget the memory it shares with us.
+    """
+    if REGION_FORGOTTEN in _text(error):
+        return True
+    lost = code(error) in ("UNAVAILABLE", "CANCELLED")
+    return lost and not any(known in _text(error) for known in _NOT_READY)
+
+
+def translated(error: InferenceServerException, model: str) -> SsuError:
+    """Return the error of this project that a server's error is; it says nothing of addresses."""
+    text = _text(error)
+    if may_be_repeated(error):
+        return EngineUnavailable("the inference server is out of reach")
+    if QUEUE_FULL in text or QUEUE_TIMEOUT in text:
+        return _overloaded(f"the inference server has too much to do for {model}; come again")
+    if _DEAD_STUB in text:
+        return EngineUnavailable(f"{model} has crashed on the inference server")
+    if code(error) == "UNIMPLEMENTED" or any(known in text for known in _NOT_LOADED):
+        return EngineUnavailable(f"{model} is not loaded on the inference server")
+    return EngineError(f"{model} could not answer: {code(error)} {text}")
+
+
+def too_late(model: str, seconds: float, *, asked_for: bool) -> SsuError:
+    """Return the error for no answer in time: in what was asked for, or in the most there is."""
+    if asked_for:
+        return DeadlineExceeded(
+            f"{model} did not answer in the {seconds:.3g} s that the request had left",
+            limit=seconds,
+        )
+    return EngineUnavailable(f"{model} did not answer within {seconds:g} s")
+
+
+def _overloaded(message: str) -> Overloaded:
+    error = Overloaded(message)
+    error.retry_after = _QUEUE_RETRY_AFTER
+    return error
+
+
+def _text(error: InferenceServerException) -> str:
+    return str(error.message() or "")
