@@ -47,6 +47,11 @@ def summary(name: str, milliseconds: list[float]) -> Timing:
     return Timing(name, len(milliseconds), min(milliseconds), statistics.median(milliseconds), tail)
 
 
+def machine() -> dict[str, str | int | None]:
+    """Return what the figures of a run belong to."""
+    return {"processor": platform.processor() or platform.machine(), "cores": os.cpu_count()}
+
+
 def report(title: str, timings: list[Timing], **facts: object) -> None:
     """Print a table with the ratio to the first row, then one JSON line."""
     console = Console()
@@ -57,6 +62,5 @@ def report(title: str, timings: list[Timing], **facts: object) -> None:
             f"{t.p50 / timings[0].p50:.2f}",
         )  # fmt: skip
     console.print(table)
-    machine = {"processor": platform.processor() or platform.machine(), "cores": os.cpu_count()}
-    line = {"title": title, "machine": machine, "timings": [asdict(t) for t in timings]}
+    line = {"title": title, "machine": machine(), "timings": [asdict(t) for t in timings]}
     print(json.dumps(line | facts))  # noqa: T201

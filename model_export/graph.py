@@ -18,7 +18,8 @@ class SegmentationGraph(nn.Module):
 
     def forward(self, frames: Tensor, waveform: Tensor) -> tuple[Tensor, ...]:
         """Return the outputs in the contract's order."""
-        found = self.model.segment(frames, waveform)
+        # Bytes become numbers before anything else: TensorRT can do nothing but cast them.
+        found = self.model.segment(frames.to(torch.float32), waveform)
         answer = found.answers[-1]
         masks = answer.masks.sigmoid()
         return (

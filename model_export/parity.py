@@ -1,12 +1,19 @@
-"""Whether an exported graph computes what the model computes. It compares, and it fails loudly."""
+"""Whether an engine computes what it was made from. It compares, and it fails loudly.
+
+A graph is held against the model element by element: only the order of sums may differ. An engine
+of lower precision is held against the exact one on typical clips, as means: a region token near a
+threshold may turn over, most may not.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import onnxruntime
 import torch
 from torch import nn
@@ -19,6 +26,9 @@ ABSOLUTE = 1e-3
 RELATIVE = 1e-3
 """float32 sums in another order; measured differences are near 1e-5."""
 
+Run = Callable[[Arrays], Sequence[npt.NDArray[Any]]]
+"""An engine as a function: inputs by name, outputs in the contract's order."""
+
 
 @dataclass(frozen=True, slots=True)
 class Difference:
@@ -30,6 +40,25 @@ class Difference:
     allowed: float
 
 
+@dataclass(frozen=True, slots=True)
+class Tolerance:
+    """How far an engine may be from the exact one, over all clips together."""
+
+    numbers: float
+    """The mean difference over the mean magnitude of an output."""
+    sentences: float
+    """The share of sentences that may differ in any word."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deviation:
+    """How far one output of an engine is from the exact one's, over all clips together."""
+
+    output: str
+    share: float
+    allowed: float
+
+
 def compare(
     graph: nn.Module, spec: EngineSpec, path: Path, sizes: Iterable[dict[str, int]]
 ) -> list[Difference]:
@@ -38,29 +67,76 @@ def compare(
     Raises ParityError naming the output when a float differs by more than
     `ABSOLUTE + RELATIVE * |expected|`, or an integer at all.
     """
-    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    run = in_onnxruntime(path, spec)
     differences = []
     for seed, size in enumerate(sizes):
         inputs = example_inputs(spec, seed + 1, **size)
         wanted = _in_torch(graph, inputs)
-        found = session.run([tensor.name for tensor in spec.outputs], inputs)
+        found = run(inputs)
         label = " ".join(f"{axis}={length}" for axis, length in size.items())
         for tensor, expected, got in zip(spec.outputs, wanted, found, strict=True):
             differences.append(_difference(f"{spec.name}.{tensor.name}", label, expected, got))
     return differences
 
 
-def _in_torch(graph: nn.Module, inputs: Arrays) -> list[np.ndarray]:
+def in_onnxruntime(path: Path, spec: EngineSpec) -> Run:
+    """Return an ONNX file as a function, on this machine's CPU."""
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    names = [tensor.name for tensor in spec.outputs]
+    return lambda inputs: session.run(names, inputs)
+
+
+def deviations(
+    spec: EngineSpec, exact: Run, other: Run, *, clips: Sequence[Arrays], allowed: Tolerance
+) -> list[Deviation]:
+    """Return how far `other` is from `exact` on the same clips, output by output.
+
+    Raises ParityError naming the output that is further away than allowed, or has another shape.
+    """
+    differences = {tensor.name: 0.0 for tensor in spec.outputs}
+    magnitudes = dict.fromkeys(differences, 0.0)
+    for clip in clips:
+        for tensor, wanted, got in zip(spec.outputs, exact(clip), other(clip), strict=True):
+            _check_form(f"{spec.name}.{tensor.name}", wanted, got)
+            differences[tensor.name] += _distance(wanted, got)
+            magnitudes[tensor.name] += _magnitude(wanted)
+    found = []
+    for tensor in spec.outputs:
+        limit = allowed.sentences if tensor.dtype == "int64" else allowed.numbers
+        share = differences[tensor.name] / max(magnitudes[tensor.name], 1e-12)
+        name = f"{spec.name}.{tensor.name}"
+        if not share <= limit:  # a number that is none is too far away, too
+            raise ParityError(
+                f"{name} is {share:.2g} away from the exact engine, allowed are {limit:.2g}",
+                limit=limit,
+                actual=share,
+            )
+        found.append(Deviation(name, share, limit))
+    return found
+
+
+def _distance(wanted: npt.NDArray[Any], got: npt.NDArray[Any]) -> float:
+    if np.issubdtype(wanted.dtype, np.integer):
+        return float((wanted != got).any(axis=-1).sum())
+    return float(np.abs(wanted.astype(np.float64) - got).sum())
+
+
+def _magnitude(wanted: npt.NDArray[Any]) -> float:
+    if np.issubdtype(wanted.dtype, np.integer):
+        return float(np.prod(wanted.shape[:-1]))
+    return float(np.abs(wanted.astype(np.float64)).sum())
+
+
+def _in_torch(graph: nn.Module, inputs: Arrays) -> list[npt.NDArray[Any]]:
     with torch.no_grad():
         outputs = graph(*(torch.from_numpy(array) for array in inputs.values()))
     return [output.numpy() for output in outputs]
 
 
-def _difference(name: str, sizes: str, expected: np.ndarray, got: np.ndarray) -> Difference:
-    if expected.shape != got.shape or expected.dtype != got.dtype:
-        raise ParityError(
-            f"{name} at {sizes}: {got.dtype}{got.shape}, not {expected.dtype}{expected.shape}"
-        )
+def _difference(
+    name: str, sizes: str, expected: npt.NDArray[Any], got: npt.NDArray[Any]
+) -> Difference:
+    _check_form(f"{name} at {sizes}", expected, got)
     largest = float(np.abs(expected.astype(np.float64) - got).max(initial=0.0))
     if not np.issubdtype(expected.dtype, np.floating):
         allowed = 0.0
@@ -73,3 +149,8 @@ def _difference(name: str, sizes: str, expected: np.ndarray, got: np.ndarray) ->
             f"{name} at {sizes} differs by {largest:.2e}", limit=allowed, actual=largest
         )
     return Difference(name, sizes, largest, allowed)
+
+
+def _check_form(name: str, expected: npt.NDArray[Any], got: npt.NDArray[Any]) -> None:
+    if expected.shape != got.shape or expected.dtype != got.dtype:
+        raise ParityError(f"{name}: {got.dtype}{got.shape}, not {expected.dtype}{expected.shape}")

@@ -1,4 +1,4 @@
-"""`python -m training`: fit, evaluate, render, and build asset packs."""
+"""`python -m training`: fit, evaluate, render scenes, and build asset packs."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ from ssuformer.manifest import Manifest
 from training import evaluation as evaluations
 from training import experiment as experiments
 from training import fit as fitting
+from training.clips import write_clips
+from training.composer import Composer
 from training.packs.command import pack_app
 from training.rendering import SAMPLES, render_sample
 
@@ -125,6 +127,25 @@ def render(
         free = experiments.open_pack(pack, names, licences="free")
         for sample in track(SAMPLES, "rendering", console=console):
             console.print(str(render_sample(sample, free, out)))
+
+
+@app.command()
+def clips(
+    out: Annotated[Path, typer.Argument(help="The .npz file to write.")],
+    checkpoint: Annotated[
+        Path, typer.Option(help="The checkpoint whose categories are to be seen.")
+    ] = Path("training/checkpoints/tiny"),
+    scenes: Annotated[int, typer.Option(min=2, help="How many.")] = 48,
+    pack: Pack = "debian",
+) -> None:
+    """Write scenes of the training split as engine inputs, to find ranges for quantisation on.
+
+    Example: `python -m training clips clips.npz --scenes 48`
+    """
+    with told():
+        opened = experiments.open_pack(pack, Manifest.read(checkpoint).categories)
+        numbers = track(range(scenes), "composing", console=console)
+        write_clips(out, (Composer(opened, "train").compose(number) for number in numbers))
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ from training.batch import SceneSource
 from training.composer import Composer
 from training.experiment import open_pack
 from training.grammar import Grammar
-from training.listener import Listener
+from training.listener import Listener, ModelListener
 from training.metrics.regions import Region
 from training.metrics.report import Evaluation
 from training.scene import Scene, Split
@@ -69,7 +69,7 @@ def evaluate(
     A control's scores stand under `split/control`, what the model costs under `cost`.
     """
     model, manifest = checkpoints.load(folder)
-    listener = Listener(
+    listener = ModelListener(
         model.to(device), categories=manifest.categories,
         tokenizer=Tokenizer(manifest.vocabulary), thresholds=manifest.thresholds,
     )  # fmt: skip
@@ -92,7 +92,7 @@ def evaluate(
     return metrics
 
 
-def cost(listener: Listener, frames: int = 10) -> dict[str, float]:
+def cost(listener: ModelListener, frames: int = 10) -> dict[str, float]:
     """Return parameters, GFLOPs and seconds for a ten-second sample at one frame per second."""
     pictures = np.zeros((1, frames, FRAME_SIZE, FRAME_SIZE, 3), np.uint8)
     sound = np.zeros((1, frames, SAMPLE_RATE), np.float32)

@@ -27,7 +27,7 @@ from training.composer import Composer
 from training.evaluation import quick_j
 from training.experiment import Experiment, Stage
 from training.grammar import sentences_of_grammar
-from training.listener import Listener
+from training.listener import ModelListener
 from training.objective import Objective
 from training.packs.pack import AssetPack
 from training.progress import Progress
@@ -264,7 +264,7 @@ def validate(run: Run) -> float:
     model.load_state_dict(run.average)
     stage, _, _ = run.experiment.stage_at(min(run.step, run.experiment.steps - 1))
     scenes = Composer(run.pack, "val", run.experiment.profile, size=stage.size, seconds=5)
-    listener = Listener(
+    listener = ModelListener(
         model, categories=run.categories, tokenizer=run.tokenizer, thresholds=Thresholds()
     )
     return quick_j(listener, scenes, run.experiment.validation_scenes)

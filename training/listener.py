@@ -1,6 +1,8 @@
-"""A model that is asked about whole scenes, and answers by the rules that serving uses."""
+"""Whoever is asked about whole scenes, and answers by the rules that serving uses."""
 
 from __future__ import annotations
+
+from abc import ABC, abstractmethod
 
 import numpy as np
 import numpy.typing as npt
@@ -10,44 +12,30 @@ from ssuformer.manifest import Thresholds
 from ssuformer.masks import enlarge
 from ssuformer.model.caption import Regions
 from ssuformer.model.ssuformer import SSUFormer
-from ssuformer.regions import Found, Segmentation, find_regions, to_describe
+from ssuformer.regions import Float, Found, Segmentation, find_regions, to_describe
 from ssuformer.tokenizer import Tokenizer
 from training.metrics.regions import Region
 
 
-class Listener:
-    """A model that is asked about whole scenes; gives regions by the rules that serving uses."""
+class Listener(ABC):
+    """Gives the regions of whole scenes by the rules that serving uses."""
 
     def __init__(
-        self,
-        model: SSUFormer,
-        *,
-        categories: tuple[str, ...],
-        tokenizer: Tokenizer,
-        thresholds: Thresholds,
+        self, *, categories: tuple[str, ...], tokenizer: Tokenizer, thresholds: Thresholds
     ) -> None:
-        self.model = model.eval()
         self._categories = categories
         self._tokenizer = tokenizer
         self.thresholds = thresholds
 
-    @torch.no_grad()
+    @abstractmethod
     def segment(
         self, frames: npt.NDArray[np.uint8], waveform: npt.NDArray[np.float32]
     ) -> list[Segmentation]:
-        """Return what the model says of each clip: frames `[b t h w 3]`, waveform `[b t 16000]`."""
-        device = next(self.model.parameters()).device
-        found = self.model.segment(
-            torch.from_numpy(frames).to(device), torch.from_numpy(waveform).to(device)
-        )
-        answer = found.answers[-1]
-        masks = answer.masks.sigmoid()
-        outputs = (
-            masks, answer.sounding.sigmoid(), answer.categories,
-            self.model.regions(found, masks), found.scene, found.source,
-        )  # fmt: skip
-        arrays = [output.float().cpu().numpy() for output in outputs]
-        return [Segmentation(*(array[clip] for array in arrays)) for clip in range(len(frames))]
+        """Return what is said of each clip: frames `[b t h w 3]`, waveform `[b t 16000]`."""
+
+    @abstractmethod
+    def caption(self, regions: tuple[Float, Float, Float]) -> npt.NDArray[np.int64]:
+        """Return token ids `[n l]` for region tokens `[n r c]` and their prompts `[n c]`."""
 
     def regions(
         self, clips: list[Segmentation], size: tuple[int, int], *, captions: bool = True
@@ -85,11 +73,55 @@ class Listener:
     def _describe(self, kept: list[tuple[Segmentation, Found]]) -> list[str]:
         if not kept:
             return []
-        device = next(self.model.parameters()).device
-        columns = zip(
-            *((c.region_tokens[f.frame, f.query], c.scene_prompt[f.frame], c.source_prompt[f.frame])
-              for c, f in kept), strict=True,
+        tokens, scene, source = (
+            np.stack(column)
+            for column in zip(
+                *((c.region_tokens[f.frame, f.query], c.scene_prompt[f.frame],
+                   c.source_prompt[f.frame]) for c, f in kept), strict=True,
+            )
         )  # fmt: skip
-        regions = Regions(*(torch.from_numpy(np.stack(column)).to(device) for column in columns))
-        ids, _ = self.model.caption.greedy(regions)
-        return [self._tokenizer.decode(row) for row in ids.tolist()]
+        return [
+            self._tokenizer.decode(row) for row in self.caption((tokens, scene, source)).tolist()
+        ]
+
+
+class ModelListener(Listener):
+    """A model in torch."""
+
+    def __init__(
+        self,
+        model: SSUFormer,
+        *,
+        categories: tuple[str, ...],
+        tokenizer: Tokenizer,
+        thresholds: Thresholds,
+    ) -> None:
+        super().__init__(categories=categories, tokenizer=tokenizer, thresholds=thresholds)
+        self.model = model.eval()
+
+    @torch.no_grad()
+    def segment(
+        self, frames: npt.NDArray[np.uint8], waveform: npt.NDArray[np.float32]
+    ) -> list[Segmentation]:
+        """Return what the model says of each clip: frames `[b t h w 3]`, waveform `[b t 16000]`."""
+        device = next(self.model.parameters()).device
+        found = self.model.segment(
+            torch.from_numpy(frames).to(device), torch.from_numpy(waveform).to(device)
+        )
+        answer = found.answers[-1]
+        masks = answer.masks.sigmoid()
+        outputs = (
+            masks, answer.sounding.sigmoid(), answer.categories,
+            self.model.regions(found, masks), found.scene, found.source,
+        )  # fmt: skip
+        arrays = [output.float().cpu().numpy() for output in outputs]
+        return [Segmentation(*(array[clip] for array in arrays)) for clip in range(len(frames))]
+
+    def caption(self, regions: tuple[Float, Float, Float]) -> npt.NDArray[np.int64]:
+        """Return the model's token ids `[n l]`."""
+        device = next(self.model.parameters()).device
+        ids, _ = self.model.caption.greedy(
+            Regions(*(torch.from_numpy(array).to(device) for array in regions))
+        )
+        found: npt.NDArray[np.int64] = ids.cpu().numpy()
+        return found

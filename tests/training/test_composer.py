@@ -1,12 +1,14 @@
 import pickle
 from dataclasses import replace
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from ssuformer.errors import ConfigError
 from tests.training.small_pack import SmallPack
+from training.clips import write_clips
 from training.composer import BACKGROUND_SIDE, LEAST_VISIBLE, Composer
 from training.mixing import REFERENCE
 from training.raster import Raster
@@ -182,3 +184,15 @@ def test_find_yields_only_scripts_with_what_is_wanted(composer: Composer) -> Non
         assert has_duet(script)
         assert has_change(script)
         assert script.aspect == 16 / 9
+
+
+def test_clips_are_written_as_the_engine_takes_them(tmp_path: Path) -> None:
+    composer = Composer(SmallPack(), "train", size=32, seconds=2)
+    made = [composer.compose(number) for number in range(3)]
+
+    write_clips(tmp_path / "new" / "clips.npz", made)
+
+    with np.load(tmp_path / "new" / "clips.npz") as file:
+        assert (file["frames"].shape, file["frames"].dtype) == ((3, 2, 32, 32, 3), np.uint8)
+        assert (file["waveform"].shape, file["waveform"].dtype) == ((3, 2, 16000), np.float32)
+        np.testing.assert_array_equal(file["frames"][1], made[1].frames)

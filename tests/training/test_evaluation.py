@@ -8,13 +8,13 @@ import pytest
 
 from ssuformer.errors import ConfigError
 from ssuformer.manifest import Thresholds
-from ssuformer.regions import Segmentation
+from ssuformer.regions import Float, Segmentation
 from ssuformer.tokenizer import Tokenizer
 from tests.ssuformer.model.small_model import small_model
 from training.composer import Composer
 from training.evaluation import CANDIDATES, cost, find_thresholds, parse_splits, quick_j, score
 from training.grammar import Grammar, sentences_of_grammar
-from training.listener import Listener
+from training.listener import Listener, ModelListener
 from training.packs import procedural
 
 PACK = procedural.pack()
@@ -31,9 +31,7 @@ class Oracle(Listener):
     """Knows the truth of the scenes it is shown, as long as it hears their sound."""
 
     def __init__(self) -> None:
-        super().__init__(
-            small_model(), categories=CATEGORIES, tokenizer=TOKENIZER, thresholds=Thresholds()
-        )
+        super().__init__(categories=CATEGORIES, tokenizer=TOKENIZER, thresholds=Thresholds())
         self._known = {scene.frames.tobytes(): scene for scene in map(scenes().compose, range(12))}
         self.heard: list[npt.NDArray[np.float32]] = []
 
@@ -42,6 +40,9 @@ class Oracle(Listener):
     ) -> list[Segmentation]:
         self.heard.append(waveform)
         return [self._answer(*clip) for clip in zip(frames, waveform, strict=True)]
+
+    def caption(self, regions: tuple[Float, Float, Float]) -> npt.NDArray[np.int64]:
+        return np.zeros((len(regions[0]), 4), np.int64)
 
     def _answer(
         self, frames: npt.NDArray[np.uint8], waveform: npt.NDArray[np.float32]
@@ -114,7 +115,7 @@ def test_quick_j_is_the_j_of_the_whole_report() -> None:
 
 def test_an_untrained_model_is_scored_without_an_error() -> None:
     model = small_model(vocabulary=len(TOKENIZER.vocabulary), categories=len(CATEGORIES))
-    listener = Listener(
+    listener = ModelListener(
         model, categories=CATEGORIES, tokenizer=TOKENIZER, thresholds=Thresholds(sounding=0.3)
     )
 

@@ -1,0 +1,132 @@
+"""A float32 graph becomes one that computes in float16, with every type written in the graph.
+
+TensorRT 11 obeys the types it reads and has no precision flags, so precision belongs to the file.
+Sums, quotients and whatever decides stay float32, and so does the sound on its way to the first
+logarithm: mel energies pass the largest float16. onnxruntime's own converter puts the casts of a
+loop's body into the graph around it, which breaks the caption engine; hence this one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import onnx_ir as ir
+from onnx_ir.traversal import RecursiveGraphIterator
+
+from ssuformer.errors import ConfigError
+
+FULL_OPERATORS = frozenset({
+    "ArgMax", "Cast", "Clip", "Constant", "ConstantOfShape", "Div", "LayerNormalization", "Log",
+    "LogSoftmax", "Pow", "Range", "ReduceMax", "ReduceMean", "ReduceSum", "Resize", "Sigmoid",
+    "Softmax", "Sqrt", "Sub", "TopK",
+})  # fmt: skip
+"""Operators that stay float32: they add up, divide, decide, or make floats of something else."""
+
+_FULL, _HALF = ir.DataType.FLOAT, ir.DataType.FLOAT16
+_LARGEST = float(np.finfo(np.float16).max)
+
+
+def to_half(model: ir.Model) -> None:
+    """Rewrite `model` in place: float16 between its float32 inputs and outputs."""
+    graph = model.graph
+    nodes = list(RecursiveGraphIterator(graph))
+    _check_typed(nodes)
+    front = set(front_end(graph))
+    full = {node for node in nodes if node.op_type in FULL_OPERATORS or node in front}
+    bodies = [body for node in nodes for body in _bodies(node)]
+    made_half = [value for node in nodes if node not in full for value in node.outputs]
+    for value in (*made_half, *(value for body in bodies for value in body.inputs)):
+        if value.dtype == _FULL:
+            value.dtype = _HALF
+    casts = _Casts(graph)
+    for node in nodes:
+        casts.fit_inputs(node, _FULL if node in full else _HALF)
+    for body in bodies:
+        casts.fit_outputs(body, _HALF)
+    casts.fit_outputs(graph, _FULL)
+    for name in [name for name, weight in graph.initializers.items() if not weight.uses()]:
+        graph.initializers.pop(name)
+
+
+def front_end(graph: ir.Graph, source: str = "waveform") -> list[ir.Node]:
+    """Return the nodes between the input `source` and the first logarithm: the mel spectrogram."""
+    reached = {value for value in graph.inputs if value.name == source}
+    passed = []
+    for node in graph:
+        if any(value in reached for value in node.inputs):
+            passed.append(node)
+            if node.op_type != "Log":
+                reached.update(value for value in node.outputs if value.dtype == _FULL)
+    return passed
+
+
+def _check_typed(nodes: Iterable[ir.Node]) -> None:
+    for node in nodes:
+        for value in node.outputs:
+            if value.name and value.dtype is None:
+                raise ConfigError(f"the type of {value.name} ({node.op_type}) is not in the graph")
+
+
+def _bodies(node: ir.Node) -> list[ir.Graph]:
+    return [
+        attribute.as_graph()
+        for attribute in node.attributes.values()
+        if attribute.type == ir.AttributeType.GRAPH
+    ]
+
+
+class _Casts:
+    """Puts a cast, or a weight of the other type, wherever a value has not the type it must."""
+
+    def __init__(self, graph: ir.Graph) -> None:
+        self._weights = graph.initializers
+        self._halves: dict[ir.Value, ir.Value] = {}
+        self._casts: dict[tuple[ir.Value, object], ir.Value] = {}
+
+    def fit_inputs(self, node: ir.Node, wanted: ir.DataType) -> None:
+        for index, value in enumerate(node.inputs):
+            if value is None or not _differs(value, wanted):
+                continue
+            fitting = (
+                self._half_weight(value)
+                if value.is_initializer()
+                else self._cast_before(node, value, wanted)
+            )
+            node.replace_input_with(index, fitting)
+
+    def fit_outputs(self, graph: ir.Graph, wanted: ir.DataType) -> None:
+        for index, value in enumerate(graph.outputs):
+            if _differs(value, wanted):
+                name, value.name = value.name, f"{value.name}_before_cast"
+                cast = _cast(value, wanted, name)
+                graph.append(cast)
+                graph.outputs[index] = cast.outputs[0]
+
+    def _half_weight(self, weight: ir.Value) -> ir.Value:
+        if weight not in self._halves and weight.const_value is not None:
+            exact = weight.const_value.numpy()
+            rounded = exact.clip(-_LARGEST, _LARGEST).astype(np.float16)
+            half = ir.val(f"{weight.name}_half", const_value=ir.tensor(rounded))
+            self._weights.add(half)
+            self._halves[weight] = half
+        return self._halves[weight]
+
+    def _cast_before(self, node: ir.Node, value: ir.Value, wanted: ir.DataType) -> ir.Value:
+        """Return `value` as `wanted`; one cast serves all later nodes of the same graph."""
+        key = (value, node.graph)
+        if key not in self._casts and node.graph is not None:
+            number = sum(other is value for other, _ in self._casts)
+            cast = _cast(value, wanted, f"{value.name}_cast{number or ''}")
+            node.graph.insert_before(node, cast)
+            self._casts[key] = cast.outputs[0]
+        return self._casts[key]
+
+
+def _differs(value: ir.Value, wanted: ir.DataType) -> bool:
+    return value.dtype in (_FULL, _HALF) and value.dtype != wanted
+
+
+def _cast(value: ir.Value, wanted: ir.DataType, name: str | None) -> ir.Node:
+    output = ir.val(name, dtype=wanted, shape=value.shape)
+    return ir.node("Cast", [value], {"to": wanted}, outputs=[output], name=f"{name}_node")

@@ -1,0 +1,104 @@
+"""Eight-bit engines: static, as TensorRT wants them, and dynamic, for onnxruntime on a CPU.
+
+TensorRT knows symmetric numbers alone: every zero point is 0. Only what enters a convolution or a
+product with a weight is quantised: of what leaves it, one range would have to serve all channels,
+and masks were ten times further away. Products inside a loop stay as they are, as onnxruntime
+calibrates the outer graph only.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import onnx_ir as ir
+from onnxruntime.quantization import (
+    CalibrationDataReader,
+    QuantFormat,
+    QuantType,
+    quantize_dynamic,
+    quantize_static,
+)
+
+from model_export.half import front_end
+from model_export.to_onnx import Arrays
+
+_SYMMETRIC = {"ActivationSymmetric": True, "WeightSymmetric": True}
+
+
+def quantize(source: Path, target: Path, clips: Sequence[Arrays]) -> None:
+    """Write `source` with quantised convolutions and products; ranges are those of `clips`."""
+    operators = ["Conv", "Gemm", "MatMul"]
+    with _quiet():
+        quantize_static(
+            source,
+            target,
+            _Inputs(clips),
+            quant_format=QuantFormat.QDQ,
+            activation_type=QuantType.QInt8,
+            weight_type=QuantType.QInt8,
+            per_channel=True,
+            op_types_to_quantize=operators,
+            nodes_to_quantize=_weighted(source, operators),
+            extra_options={
+                **_SYMMETRIC,
+                "OpTypesToExcludeOutputQuantization": operators,
+                "QuantizeBias": False,
+            },
+        )
+
+
+def quantize_on_the_fly(source: Path, target: Path) -> None:
+    """Write `source` with quantised products whose ranges are found while they run; CPU only."""
+    operators = ["MatMul"]
+    with _quiet():
+        quantize_dynamic(
+            source,
+            target,
+            op_types_to_quantize=operators,
+            nodes_to_quantize=_weighted(source, operators),
+            per_channel=True,
+            weight_type=QuantType.QInt8,
+            extra_options={"WeightSymmetric": True},
+        )
+
+
+def _weighted(path: Path, operators: Sequence[str]) -> list[str | None]:
+    """Return the names of the nodes that apply a weight, but for the mel spectrogram."""
+    graph = ir.load(path).graph
+    front = front_end(graph)
+    return [
+        node.name
+        for node in graph
+        if node.op_type in operators and node not in front and _is_matrix(node.inputs[1])
+    ]
+
+
+def _is_matrix(value: ir.Value | None) -> bool:
+    return value is not None and value.is_initializer() and len(value.shape or ()) >= 2
+
+
+class _Inputs(CalibrationDataReader):  # type: ignore[misc]
+    """Hands one clip after another to onnxruntime's calibration."""
+
+    def __init__(self, clips: Sequence[Arrays]) -> None:
+        self._clips = iter(clips)
+
+    def get_next(self) -> dict[str, Any] | None:
+        """Return the next clip, None after the last."""
+        return next(self._clips, None)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep onnxruntime's advice on preprocessing, meant for other graphs, off the screen."""
+    root = logging.getLogger()
+    level = root.level
+    root.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        root.setLevel(level)

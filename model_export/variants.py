@@ -1,0 +1,166 @@
+"""`python -m model_export.variants triton_repo --precision fp16`: engines of lower precision.
+
+They are made from the exported float32 engines, whose equality with the model is proven already,
+and are written as a model repository of their own. What each is for:
+
+fp16          NVIDIA GPUs, through TensorRT or CUDA; half the size
+int8          NVIDIA GPUs, through TensorRT: static, symmetric; captions as fp16
+int8-dynamic  onnxruntime on a CPU: products of the segmentation engine; captions stay float32
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import onnx
+import onnx_ir as ir
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from model_export import repository
+from model_export.calibration import read_clips, surest_regions
+from model_export.half import to_half
+from model_export.parity import Deviation, Tolerance, deviations, in_onnxruntime
+from model_export.quantized import quantize, quantize_on_the_fly
+from model_export.to_onnx import Arrays
+from ssuformer.contract import SEGMENTATION, caption_engine, segmentation_engine
+from ssuformer.errors import ConfigError, ParityError, SsuError
+from ssuformer.manifest import Manifest, digest
+
+PRECISION = "precision"
+"""The key under which an ONNX file says what it computes in; none means float32."""
+
+
+class Precision(StrEnum):
+    """What an engine computes in."""
+
+    FP32 = "fp32"
+    FP16 = "fp16"
+    INT8 = "int8"
+    INT8_DYNAMIC = "int8-dynamic"
+
+
+TOLERANCES = {
+    Precision.FP32: Tolerance(numbers=0.02, sentences=0.1),
+    Precision.FP16: Tolerance(numbers=0.02, sentences=0.1),
+    Precision.INT8: Tolerance(numbers=0.25, sentences=0.1),
+    Precision.INT8_DYNAMIC: Tolerance(numbers=0.2, sentences=0.1),
+}
+"""Bounds that a broken engine crosses; what a variant costs in J is measured on scenes.
+
+A GPU multiplies float32 as TF32, with as many digits as float16: hence the first.
+"""
+
+Conversion = Callable[[Path, Path, Sequence[Arrays]], None]
+
+
+def _halve(source: Path, target: Path, _: Sequence[Arrays]) -> None:
+    model = ir.load(source)
+    to_half(model)
+    ir.save(model, target)
+
+
+def _keep(source: Path, target: Path, _: Sequence[Arrays]) -> None:
+    shutil.copyfile(source, target)
+
+
+def _on_the_fly(source: Path, target: Path, _: Sequence[Arrays]) -> None:
+    quantize_on_the_fly(source, target)
+
+
+CONVERSIONS: dict[Precision, tuple[Conversion, Conversion]] = {
+    Precision.FP16: (_halve, _halve),
+    Precision.INT8: (quantize, _halve),
+    Precision.INT8_DYNAMIC: (_on_the_fly, _keep),
+}
+"""For each precision, what makes the segmentation engine and what makes the caption engine."""
+
+
+def precision_of(path: Path) -> Precision:
+    """Return what an ONNX file says it computes in."""
+    properties = onnx.load(path, load_external_data=False).metadata_props
+    return Precision({p.key: p.value for p in properties}.get(PRECISION, Precision.FP32))
+
+
+def write(
+    models: Path, out: Path, precision: Precision, clips_file: Path, *, version: int = 1
+) -> list[Deviation]:
+    """Write both engines of `models` in another precision to `out`, and return how far they are.
+
+    Ranges are found on every other clip, the deviations on the rest; an engine that is too far
+    away is removed again and ParityError raised.
+    """
+    exact = models / SEGMENTATION / str(version)
+    manifest = Manifest.read(exact)
+    if precision not in CONVERSIONS or out.resolve() == models.resolve():
+        raise ConfigError(f"engines in {precision} cannot be written to {out} from {models}")
+    if (already := precision_of(exact / repository.MODEL)) != Precision.FP32:
+        raise ConfigError(f"{models} is {already} already; begin with the exact engines")
+    segmentation = segmentation_engine(manifest.dimensions)
+    captions = caption_engine(manifest.dimensions)
+    clips = read_clips(clips_file, segmentation)
+    run = in_onnxruntime(exact / repository.MODEL, segmentation)
+    regions = surest_regions(segmentation, run, clips)
+    found = []
+    for spec, inputs, convert in zip(
+        (segmentation, captions), (clips, regions), CONVERSIONS[precision], strict=True
+    ):
+        source = models / spec.name / str(version)
+        target = repository.model_folder(out, spec, version)
+        path = target / repository.MODEL
+        convert(source / repository.MODEL, path, inputs[::2])
+        _label(source, target, precision)
+        runs = (in_onnxruntime(folder / repository.MODEL, spec) for folder in (source, target))
+        try:
+            found += deviations(spec, *runs, clips=inputs[1::2], allowed=TOLERANCES[precision])
+        except ParityError:
+            path.unlink()
+            raise
+        repository.write_configs(out, spec, manifest)
+    return found
+
+
+def _label(source: Path, target: Path, precision: Precision) -> None:
+    """Write the precision into the ONNX file, and the source's manifest beside it."""
+    path = target / repository.MODEL
+    model = onnx.load(path)
+    model.metadata_props.add(key=PRECISION, value=precision)
+    onnx.save(model, path)
+    manifest = Manifest.read(source)
+    digests = manifest.digests | {path.name: digest(path)}
+    manifest.model_copy(update={"digests": digests}).write(target)
+
+
+def main(
+    models: Annotated[Path, typer.Argument(help="A model repository of float32 engines.")],
+    out: Annotated[Path, typer.Option(help="The model repository to write.")],
+    precision: Annotated[Precision, typer.Option(help="What the engines compute in.")],
+    clips: Annotated[
+        Path, typer.Option(help="Typical clips: `python -m training clips FILE.npz`.")
+    ],
+    version: Annotated[int, typer.Option(min=1, help="The version to convert.")] = 1,
+) -> None:
+    """Write both engines in another precision, and say how far they are from the exact ones.
+
+    Example: `python -m model_export.variants triton_repo --out fp16 --precision fp16 --clips c.npz`
+    """
+    console = Console()
+    try:
+        found = write(models, out, precision, clips, version=version)
+    except SsuError as error:
+        console.print(f"[red]{error.code}[/]: {escape(error.message)}")
+        raise typer.Exit(1) from error
+    table = Table("output", "mean difference / mean", "allowed")
+    for deviation in found:
+        table.add_row(deviation.output, f"{deviation.share:.1e}", f"{deviation.allowed:.1e}")
+    console.print(table)
+
+
+if __name__ == "__main__":
+    typer.run(main)
