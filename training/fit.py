@@ -29,6 +29,7 @@ from training.experiment import Experiment, Stage
 from training.grammar import sentences_of_grammar
 from training.listener import ModelListener
 from training.objective import Objective
+from training.optimizers import optimizers
 from training.packs.pack import AssetPack
 from training.progress import Progress
 
@@ -46,7 +47,7 @@ class Run:
     config: ModelConfig
     tokenizer: Tokenizer
     model: SSUFormer
-    optimizer: torch.optim.Optimizer
+    optimizers: tuple[torch.optim.Optimizer, ...]
     average: dict[str, Tensor]
     step: int = 0
     losses: dict[str, float] = field(default_factory=dict)
@@ -87,7 +88,11 @@ def start(
         config=config,
         tokenizer=tokenizer,
         model=model,
-        optimizer=_optimizer(model, experiment),
+        optimizers=optimizers(
+            model,
+            learning_rate=experiment.learning_rate,
+            weight_decay=experiment.weight_decay,
+        ),
         average={name: tensor.clone() for name, tensor in model.state_dict().items()},
     )
     if (folder / STATE).exists():
@@ -100,22 +105,13 @@ def _place(model: SSUFormer, device: torch.device) -> SSUFormer:
     return model.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
-def _optimizer(model: nn.Module, experiment: Experiment) -> torch.optim.Optimizer:
-    decayed = [p for p in model.parameters() if p.ndim > 1]
-    plain = [p for p in model.parameters() if p.ndim <= 1]
-    groups = [
-        {"params": decayed, "weight_decay": experiment.weight_decay},
-        {"params": plain, "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, lr=experiment.learning_rate, betas=(0.9, 0.98), fused=True)
-
-
 def _resume(run: Run) -> None:
     state = torch.load(run.folder / STATE, map_location=run.device, weights_only=True)
     if state["config"] != run.config.model_dump_json():
         raise ConfigError(f"{run.folder} holds a run of another model; choose another --out")
     run.model.load_state_dict(state["model"])
-    run.optimizer.load_state_dict(state["optimizer"])
+    for optimizer, learnt in zip(run.optimizers, state["optimizers"], strict=True):
+        optimizer.load_state_dict(learnt)
     run.average = state["average"]
     run.step = state["step"]
 
@@ -126,7 +122,7 @@ def save(run: Run, metrics: dict[str, dict[str, float]] | None = None) -> None:
     state = {
         "config": run.config.model_dump_json(),
         "model": run.model.state_dict(),
-        "optimizer": run.optimizer.state_dict(),
+        "optimizers": [optimizer.state_dict() for optimizer in run.optimizers],
         "average": run.average,
         "step": run.step,
     }
@@ -227,16 +223,18 @@ def train_step(run: Run, objective: nn.Module, batch: Batch) -> dict[str, float]
     """Take one optimizer step and return its losses."""
     experiment = run.experiment
     torch.manual_seed(experiment.seed * 1_000_003 + run.step)
-    for group in run.optimizer.param_groups:
+    for group in (group for optimizer in run.optimizers for group in optimizer.param_groups):
         group["lr"] = experiment.rate_at(run.step)
     truth_share = max(0.2, 1.0 - run.step / (0.7 * experiment.steps))
     run.model.train()
     with torch.autocast(run.device.type, torch.bfloat16, enabled=_fast_bfloat16(run.device)):
         losses: dict[str, Tensor] = objective(batch.to(run.device), truth_share)
-    run.optimizer.zero_grad(set_to_none=True)
+    for optimizer in run.optimizers:
+        optimizer.zero_grad(set_to_none=True)
     losses["total"].backward()  # type: ignore[no-untyped-call]
     nn.utils.clip_grad_norm_(run.model.parameters(), experiment.clip_norm)
-    run.optimizer.step()
+    for optimizer in run.optimizers:
+        optimizer.step()
     run.step += 1
     _average(run)
     return {name: float(loss.detach()) for name, loss in losses.items()}

@@ -18,13 +18,16 @@ TIME_REACH = 4
 
 
 class Attention(nn.Module):
-    """Multi-head attention of `x` on `context` (on itself when there is none)."""
+    """Multi-head attention of `x` on `context` (on itself when there is none).
+
+    Keys and values have no bias: a key's cancels in the softmax, a value's is the output's.
+    """
 
     def __init__(self, channels: int, heads: int, *, context_channels: int | None = None) -> None:
         super().__init__()
         self.heads = heads
         self.query = nn.Linear(channels, channels)
-        self.key_value = nn.Linear(context_channels or channels, 2 * channels)
+        self.key_value = nn.Linear(context_channels or channels, 2 * channels, bias=False)
         self.out = nn.Linear(channels, channels)
 
     def forward(
@@ -41,10 +44,10 @@ class Attention(nn.Module):
         self, context: Float[Tensor, "b m d"]
     ) -> tuple[Float[Tensor, "b k m e"], Float[Tensor, "b k m e"]]:
         """Return keys and values of a context, to be used again for many queries."""
-        both = rearrange(
+        keys, values = rearrange(
             self.key_value(context), "b m (two k e) -> two b k m e", two=2, k=self.heads
-        )
-        return both[0], both[1]
+        ).unbind(0)
+        return keys, values
 
     def attend(
         self,

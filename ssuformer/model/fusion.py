@@ -1,6 +1,6 @@
 """Where sound and sight meet: self-attention within each, cross-attention between them.
 
-Axes: b clips, t frames, n visual tokens of a frame, s audio tokens of a second, c channels.
+Axes: b clips, t frames, h w visual tokens of a frame, s audio tokens of a second, c channels.
 """
 
 from __future__ import annotations
@@ -11,6 +11,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ssuformer.model.attention import Attention, FeedForward, TimeBias
+
+
+def halved(grid: Float[Tensor, "b h w c"]) -> Float[Tensor, "b n c"]:
+    """Return the means of 2x2 cells as tokens: a quarter of the keys to look at (as in PVTv2)."""
+    cells = rearrange(grid, "b (h two) (w too) c -> b h two w too c", two=2, too=2)
+    return cells.mean(dim=(2, 4)).flatten(1, 2)
 
 
 class FusionBlock(nn.Module):
@@ -29,25 +35,27 @@ class FusionBlock(nn.Module):
         self.audio_norms = nn.ModuleList(nn.LayerNorm(channels) for _ in range(3))
 
     def forward(
-        self, visual: Float[Tensor, "b t n c"], audio: Float[Tensor, "b t s c"]
-    ) -> tuple[Float[Tensor, "b t n c"], Float[Tensor, "b t s c"]]:
+        self, visual: Float[Tensor, "bt h w c"], audio: Float[Tensor, "b t s c"]
+    ) -> tuple[Float[Tensor, "bt h w c"], Float[Tensor, "b t s c"]]:
         """Return both modalities, each informed by the other; audio also by its past and future."""
-        b, t, s = visual.shape[0], visual.shape[1], audio.shape[2]
+        b, t, s, _ = audio.shape
+        height = visual.shape[1]
         times = torch.arange(t, device=audio.device).repeat_interleave(s)
 
         sound = rearrange(audio, "b t s c -> b (t s) c")
         sound = sound + self.audio_self(self.audio_norms[0](sound), bias=self.when(times))
         sound = rearrange(sound, "b (t s) c -> (b t) s c", s=s)
-        sight = rearrange(visual, "b t n c -> (b t) n c")
-        sight = sight + self.visual_self(self.visual_norms[0](sight))
+        grid = self.visual_norms[0](visual)
+        sight = visual.flatten(1, 2) + self.visual_self(grid.flatten(1, 2), halved(grid))
 
         heard, seen = self.audio_norms[1](sound), self.visual_norms[1](sight)
+        around = halved(rearrange(seen, "b (h w) c -> b h w c", h=height))
         sight = sight + self.visual_cross(seen, heard)
-        sound = sound + self.audio_cross(heard, seen)
+        sound = sound + self.audio_cross(heard, around)
 
         sight = sight + self.visual_mlp(self.visual_norms[2](sight))
         sound = sound + self.audio_mlp(self.audio_norms[2](sound))
         return (
-            rearrange(sight, "(b t) n c -> b t n c", b=b),
+            rearrange(sight, "b (h w) c -> b h w c", h=height),
             rearrange(sound, "(b t) s c -> b t s c", b=b),
         )

@@ -44,11 +44,11 @@ class MaskCollaboration(nn.Module):
         masks: Float[Tensor, "b t q h w"],
         queries: Float[Tensor, "b t q c"],
         levels: tuple[Tensor, Tensor, Tensor],
-        visual: Float[Tensor, "bt n c"],
+        around: Float[Tensor, "bt n c"],
     ) -> Float[Tensor, "b t q r c"]:
         """Return the region tokens under `masks` (probabilities at stride 4).
 
-        `levels` are the features at strides 4, 8 and 16, `visual` the fused tokens.
+        `levels` are the features at strides 4, 8 and 16, `around` the fused tokens at stride 32.
         """
         b, _, q, _, _ = masks.shape
         seen = masks if self.masked else torch.ones_like(masks)
@@ -63,8 +63,8 @@ class MaskCollaboration(nn.Module):
             ],
             dim=2,
         )
-        around = self.context(rearrange(tokens, "b q r c -> b (q r) c"), visual)
-        tokens = tokens + torch.tanh(self.gate) * rearrange(around, "b (q r) c -> b q r c", q=q)
+        found = self.context(rearrange(tokens, "b q r c -> b (q r) c"), around)
+        tokens = tokens + torch.tanh(self.gate) * rearrange(found, "b (q r) c -> b q r c", q=q)
         empty = rearrange(flat.mean(dim=(-2, -1)) < EMPTY_AREA, "b q -> b q 1 1")
         tokens = torch.where(empty, self.nothing, self.norm(tokens))
         return rearrange(tokens, "(b t) q r c -> b t q r c", b=b)
@@ -104,8 +104,8 @@ class MaskCollaboration(nn.Module):
     ) -> Float[Tensor, "b q r c"]:
         count = self.details.shape[0]
         asking = queries.unsqueeze(2) + self.details
-        mask = rearrange(F.avg_pool2d(masks, 2), "b q h w -> b q (h w)")
+        mask = rearrange(F.avg_pool2d(masks, 4), "b q h w -> b q (h w)")
         bias = repeat(mask.clamp(min=1e-4).log(), "b q n -> b 1 (q r) n", r=count)
-        context = rearrange(features, "b d y x -> b (y x) d")
+        context = rearrange(F.avg_pool2d(features, 2), "b d y x -> b (y x) d")
         found = self.look(rearrange(asking, "b q r c -> b (q r) c"), context, bias)
         return rearrange(found, "b (q r) c -> b q r c", r=count)

@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from ssuformer.model.attention import Attention, FeedForward, TimeBias
 from ssuformer.model.config import ModelConfig
+from ssuformer.model.vision import ResidualBlock
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +37,11 @@ class PixelDecoder(nn.Module):
         self.middle_lateral = nn.Conv2d(middle, middle, 1)
         self.middle_down = nn.Conv2d(config.channels, middle, 1)
         self.middle_smooth = nn.Conv2d(middle, middle, 3, padding=1)
+        self.middle_refine = ResidualBlock(middle, middle, 1, dilation=2)
         self.fine_lateral = nn.Conv2d(fine, config.pixel_channels, 1)
         self.fine_down = nn.Conv2d(middle, config.pixel_channels, 1)
         self.fine_smooth = nn.Conv2d(config.pixel_channels, config.pixel_channels, 3, padding=1)
+        self.fine_refine = ResidualBlock(config.pixel_channels, config.pixel_channels, 1)
         self.embed = nn.Conv2d(config.pixel_channels, config.pixel_channels, 1)
 
     def forward(
@@ -49,9 +52,9 @@ class PixelDecoder(nn.Module):
     ) -> tuple[Float[Tensor, "b m h4 w4"], Float[Tensor, "b c2 h8 w8"]]:
         """Return the pixel embedding at stride 4 and the features at stride 8."""
         x = self.middle_lateral(middle) + _twice(self.middle_down(fused))
-        x = F.relu(self.middle_smooth(F.relu(x)))
+        x = self.middle_refine(F.relu(self.middle_smooth(F.relu(x))))
         y = self.fine_lateral(fine) + _twice(self.fine_down(x))
-        return self.embed(F.relu(self.fine_smooth(F.relu(y)))), x
+        return self.embed(self.fine_refine(F.relu(self.fine_smooth(F.relu(y))))), x
 
 
 def _twice(x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c y x"]:
@@ -108,17 +111,16 @@ class MaskDecoder(nn.Module):
     def forward(
         self,
         audio: Float[Tensor, "b t s c"],
-        visual: Float[Tensor, "b t n c"],
+        visual: Float[Tensor, "bt n c"],
         pixels: Float[Tensor, "bt m h w"],
     ) -> tuple[Float[Tensor, "b t q c"], list[QueryAnswer]]:
         """Return the queries and what they said after every layer, the last one last."""
         b = audio.shape[0]
         queries = self.seeds + repeat(self.from_audio(audio.mean(dim=2)), "b t c -> b t 1 c")
         sound = rearrange(audio, "b t s c -> (b t) s c")
-        sight = rearrange(visual, "b t n c -> (b t) n c")
         answers = []
         for layer in self.layers:
-            queries = layer(queries, sound, sight)
+            queries = layer(queries, sound, visual)
             answers.append(self._answer(self.norm(queries), pixels, b))
         return self.norm(queries), answers
 

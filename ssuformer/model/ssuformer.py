@@ -19,7 +19,7 @@ from ssuformer.model.audio import AudioEncoder
 from ssuformer.model.caption import CaptionDecoder
 from ssuformer.model.config import ModelConfig
 from ssuformer.model.frontend import LogMel, PixelNorm
-from ssuformer.model.fusion import FusionBlock
+from ssuformer.model.fusion import FusionBlock, halved
 from ssuformer.model.mask_collaboration import MaskCollaboration
 from ssuformer.model.segmentation import MaskDecoder, PixelDecoder, QueryAnswer
 from ssuformer.model.vision import vision_encoder
@@ -32,7 +32,7 @@ class Segmented:
     answers: list[QueryAnswer]
     queries: Float[Tensor, "b t q c"]
     levels: tuple[Tensor, Tensor, Tensor]
-    visual: Float[Tensor, "bt n c"]
+    around: Float[Tensor, "bt n c"]
     scene: Float[Tensor, "b t c"]
     source: Float[Tensor, "b t c"]
     heard: Float[Tensor, "b t k"]
@@ -79,21 +79,22 @@ class SSUFormer(nn.Module):
 
         height, width = coarse.shape[-2:]
         context = F.interpolate(self.coarsest(coarsest), scale_factor=2.0, mode="nearest")
-        grid = self.coarse(coarse) + context
-        visual = rearrange(grid, "(b t) c h w -> b t (h w) c", b=b) + self.where(height, width)
+        grid = rearrange(self.coarse(coarse) + context, "b c h w -> b h w c")
+        grid = grid + rearrange(self.where(height, width), "(h w) c -> h w c", h=height)
         for block in self.fusion:
-            visual, audio = block(visual, audio)
-        visual, audio = self.visual_norm(visual), self.audio_norm(audio)
+            grid, audio = block(grid, audio)
+        grid, audio = self.visual_norm(grid), self.audio_norm(audio)
 
-        fused = rearrange(visual, "b t (h w) c -> (b t) c h w", h=height, w=width)
+        fused = rearrange(grid, "b h w c -> b c h w")
         pixels, details = self.pixels(fine, middle, fused)
-        queries, answers = self.masks(audio, visual, pixels)
+        queries, answers = self.masks(audio, grid.flatten(1, 2), pixels)
+        around = halved(grid)
         return Segmented(
             answers=answers,
             queries=queries,
             levels=(fine, details, fused),
-            visual=rearrange(visual, "b t n c -> (b t) n c"),
-            scene=visual.mean(dim=2),
+            around=around,
+            scene=rearrange(around.mean(dim=1), "(b t) c -> b t c", b=b),
             source=audio.mean(dim=2),
             heard=heard,
             seen=self.seen(details),
@@ -103,7 +104,7 @@ class SSUFormer(nn.Module):
         self, found: Segmented, masks: Float[Tensor, "b t q h w"]
     ) -> Float[Tensor, "b t q r c"]:
         """Return the region tokens under `masks`: the predicted ones, or in training the truth."""
-        return self.mcm(masks, found.queries, found.levels, found.visual)
+        return self.mcm(masks, found.queries, found.levels, found.around)
 
 
 def parameters(model: nn.Module) -> int:
