@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
+import torch
 import typer
 from rich.console import Console
 from rich.table import Table
 from torch import nn
 
-from model_export import parity, repository, to_onnx
+from model_export import parity, plan, repository, to_onnx
+from model_export.compilation import Options
 from model_export.graph import CaptionGraph, SegmentationGraph
 from ssuformer.contract import EngineSpec, caption_engine, segmentation_engine
 from ssuformer.errors import SsuError
@@ -27,14 +29,30 @@ def main(
     version: Annotated[
         int, typer.Option(min=1, help="The version's number in the repository.")
     ] = 1,
+    tensorrt: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="CLIPS",
+            help="Build TensorRT plans for this machine's GPU too, proven on these clips (.npz).",
+        ),
+    ] = None,
 ) -> None:
     """Export a checkpoint as the engines ssu_segmentation and ssu_caption, and prove them equal.
 
-    Example: `python -m model_export training/checkpoints/tiny --out triton_repo`
+    Plans of another precision, or more about them: `python -m model_export.variants --help` and
+    `python -m model_export.plan --help`.
+
+    Examples:
+
+    `python -m model_export training/checkpoints/tiny --out triton_repo`
+
+    `python -m model_export training/checkpoints/tiny --out models --tensorrt clips.npz`
     """
     console = Console()
     try:
         differences = export(folder, out, version, console)
+        if tensorrt is not None:
+            build_plans(out, version, tensorrt, console)
     except SsuError as error:
         console.print(f"[red]{error.code}[/]: {error.message}")
         raise typer.Exit(1) from error
@@ -65,6 +83,15 @@ def export(folder: Path, out: Path, version: int, console: Console) -> list[pari
         _label(path, manifest)
         console.print(f"{path}: {path.stat().st_size / 2**20:.1f} MiB")
     return differences
+
+
+def build_plans(out: Path, version: int, clips: Path, console: Console) -> None:
+    """Build the plans of both engines on the GPU of this machine, and say what came of it."""
+    records = plan.build_all(
+        out, version=version, clips_file=clips, options=Options(), device=torch.device("cuda")
+    )
+    for record in records:
+        console.print(record.model_dump_json(indent=1), markup=False)
 
 
 def _label(path: Path, manifest: Manifest) -> None:
