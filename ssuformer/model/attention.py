@@ -26,6 +26,7 @@ class Attention(nn.Module):
     def __init__(self, channels: int, heads: int, *, context_channels: int | None = None) -> None:
         super().__init__()
         self.heads = heads
+        self.scale = (channels // heads) ** -0.5
         self.query = nn.Linear(channels, channels)
         self.key_value = nn.Linear(context_channels or channels, 2 * channels, bias=False)
         self.out = nn.Linear(channels, channels)
@@ -39,6 +40,42 @@ class Attention(nn.Module):
         """Return what the tokens learn; `bias` is added to the scores, shaped like `[b k n m]`."""
         keys, values = self.keys_values(x if context is None else context)
         return self.attend(x, keys, values, bias)
+
+    def ask_few(
+        self, x: Float[Tensor, "b n c"], context: Float[Tensor, "b m d"]
+    ) -> Float[Tensor, "b n c"]:
+        """Return what `forward` returns, by fewer sums when `m` is small.
+
+        A score is `(Wq x) . key = x . (Wq' key)`, and `out` is linear: the few keys and values are
+        projected instead of the many tokens that ask. Worth it while `m` is under a head's width.
+        """
+        keys, values = self.keys_values(context)
+        ask = rearrange(self.query.weight, "(k e) c -> k e c", k=self.heads)
+        tell = rearrange(self.out.weight, "c (k e) -> k e c", k=self.heads)
+        bias = rearrange(self.query.bias, "(k e) -> k e 1", k=self.heads)
+        asked = rearrange(keys @ ask, "b k m c -> b c (k m)")
+        scores = x @ asked + rearrange(keys @ bias, "b k m 1 -> b 1 (k m)")
+        scores = rearrange(scores, "b n (k m) -> b n k m", k=self.heads) * self.scale
+        weights = rearrange(scores.softmax(dim=-1), "b n k m -> b n (k m)")
+        return weights @ rearrange(values @ tell, "b k m c -> b (k m) c") + self.out.bias
+
+    def few_ask(
+        self, x: Float[Tensor, "b n c"], context: Float[Tensor, "b m d"]
+    ) -> Float[Tensor, "b n c"]:
+        """Return what `forward` returns, by fewer sums when `n` is small.
+
+        The few queries are projected into the context and the few answers out of it, instead of
+        keys and values of its many tokens. Worth it while `n` is under a head's width.
+        """
+        to_key, to_value = rearrange(
+            self.key_value.weight, "(two k e) d -> two k e d", two=2, k=self.heads
+        ).unbind(0)
+        query = rearrange(self.query(x) * self.scale, "b n (k e) -> b k n e", k=self.heads)
+        asked = rearrange(query @ to_key, "b k n d -> b (k n) d")
+        weights = (asked @ context.transpose(1, 2)).softmax(dim=-1)
+        seen = rearrange(weights @ context, "b (k n) d -> b k n d", k=self.heads)
+        heard = seen @ to_value.transpose(1, 2)
+        return self.out(rearrange(heard, "b k n e -> b n (k e)"))
 
     def keys_values(
         self, context: Float[Tensor, "b m d"]

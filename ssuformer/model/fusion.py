@@ -15,8 +15,9 @@ from ssuformer.model.attention import Attention, FeedForward, TimeBias
 
 def halved(grid: Float[Tensor, "b h w c"]) -> Float[Tensor, "b n c"]:
     """Return the means of 2x2 cells as tokens: a quarter of the keys to look at (as in PVTv2)."""
-    cells = rearrange(grid, "b (h two) (w too) c -> b h two w too c", two=2, too=2)
-    return cells.mean(dim=(2, 4)).flatten(1, 2)
+    upper, lower = rearrange(grid, "b (h two) w c -> b h two w c", two=2).unbind(2)
+    left, right = rearrange(upper + lower, "b h (w two) c -> b h w two c", two=2).unbind(3)
+    return (0.25 * (left + right)).flatten(1, 2)
 
 
 class FusionBlock(nn.Module):
@@ -50,8 +51,8 @@ class FusionBlock(nn.Module):
 
         heard, seen = self.audio_norms[1](sound), self.visual_norms[1](sight)
         around = halved(rearrange(seen, "b (h w) c -> b h w c", h=height))
-        sight = sight + self.visual_cross(seen, heard)
-        sound = sound + self.audio_cross(heard, around)
+        sight = sight + self.visual_cross.ask_few(seen, heard)
+        sound = sound + self.audio_cross.few_ask(heard, around)
 
         sight = sight + self.visual_mlp(self.visual_norms[2](sight))
         sound = sound + self.audio_mlp(self.audio_norms[2](sound))

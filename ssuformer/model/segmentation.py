@@ -84,7 +84,7 @@ class QueryLayer(nn.Module):
         b, t = queries.shape[:2]
         x = rearrange(queries, "b t q c -> (b t) q c")
         x = x + self.hear(self.norms[0](x), audio)
-        x = x + self.look(self.norms[1](x), visual)
+        x = x + self.look.few_ask(self.norms[1](x), visual)
         x = x + self.agree(self.norms[2](x))
         x = rearrange(x, "(b t) q c -> (b q) t c", b=b)
         bias = self.when(torch.arange(t, device=x.device))
