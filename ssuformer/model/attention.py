@@ -64,17 +64,18 @@ class Attention(nn.Module):
     ) -> Float[Tensor, "b n c"]:
         """Return what `forward` returns, by fewer sums when `n` is small.
 
-        The few queries are projected into the context and the few answers out of it, instead of
-        keys and values of its many tokens. Worth it while `n` is under a head's width.
+        What the few are told is projected once it is summed up, instead of the values of the
+        context's many tokens. (Keys could be spared likewise, but TensorRT for RTX 1.7 fails to
+        compile a product with the transposed context itself.) Worth it while `n` is under a head's
+        width.
         """
-        to_key, to_value = rearrange(
-            self.key_value.weight, "(two k e) d -> two k e d", two=2, k=self.heads
-        ).unbind(0)
+        to_key, to_value = self.key_value.weight.chunk(2)
         query = rearrange(self.query(x) * self.scale, "b n (k e) -> b k n e", k=self.heads)
-        asked = rearrange(query @ to_key, "b k n d -> b (k n) d")
-        weights = (asked @ context.transpose(1, 2)).softmax(dim=-1)
-        seen = rearrange(weights @ context, "b (k n) d -> b k n d", k=self.heads)
-        heard = seen @ to_value.transpose(1, 2)
+        keys = rearrange(F.linear(context, to_key), "b m (k e) -> b k m e", k=self.heads)
+        weights = (query @ keys.transpose(2, 3)).softmax(dim=-1)
+        seen = rearrange(weights, "b k n m -> b (k n) m") @ context
+        tell = rearrange(to_value, "(k e) d -> k d e", k=self.heads)
+        heard = rearrange(seen, "b (k n) d -> b k n d", k=self.heads) @ tell
         return self.out(rearrange(heard, "b k n e -> b n (k e)"))
 
     def keys_values(

@@ -75,7 +75,7 @@ class MaskCollaboration(nn.Module):
         tokens = torch.zeros((), device=masks.device)
         for level, (features, project) in enumerate(zip(levels, self.pools, strict=True)):
             mask = rearrange(F.avg_pool2d(masks, 2**level), "b q h w -> b q (h w)")
-            total = mask @ features.flatten(2).transpose(1, 2)
+            total = mask @ rearrange(features, "b d h w -> b (h w) d")
             tokens = tokens + project(total / (mask.sum(dim=-1, keepdim=True) + 1e-3))
         return tokens
 
