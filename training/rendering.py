@@ -31,8 +31,8 @@ SAMPLES = (
     Sample("music-duet.mp4", "music", 8, (has_duet,), 4 / 3, 200),
     Sample("music-change.webm", "music", 8, (has_change, has_silence), 16 / 9, 300),
     Sample("lifescene-silence.mp4", "lifescene", 6, (has_silence,), 16 / 9, 400),
-    Sample("lifescene-change.mp4", "lifescene", 10, (has_change, has_duet), 16 / 9, 500),
-    Sample("lifescene-upright.webm", "lifescene", 5, (has_change,), 9 / 16, 600),
+    Sample("lifescene-change.mp4", "lifescene", 10, (has_change, has_duet), 16 / 9, 540),
+    Sample("lifescene-upright.webm", "lifescene", 5, (has_change,), 9 / 16, 620),
 )
 
 
