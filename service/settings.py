@@ -31,7 +31,8 @@ class Settings(BaseSettings):
         ),
     )
     engine_threads: PositiveInt = Field(
-        default_factory=lambda: available_cores(), description="Threads of one inference."
+        default_factory=lambda: available_cores(),
+        description="Threads of one segmentation; captions take one.",
     )
     canary_seconds: PositiveFloat = Field(
         default=10.0, description="A model that nobody used for so long is asked a small question."

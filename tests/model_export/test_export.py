@@ -154,7 +154,9 @@ def test_the_profiles_differ_in_what_the_engines_run_on() -> None:
     assert kinds == {
         "onnx-cpu": cpu, "onnx-cuda": gpu, "onnx-cuda-tensorrt": gpu, "tensorrt": gpu
     }  # fmt: skip
-    assert segmentation["onnx-cpu"].parameters["intra_op_thread_count"].string_value == "2"
+    assert segmentation["onnx-cpu"].instance_group[0].count == 2
+    assert caption["onnx-cpu"].instance_group[0].count == 1
+    assert segmentation["onnx-cpu"].parameters["intra_op_thread_count"].string_value == "1"
     assert segmentation["tensorrt"].platform == caption["tensorrt"].platform == "tensorrt_plan"
     assert segmentation["tensorrt"].default_model_filename == "model.plan"
     accelerators = [
