@@ -39,6 +39,8 @@ app = typer.Typer(no_args_is_help=True)
 SAMPLE = Path("samples/lifescene-change.mp4")
 MODELS = Path("triton_repo")
 HEIGHT, WIDTH = 360, 640
+OUTSIDE = ("queue", "probe", "decode", "segmentation", "caption")
+"""Stages that are not the gateway's own: waiting, the decoding process (which probes), engines."""
 STAGES = ("queue", "probe", "decode", "segmentation", "postprocess", "caption", "encode", "total")
 
 
@@ -150,11 +152,11 @@ def _facts(
 
 
 def overhead(level: Level) -> float:
-    """Return the median share of a request that is neither waiting, decoding nor engines."""
+    """Return the median share of a request that is the gateway's own, or the network's."""
     shares = []
     for outcome in level.answered:
         spent = outcome.timings_ms
-        known = sum(spent.get(s, 0.0) for s in ("queue", "decode", "segmentation", "caption"))
+        known = sum(spent.get(stage, 0.0) for stage in OUTSIDE)
         shares.append(1 - known / (1e3 * outcome.seconds))
     return sorted(shares)[len(shares) // 2] if shares else float("nan")
 
@@ -213,7 +215,6 @@ def draw(results: dict[str, list[dict[str, Any]]], path: Path) -> None:
     left.set(xlabel="clips offered per second", ylabel="seconds to the answer", yscale="log")
     right.set(xlabel="clips offered per second", ylabel="clips answered per second")
     for axes in (left, right):
-        axes.set_xscale("log")
         axes.grid(alpha=0.3)
         axes.legend(fontsize="small")
     figure.savefig(path, dpi=120)
