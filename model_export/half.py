@@ -1,4 +1,4 @@
-"""A float32 graph becomes one that computes in float16, with every type written in the graph.
+"""A float32 graph becomes one that computes in 16 bits, with every type written in the graph.
 
 TensorRT 11 obeys the types it reads and has no precision flags, so precision belongs to the file.
 Sums, quotients and whatever decides stay float32, and so does the sound on its way to the first
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import numpy as np
+import ml_dtypes
 import onnx_ir as ir
 from onnx_ir.traversal import RecursiveGraphIterator
 
@@ -23,13 +23,16 @@ FULL_OPERATORS = frozenset({
 })  # fmt: skip
 """Operators that stay float32: they add up, divide, decide, or make floats of something else."""
 
-_FULL, _HALF = ir.DataType.FLOAT, ir.DataType.FLOAT16
-_LARGEST = float(np.finfo(np.float16).max)
+_FULL = ir.DataType.FLOAT
+_BFLOAT16_OPSET = 22
+"""The first in which every operator takes bfloat16."""
 
 
-def to_half(model: ir.Model) -> None:
-    """Rewrite `model` in place: float16 between its float32 inputs and outputs."""
+def to_half(model: ir.Model, half: ir.DataType = ir.DataType.FLOAT16) -> None:
+    """Rewrite `model` in place: float16, or bfloat16, between its float32 inputs and outputs."""
     graph = model.graph
+    if half == ir.DataType.BFLOAT16:
+        model.opset_imports[""] = max(model.opset_imports[""], _BFLOAT16_OPSET)
     nodes = list(RecursiveGraphIterator(graph))
     _check_typed(nodes)
     front = set(front_end(graph))
@@ -38,15 +41,53 @@ def to_half(model: ir.Model) -> None:
     made_half = [value for node in nodes if node not in full for value in node.outputs]
     for value in (*made_half, *(value for body in bodies for value in body.inputs)):
         if value.dtype == _FULL:
-            value.dtype = _HALF
-    casts = _Casts(graph)
+            value.dtype = half
+    casts = _Casts(graph, half)
     for node in nodes:
-        casts.fit_inputs(node, _FULL if node in full else _HALF)
+        casts.fit_inputs(node, _FULL if node in full else half)
     for body in bodies:
-        casts.fit_outputs(body, _HALF)
+        casts.fit_outputs(body, half)
     casts.fit_outputs(graph, _FULL)
     for name in [name for name, weight in graph.initializers.items() if not weight.uses()]:
         graph.initializers.pop(name)
+
+
+def round_as_bfloat16(model: ir.Model) -> None:
+    """Rewrite a bfloat16 `model` in place: float32, rounded wherever the other would round.
+
+    onnxruntime has no kernels for bfloat16 on a CPU; this is what they would compute.
+    """
+    half = ir.DataType.BFLOAT16
+    for weight in model.graph.initializers.values():
+        if weight.dtype == half and weight.const_value is not None:
+            widened = weight.const_value.numpy().astype("float32")
+            weight.const_value = ir.tensor(widened, name=weight.name)
+            weight.dtype = _FULL
+    for node in list(RecursiveGraphIterator(model.graph)):
+        for body in _bodies(node):
+            for value in body.inputs:
+                if value.dtype == half:
+                    value.dtype = _FULL
+        for value in [value for value in node.outputs if value.dtype == half]:
+            _round(node, value, half)
+
+
+def _round(node: ir.Node, value: ir.Value, half: ir.DataType) -> None:
+    """Let all who use an output of `node` see it rounded to `half`, as float32."""
+    used = value.uses()
+    last = node
+    if node.op_type != "Cast":
+        value.dtype = _FULL
+        last = _cast(value, half, f"{value.name}_rounded")
+        node.append(last)
+    widened = _cast(last.outputs[0], _FULL, f"{value.name}_widened")
+    last.append(widened)
+    for user, index in used:
+        user.replace_input_with(index, widened.outputs[0])
+    outputs = node.graph.outputs if node.graph is not None else []
+    for index, output in enumerate(outputs):
+        if output is value:
+            outputs[index] = widened.outputs[0]
 
 
 def front_end(graph: ir.Graph, source: str = "waveform") -> list[ir.Node]:
@@ -79,14 +120,15 @@ def _bodies(node: ir.Node) -> list[ir.Graph]:
 class _Casts:
     """Puts a cast, or a weight of the other type, wherever a value has not the type it must."""
 
-    def __init__(self, graph: ir.Graph) -> None:
+    def __init__(self, graph: ir.Graph, half: ir.DataType) -> None:
+        self._half = half
         self._weights = graph.initializers
         self._halves: dict[ir.Value, ir.Value] = {}
         self._casts: dict[tuple[ir.Value, object], ir.Value] = {}
 
     def fit_inputs(self, node: ir.Node, wanted: ir.DataType) -> None:
         for index, value in enumerate(node.inputs):
-            if value is None or not _differs(value, wanted):
+            if value is None or not self._differs(value, wanted):
                 continue
             fitting = (
                 self._half_weight(value)
@@ -97,7 +139,7 @@ class _Casts:
 
     def fit_outputs(self, graph: ir.Graph, wanted: ir.DataType) -> None:
         for index, value in enumerate(graph.outputs):
-            if _differs(value, wanted):
+            if self._differs(value, wanted):
                 name, value.name = value.name, f"{value.name}_before_cast"
                 cast = _cast(value, wanted, name)
                 graph.append(cast)
@@ -106,7 +148,9 @@ class _Casts:
     def _half_weight(self, weight: ir.Value) -> ir.Value:
         if weight not in self._halves and weight.const_value is not None:
             exact = weight.const_value.numpy()
-            rounded = exact.clip(-_LARGEST, _LARGEST).astype(np.float16)
+            kind = self._half.numpy()
+            largest = float(ml_dtypes.finfo(kind).max)  # type: ignore[no-untyped-call]
+            rounded = exact.clip(-largest, largest).astype(kind)
             half = ir.val(f"{weight.name}_half", const_value=ir.tensor(rounded))
             self._weights.add(half)
             self._halves[weight] = half
@@ -122,9 +166,8 @@ class _Casts:
             self._casts[key] = cast.outputs[0]
         return self._casts[key]
 
-
-def _differs(value: ir.Value, wanted: ir.DataType) -> bool:
-    return value.dtype in (_FULL, _HALF) and value.dtype != wanted
+    def _differs(self, value: ir.Value, wanted: ir.DataType) -> bool:
+        return value.dtype in (_FULL, self._half) and value.dtype != wanted
 
 
 def _cast(value: ir.Value, wanted: ir.DataType, name: str | None) -> ir.Node:

@@ -79,9 +79,12 @@ def compare(
     return differences
 
 
-def in_onnxruntime(path: Path, spec: EngineSpec) -> Run:
-    """Return an ONNX file as a function, on this machine's CPU."""
-    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+def in_onnxruntime(path: Path, spec: EngineSpec, *, literal: bool = False) -> Run:
+    """Return an ONNX file as a function, on this machine's CPU; `literal`: not optimised at all."""
+    options = onnxruntime.SessionOptions()
+    if literal:
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     names = [tensor.name for tensor in spec.outputs]
     return lambda inputs: session.run(names, inputs)
 

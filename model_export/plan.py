@@ -36,7 +36,7 @@ from model_export.compilation import (
 from model_export.parity import Run, deviations, in_onnxruntime
 from model_export.repository import MODEL, PLAN
 from model_export.to_onnx import Arrays
-from model_export.variants import TOLERANCES, Precision, precision_of
+from model_export.variants import TOLERANCES, Precision, as_written, precision_of
 from ssuformer.contract import SEGMENTATION, EngineSpec, caption_engine, segmentation_engine
 from ssuformer.errors import ConfigError, EngineError, SsuError
 from ssuformer.manifest import Manifest, digest
@@ -118,7 +118,7 @@ def write_plan(
     precision = precision_of(onnx)
     found = deviations(
         spec,
-        in_onnxruntime(onnx, spec),
+        as_written(onnx, spec),
         in_tensorrt(trt, built, spec, device),
         clips=clips,
         allowed=TOLERANCES[precision],

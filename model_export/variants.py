@@ -4,7 +4,9 @@ They are made from the exported float32 engines, whose equality with the model i
 and are written as a model repository of their own. What each is for:
 
 fp16          NVIDIA GPUs, through TensorRT or CUDA; half the size
+bf16          NVIDIA GPUs since Ampere, through TensorRT: the range of float32, fewer digits
 int8          NVIDIA GPUs, through TensorRT: static, symmetric; captions as fp16
+fp8           NVIDIA GPUs since Ada, through TensorRT: the ranges of int8; captions as fp16
 int8-dynamic  onnxruntime on a CPU: products of the segmentation engine; captions stay float32
 """
 
@@ -14,6 +16,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from enum import StrEnum
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import onnx
@@ -25,11 +28,12 @@ from rich.table import Table
 
 from model_export import repository
 from model_export.calibration import read_clips, surest_regions
-from model_export.half import to_half
-from model_export.parity import Deviation, Tolerance, deviations, in_onnxruntime
+from model_export.float8 import quantize_to_float8
+from model_export.half import round_as_bfloat16, to_half
+from model_export.parity import Deviation, Run, Tolerance, deviations, in_onnxruntime
 from model_export.quantized import quantize, quantize_on_the_fly
 from model_export.to_onnx import Arrays
-from ssuformer.contract import SEGMENTATION, caption_engine, segmentation_engine
+from ssuformer.contract import SEGMENTATION, EngineSpec, caption_engine, segmentation_engine
 from ssuformer.errors import ConfigError, ParityError, SsuError
 from ssuformer.manifest import Manifest, digest
 
@@ -42,14 +46,18 @@ class Precision(StrEnum):
 
     FP32 = "fp32"
     FP16 = "fp16"
+    BF16 = "bf16"
     INT8 = "int8"
+    FP8 = "fp8"
     INT8_DYNAMIC = "int8-dynamic"
 
 
 TOLERANCES = {
     Precision.FP32: Tolerance(numbers=0.02, sentences=0.1),
     Precision.FP16: Tolerance(numbers=0.02, sentences=0.1),
+    Precision.BF16: Tolerance(numbers=0.1, sentences=0.15),
     Precision.INT8: Tolerance(numbers=0.25, sentences=0.1),
+    Precision.FP8: Tolerance(numbers=0.25, sentences=0.1),
     Precision.INT8_DYNAMIC: Tolerance(numbers=0.2, sentences=0.1),
 }
 """Bounds that a broken engine crosses; what a variant costs in J is measured on scenes.
@@ -66,6 +74,19 @@ def _halve(source: Path, target: Path, _: Sequence[Arrays]) -> None:
     ir.save(model, target)
 
 
+def _halve_to_bfloat16(source: Path, target: Path, _: Sequence[Arrays]) -> None:
+    model = ir.load(source)
+    to_half(model, ir.DataType.BFLOAT16)
+    ir.save(model, target)
+
+
+def _to_float8(source: Path, target: Path, clips: Sequence[Arrays]) -> None:
+    with TemporaryDirectory() as folder:
+        int8 = Path(folder) / source.name
+        quantize(source, int8, clips)
+        quantize_to_float8(int8, source, target)
+
+
 def _keep(source: Path, target: Path, _: Sequence[Arrays]) -> None:
     shutil.copyfile(source, target)
 
@@ -76,7 +97,9 @@ def _on_the_fly(source: Path, target: Path, _: Sequence[Arrays]) -> None:
 
 CONVERSIONS: dict[Precision, tuple[Conversion, Conversion]] = {
     Precision.FP16: (_halve, _halve),
+    Precision.BF16: (_halve_to_bfloat16, _halve_to_bfloat16),
     Precision.INT8: (quantize, _halve),
+    Precision.FP8: (_to_float8, _halve),
     Precision.INT8_DYNAMIC: (_on_the_fly, _keep),
 }
 """For each precision, what makes the segmentation engine and what makes the caption engine."""
@@ -86,6 +109,21 @@ def precision_of(path: Path) -> Precision:
     """Return what an ONNX file says it computes in."""
     properties = onnx.load(path, load_external_data=False).metadata_props
     return Precision({p.key: p.value for p in properties}.get(PRECISION, Precision.FP32))
+
+
+def as_written(path: Path, spec: EngineSpec) -> Run:
+    """Return an engine of any precision as a function on this machine's CPU.
+
+    onnxruntime has no bfloat16 there, and its optimisations of float8 compute something else.
+    """
+    precision = precision_of(path)
+    if precision != Precision.BF16:
+        return in_onnxruntime(path, spec, literal=precision == Precision.FP8)
+    model = ir.load(path)
+    round_as_bfloat16(model)
+    with TemporaryDirectory() as folder:
+        ir.save(model, Path(folder) / path.name)
+        return in_onnxruntime(Path(folder) / path.name, spec, literal=True)
 
 
 def write(
@@ -116,7 +154,7 @@ def write(
         path = target / repository.MODEL
         convert(source / repository.MODEL, path, inputs[::2])
         _label(source, target, precision)
-        runs = (in_onnxruntime(folder / repository.MODEL, spec) for folder in (source, target))
+        runs = (as_written(folder / repository.MODEL, spec) for folder in (source, target))
         try:
             found += deviations(spec, *runs, clips=inputs[1::2], allowed=TOLERANCES[precision])
         except ParityError:

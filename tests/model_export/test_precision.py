@@ -7,13 +7,12 @@ from pathlib import Path
 import numpy as np
 import onnx
 import onnx_ir as ir
-import onnxruntime
 import pytest
 from onnx_ir.traversal import RecursiveGraphIterator
 
 from model_export import parity, variants
 from model_export.calibration import read_clips
-from model_export.half import front_end, to_half
+from model_export.half import front_end, round_as_bfloat16, to_half
 from model_export.parity import Tolerance
 from model_export.variants import Precision, precision_of
 from ssuformer.contract import CAPTION, SEGMENTATION, caption_engine, segmentation_engine
@@ -24,6 +23,12 @@ from tests.model_export.conftest import REPOSITORY
 SIZE = Manifest.read(REPOSITORY / SEGMENTATION / "1").dimensions
 SPECS = (segmentation_engine(SIZE), caption_engine(SIZE))
 LOWER = tuple(variants.CONVERSIONS)
+NARROW = {
+    ir.DataType.FLOAT16,
+    ir.DataType.BFLOAT16,
+    ir.DataType.INT8,
+    ir.DataType.FLOAT8E4M3FN,
+}
 
 
 def model(engines: dict[Precision, Path], precision: Precision, name: str) -> Path:
@@ -45,15 +50,13 @@ def zero_points(path: Path) -> list[np.ndarray]:
 def test_a_variant_has_the_names_types_and_axes_of_the_contract(
     engines: dict[Precision, Path], precision: Precision
 ) -> None:
-    types = {"uint8": "tensor(uint8)", "int64": "tensor(int64)", "float32": "tensor(float)"}
-
     for spec in SPECS:
-        session = onnxruntime.InferenceSession(model(engines, precision, spec.name))
-        found = [(tensor.name, tensor.type) for tensor in session.get_inputs()]
-        given = [(tensor.name, tensor.type) for tensor in session.get_outputs()]
+        graph = ir.load(model(engines, precision, spec.name)).graph
+        found = [(value.name, str(value.dtype and value.dtype.numpy())) for value in graph.inputs]
+        given = [(value.name, str(value.dtype and value.dtype.numpy())) for value in graph.outputs]
 
-        assert found == [(tensor.name, types[tensor.dtype]) for tensor in spec.inputs]
-        assert given == [(tensor.name, types[tensor.dtype]) for tensor in spec.outputs]
+        assert found == [(tensor.name, tensor.dtype) for tensor in spec.inputs]
+        assert given == [(tensor.name, tensor.dtype) for tensor in spec.outputs]
 
 
 @pytest.mark.parametrize("precision", LOWER)
@@ -92,7 +95,7 @@ def test_the_spectrogram_stays_float32_in_every_precision(
         assert front[-1].op_type == "Log"
         assert any(node.op_type == "MatMul" for node in front)
         floats = [v.dtype for n in front for v in n.inputs if v is not None and v.const_value]
-        assert not {ir.DataType.FLOAT16, ir.DataType.INT8} & set(floats)
+        assert not NARROW & set(floats)
 
 
 def test_the_loop_of_the_caption_engine_computes_in_float16_inside(
@@ -105,6 +108,41 @@ def test_the_loop_of_the_caption_engine_computes_in_float16_inside(
     inside = [node for node in products if node.graph is not graph]
     assert inside
     assert {node.outputs[0].dtype for node in inside} == {ir.DataType.FLOAT16}
+
+
+def test_a_bfloat16_engine_is_checked_by_rounding_where_it_rounds(
+    engines: dict[Precision, Path],
+) -> None:
+    path = model(engines, Precision.BF16, CAPTION)
+    graph = ir.load(path)
+
+    round_as_bfloat16(graph)
+
+    nodes = list(RecursiveGraphIterator(graph.graph))
+    rounded = [v for node in nodes for v in node.outputs if v.dtype == ir.DataType.BFLOAT16]
+    assert rounded
+    assert all(user.op_type == "Cast" for value in rounded for user, _ in value.uses())
+    assert not [w for w in graph.graph.initializers.values() if w.dtype == ir.DataType.BFLOAT16]
+
+
+def test_float8_holds_the_exact_weights_to_a_sixteenth(engines: dict[Precision, Path]) -> None:
+    exact = ir.load(model(engines, Precision.FP32, SEGMENTATION)).graph.initializers
+    graph = ir.load(model(engines, Precision.FP8, SEGMENTATION)).graph
+
+    told = {value.name: value.const_value for value in graph.initializers.values()}
+    narrow = {name: told[name] for name in told if name and name.endswith("_quantized")}
+    assert {weight and weight.dtype for weight in narrow.values()} == {ir.DataType.FLOAT8E4M3FN}
+    filters = [name for name, weight in narrow.items() if weight and len(weight.shape) == 4]
+    assert len(filters) > 20
+    for name in filters:
+        source = name.removesuffix("_quantized")
+        numbers, steps, wanted = (
+            value.numpy().astype(np.float32)
+            for value in (told[name], told[f"{source}_scale"], exact[source].const_value)
+            if value is not None
+        )
+        found = numbers * steps.reshape(-1, 1, 1, 1)
+        np.testing.assert_allclose(found, wanted, rtol=1 / 16, atol=steps.max() / 256)
 
 
 def test_a_graph_that_does_not_say_its_types_is_refused() -> None:

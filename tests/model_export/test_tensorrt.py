@@ -53,7 +53,10 @@ def written(path: Path, *nodes: onnx.NodeProto, dtype: int, out: int, rank: int 
 
 
 @pytest.mark.parametrize("name", list(SPECS))
-@pytest.mark.parametrize("precision", [Precision.FP32, Precision.FP16, Precision.INT8])
+@pytest.mark.parametrize(
+    "precision",
+    [Precision.FP32, Precision.FP16, Precision.BF16, Precision.INT8, Precision.FP8],
+)
 def test_nvidias_parser_accepts_every_node_and_reads_the_tensors_of_the_contract(
     engines: dict[Precision, Path], precision: Precision, name: str
 ) -> None:
