@@ -79,7 +79,16 @@ def service(engine: str, *, workers: int, queue: int) -> Iterator[Service]:
     with ExitStack() as stack:
         triton = stack.enter_context(inference_server(MODELS)) if engine == "triton" else None
         port = free_port()
-        command = [sys.executable, "-m", "service.cli", "serve", "--port", str(port)]
+        command = [
+            sys.executable,
+            "-m",
+            "service.cli",
+            "serve",
+            "--port",
+            str(port),
+            "--metrics-port",
+            "0",
+        ]
         command += ["--workers", str(workers), "--queue", str(queue), "--models", str(MODELS)]
         command += ["--triton", triton.grpc] if triton else []
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

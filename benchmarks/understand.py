@@ -32,6 +32,7 @@ def main(
             clip = Path(folder) / "clip.mp4"
             write_film(sample, clip, seconds=SECONDS, height=HEIGHT, width=WIDTH)
         command = [sys.executable, "-m", "service.cli", "serve", "--port", "18765"]
+        command += ["--metrics-port", "0"]
         server = subprocess.Popen(
             [*command, "--models", str(models)],
             stdout=subprocess.DEVNULL,

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import time
 import uuid
+from collections.abc import Mapping
 from typing import Any
 
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.typing import FilteringBoundLogger
 
 from service.metrics import Metrics
 from service.problems import CLIENT_CLOSED_REQUEST
+from service.trace import trace_id
 
 REQUEST_ID = "x-request-id"
 _QUIET_ROUTES = (
     "/livez",
     "/readyz",
     "/startupz",
-    "/metrics",
     "/v2/health/live",
     "/v2/health/ready",
 )
@@ -39,6 +41,7 @@ class AccessMiddleware:
         began, number = time.perf_counter(), uuid.uuid4().hex
         state = scope.setdefault("state", {})
         state["request_id"] = number
+        state["trace_id"] = trace_id(Headers(scope=scope).get("traceparent")) or number
         status = 500
 
         async def send_and_note(message: Message) -> None:
@@ -62,15 +65,18 @@ class AccessMiddleware:
     def _note(self, scope: Scope, status: int, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", "unmatched")
         state: dict[str, Any] = scope["state"]
-        code, result = state.get("code"), outcome(status)
-        self._metrics.requests.labels(route, str(status), result).inc()
-        self._metrics.request_duration.labels(route, result).observe(seconds)
+        code, result, version = state.get("code"), outcome(status), state.get("version", "")
+        exemplar = exemplar_of(state)
+        self._metrics.requests.labels(route, str(status), result, version).inc(exemplar=exemplar)
+        self._metrics.request_duration.labels(route, result, version).observe(seconds, exemplar)
         if result == "refused" and code is not None:
             self._metrics.input_rejected.labels(code).inc()
         write = self._log.debug if route in _QUIET_ROUTES else self._log.info
         write(
             "request",
             request_id=state["request_id"],
+            trace_id=state["trace_id"],
+            version=version,
             method=scope["method"],
             route=route,
             status=status,
@@ -79,6 +85,11 @@ class AccessMiddleware:
             seconds=round(seconds, 4),
             stages_ms=state.get("stages_ms"),
         )
+
+
+def exemplar_of(state: Mapping[str, Any]) -> dict[str, str]:
+    """Return what leads from a point on a dashboard to the request: its trace, or its number."""
+    return {"trace_id": state["trace_id"]}
 
 
 def outcome(status: int) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 
 from service.metrics import Metrics
 from ssuformer.errors import Overloaded
@@ -24,7 +25,10 @@ class Admission:
         self._inside = 0
         self._turns = asyncio.Semaphore(workers)
         self._service_seconds = _FIRST_GUESS_SECONDS
+        self._waiting: deque[float] = deque()
         metrics.queue_limit.set(queue_limit)
+        metrics.workers.set(workers)
+        metrics.queue_oldest_age.set_function(self._oldest_age)
 
     @contextmanager
     def seat(self) -> Iterator[None]:
@@ -40,8 +44,13 @@ class Admission:
 
     async def take_turn(self) -> None:
         """Wait for a worker; give it back with `turn_over`."""
-        with self._metrics.queue_depth.track_inprogress():
-            await self._turns.acquire()
+        since = time.monotonic()
+        self._waiting.append(since)
+        try:
+            with self._metrics.queue_depth.track_inprogress():
+                await self._turns.acquire()
+        finally:
+            self._waiting.remove(since)
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
@@ -54,6 +63,12 @@ class Admission:
             self._turns.release()
             spent = time.monotonic() - began
             self._service_seconds += _SMOOTHING * (spent - self._service_seconds)
+
+    def _oldest_age(self) -> float:
+        """Return how long the first in the queue has waited; metrics are read by other threads."""
+        with suppress(IndexError):
+            return time.monotonic() - self._waiting[0]
+        return 0.0
 
     def _overloaded(self) -> Overloaded:
         waiting = self._inside - self._workers + 1

@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from service.access import AccessMiddleware
 from service.engines.engine import Engine
 from service.gateway import Gateway
+from service.keys import KeyMiddleware, KeyRing
 from service.problems import add_problem_handlers
 from service.routes import health, information, understand
 from service.settings import Settings
@@ -28,7 +29,8 @@ def create_app(
     log_stream: TextIO | None = None,
 ) -> FastAPI:
     """Return an application of its own; an engine may be given instead of the settings' one."""
-    gateway = Gateway.build(settings or Settings(), log_stream)
+    settings = settings or Settings()
+    gateway = Gateway.build(settings, log_stream)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -47,6 +49,9 @@ def create_app(
         license_info={"name": "Apache-2.0"},
     )
     app.state.gateway = gateway
+    if settings.keys_file is not None:
+        app.add_middleware(KeyMiddleware, keys=KeyRing(settings.keys_file))
+    # The one added last is the outermost: a refused request is counted, too.
     app.add_middleware(AccessMiddleware, metrics=gateway.metrics, log=gateway.log)
     add_problem_handlers(app)
     for routes in (understand, information, health):

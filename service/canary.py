@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,10 @@ from numpy.typing import NDArray
 from structlog.typing import FilteringBoundLogger
 
 from service.circuit import Circuit
-from service.engines.engine import Engine
+from service.engines.engine import Captions, Engine
 from ssuformer.contract import SEGMENTATION, EngineSpec, caption_engine, segmentation_engine
 from ssuformer.errors import EngineMismatch, EngineUnavailable, Overloaded, SsuError
+from ssuformer.regions import Segmentation
 
 TICK_SECONDS = 0.5
 """How often it is looked whether to ask, and how often a model that is down is asked."""
@@ -93,9 +95,17 @@ class Canary:
         size = self._engine.manifest.dimensions
         if model == SEGMENTATION:
             frames, waveform = _zeros(segmentation_engine(size), b=1, t=1)
-            await self._engine.segment(frames[0], waveform[0])
+            answer: Segmentation | Captions = await self._engine.segment(frames[0], waveform[0])
         else:
-            await self._engine.caption(*_zeros(caption_engine(size), n=1))
+            answer = await self._engine.caption(*_zeros(caption_engine(size), n=1))
+        wrong = [name for name, array in _arrays(answer) if not np.isfinite(array).all()]
+        if wrong:
+            raise EngineMismatch(f"{model} answers with numbers that are none: {', '.join(wrong)}")
+
+
+def _arrays(answer: Segmentation | Captions) -> Iterator[tuple[str, NDArray[Any]]]:
+    for output in fields(answer):
+        yield output.name, getattr(answer, output.name)
 
 
 def _zeros(spec: EngineSpec, **sizes: int) -> list[NDArray[Any]]:

@@ -32,7 +32,6 @@ class Circuit:
         self._in_a_row = 0
         self._metrics = metrics
         self._log = log
-        metrics.circuit_state.labels(model).set(1)
 
     def admit(self) -> None:
         """Raise EngineUnavailable or EngineMismatch while the circuit is open."""
@@ -76,7 +75,6 @@ class Circuit:
                 detail=str(error.__cause__ or ""),
             )
         self.trouble = error
-        self._metrics.circuit_state.labels(self.model).set(1)
 
     def close(self) -> None:
         """Admit everybody from now on."""
@@ -84,4 +82,3 @@ class Circuit:
             self._log.info("engine_up", engine=self.model)
         self.trouble = None
         self._in_a_row = 0
-        self._metrics.circuit_state.labels(self.model).set(0)

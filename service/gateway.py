@@ -5,48 +5,51 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TextIO
 
 from structlog.typing import FilteringBoundLogger
 
 from service.admission import Admission
-from service.canary import Canary
-from service.circuit import Circuit
 from service.decoding import DecodePool
 from service.engines.engine import Engine
+from service.engines.repository import MODEL_FILE, newest_version
+from service.event_loop import watch_event_loop
+from service.generation import MODELS, Generation
 from service.logs import make_log
 from service.metrics import Metrics
-from service.pipeline import Pipeline
+from service.rollout import Rollout
 from service.settings import Settings
-from ssuformer.contract import CAPTION, SEGMENTATION
 from ssuformer.errors import EngineError
+from ssuformer.manifest import FILE_NAME
 
-MODELS = (SEGMENTATION, CAPTION)
 _REMOTE_SECONDS = 5.0
 """How long the start waits for an engine that runs elsewhere; the canary goes on asking."""
 
 
 @dataclass
 class Gateway:
-    """The parts of a running service; `pipeline` and the rest exist between start and stop."""
+    """The parts of a running service; `pool` and the rest exist between start and stop."""
 
     settings: Settings
     log: FilteringBoundLogger
     metrics: Metrics = field(default_factory=Metrics)
     draining: bool = False
     started: bool = False
-    engine: Engine = field(init=False)
     pool: DecodePool = field(init=False)
-    pipeline: Pipeline = field(init=False)
     admission: Admission = field(init=False)
-    canary: Canary = field(init=False)
-    circuits: dict[str, Circuit] = field(default_factory=dict)
-    _looking: asyncio.Task[None] | None = None
+    rollout: Rollout = field(init=False)
+    _tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     @classmethod
     def build(cls, settings: Settings, log_stream: TextIO | None = None) -> Gateway:
         """Return a gateway that has not been started."""
         return cls(settings, make_log(settings.log_level, log_stream))
+
+    @property
+    def current(self) -> Generation:
+        """The weights that new requests go to."""
+        return self.rollout.current
 
     async def start(self, engine: Engine | None = None) -> None:
         """Load the models, warm everything up; raise EngineError if that does not work.
@@ -54,74 +57,95 @@ class Gateway:
         A remote engine may be away, or have other weights: then this is a gateway that is not
         ready, says why, and becomes ready when the engine is as it should be.
         """
-        settings = self.settings
+        fixed = engine is not None or self.settings.engine == "fake"
         if engine is None:
-            engine = await asyncio.to_thread(load_engine, settings, self.metrics)
-        self.engine = engine
-        self._build_parts()
-        await asyncio.gather(self.pool.start(), self._warm_up())
-        manifest = self.engine.manifest
-        labels = (manifest.name, manifest.version, self.engine.digest)
-        self.metrics.model_info.labels(*labels).set(1)
-        self.metrics.engine_up.set_function(lambda: float(not self.canary.reasons))
-        self._looking = asyncio.create_task(self.canary.keep_looking())
+            engine = await asyncio.to_thread(load_engine, self.settings, self.metrics)
+        self._build_parts(engine)
+        first = self._generation_of(engine)
+        await asyncio.gather(self.pool.start(), _warm_up(first))
+        self.rollout.begin(first)
+        self._show_state()
+        self._tasks = [asyncio.create_task(watch_event_loop(self.metrics))]
+        if not fixed:
+            self._tasks.append(asyncio.create_task(self.rollout.keep_looking()))
         self.started = True
-        self.log.info("started", model=manifest.name, version=manifest.version)
+        self.log.info("started", model=engine.manifest.name, version=first.version)
 
-    def _build_parts(self) -> None:
-        settings, metrics, log = self.settings, self.metrics, self.log
-        self.circuits = {
-            model: Circuit(model, failures=settings.circuit_failures, metrics=metrics, log=log)
-            for model in MODELS
-        }
-        self.canary = Canary(self.engine, self.circuits, period=settings.canary_seconds, log=log)
-        self.pool = DecodePool(settings, metrics, chunk_frames=self.engine.manifest.window_frames)
-        self.pipeline = Pipeline(
-            self.engine,
-            self.circuits,
-            self.pool,
-            metrics,
-            window_overlap=settings.window_overlap,
-        )
+    def _build_parts(self, engine: Engine) -> None:
+        settings, metrics = self.settings, self.metrics
+        self.pool = DecodePool(settings, metrics, chunk_frames=engine.manifest.window_frames)
         self.admission = Admission(
             workers=settings.workers, queue_limit=settings.queue_limit, metrics=metrics
         )
+        self.rollout = Rollout(
+            settings,
+            metrics,
+            self.log,
+            newest=partial(newest, settings),
+            load=lambda version: load_engine(settings, metrics, version),
+            generation_of=self._generation_of,
+        )
 
-    async def _warm_up(self) -> None:
-        if not self.engine.remote:
-            await self.canary.look()
-            return
-        with suppress(EngineError, TimeoutError):
-            async with asyncio.timeout(_REMOTE_SECONDS):
-                await self.canary.look()
+    def _generation_of(self, engine: Engine) -> Generation:
+        return Generation.of(
+            engine, settings=self.settings, pool=self.pool, metrics=self.metrics, log=self.log
+        )
+
+    def _show_state(self) -> None:
+        """Have the gauges ask for what they show."""
+        metrics = self.metrics
+        metrics.engine_up.set_function(lambda: float(not self.current.canary.reasons))
+        metrics.draining.set_function(lambda: float(self.draining))
+        for model in MODELS:
+            metrics.circuit_state.labels(model).set_function(partial(self._circuit_state, model))
+
+    def _circuit_state(self, model: str) -> float:
+        return float(self.current.circuits[model].trouble is not None)
 
     async def stop(self) -> None:
         """Let go of processes and models."""
         self.draining = True
-        if self._looking is not None:
-            self._looking.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._looking
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         if self.started:
             await self.pool.close()
-            await self.engine.close()
+            await self.rollout.close()
         self.log.info("stopped")
-
-    def admit(self, *, captions: bool) -> None:
-        """Raise EngineUnavailable or EngineMismatch if a request would fail for want of a model."""
-        for model in MODELS if captions else (SEGMENTATION,):
-            self.circuits[model].admit()
 
     async def reasons_not_ready(self) -> list[str]:
         """Return why no request should be sent here; nothing if it should."""
         if not self.started:
             return ["starting"]
         reasons = {"draining": self.draining, "no_decoding_process": not self.pool.ready}
-        return [*(reason for reason, holds in reasons.items() if holds), *self.canary.reasons]
+        return [
+            *(reason for reason, holds in reasons.items() if holds),
+            *self.current.canary.reasons,
+        ]
 
 
-def load_engine(settings: Settings, metrics: Metrics | None = None) -> Engine:
-    """Return the engine that the settings name; only its backend is imported."""
+async def _warm_up(generation: Generation) -> None:
+    if not generation.engine.remote:
+        await generation.canary.look()
+        return
+    with suppress(EngineError, TimeoutError):
+        async with asyncio.timeout(_REMOTE_SECONDS):
+            await generation.canary.look()
+
+
+def newest(settings: Settings) -> int:
+    """Return the newest version in the model repository; raise EngineUnavailable without one."""
+    file = MODEL_FILE if settings.engine == "onnx" else FILE_NAME
+    return newest_version(settings.model_repository, file)
+
+
+def load_engine(
+    settings: Settings, metrics: Metrics | None = None, version: int | None = None
+) -> Engine:
+    """Return the engine that the settings name; only its backend is imported.
+
+    Of a version of the model repository, or of the newest.
+    """
     if settings.engine == "fake":
         from service.engines.fake import FakeEngine
 
@@ -129,7 +153,7 @@ def load_engine(settings: Settings, metrics: Metrics | None = None) -> Engine:
     if settings.engine == "triton":
         from service.engines.triton import TritonEngine
 
-        return TritonEngine(settings, metrics or Metrics())
+        return TritonEngine(settings, metrics or Metrics(), version)
     from service.engines.embedded import OnnxEngine
 
-    return OnnxEngine(settings.model_repository, threads=settings.engine_threads)
+    return OnnxEngine(settings.model_repository, threads=settings.engine_threads, version=version)

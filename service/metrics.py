@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from collections.abc import Mapping
 
-from service.stages import StageClock
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+
+from service.container import ContainerCollector
+from service.stages import Stage, StageClock
 
 _REQUEST_BUCKETS = (
     *(0.05, 0.1, 0.25, 0.5, 0.75, 1, 1.5, 2, 3, 5, 7.5),
@@ -14,37 +17,64 @@ _STAGE_BUCKETS = (
     *(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5),
     *(1, 2.5, 5, 10, 30, 60, 120),
 )
+SPEED_STAGES: tuple[Stage, ...] = ("decode", "segmentation", "caption")
+"""The stages whose speed is told apart."""
+_REALTIME_BUCKETS = (0.1, 0.25, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
+_LAG_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 
 
 class Metrics:
-    """Counters, gauges and histograms of one application."""
+    """Counters, gauges and histograms of one application.
+
+    The label `version` is that of the weights that answered; it is empty where none were asked.
+    """
 
     def __init__(self) -> None:
         self.registry = registry = CollectorRegistry()
-        self.requests = Counter(
-            "ssu_requests", "Requests answered.", ("route", "code", "outcome"), registry=registry
-        )
+        ProcessCollector(registry=registry)
+        registry.register(ContainerCollector())
+        self._add_durations(registry)
+        self._add_clips(registry)
+        self._add_counters(registry)
+        self._add_gauges(registry)
+
+    def _add_durations(self, registry: CollectorRegistry) -> None:
         self.request_duration = Histogram(
             "ssu_request_duration_seconds",
             "From the first byte in to the last byte out.",
-            ("route", "outcome"),
+            ("route", "outcome", "version"),
             buckets=_REQUEST_BUCKETS,
             registry=registry,
         )
         self.stage_duration = Histogram(
             "ssu_stage_duration_seconds",
             "Time a request spent in a stage.",
-            ("stage", "backend"),
+            ("stage", "backend", "version"),
             buckets=_STAGE_BUCKETS,
             registry=registry,
         )
         self.engine_duration = Histogram(
             "ssu_engine_infer_duration_seconds",
             "One inference.",
-            ("engine", "device"),
+            ("engine", "device", "version"),
             buckets=_STAGE_BUCKETS,
             registry=registry,
         )
+        self.realtime_factor = Histogram(
+            "ssu_realtime_factor",
+            "Seconds of clip per second spent on it; under 1 is slower than real time.",
+            ("stage",),
+            buckets=_REALTIME_BUCKETS,
+            registry=registry,
+        )
+        self.event_loop_lag = Histogram(
+            "ssu_event_loop_lag_seconds",
+            "How much later than asked for the event loop woke up.",
+            buckets=_LAG_BUCKETS,
+            registry=registry,
+        )
+
+    def _add_clips(self, registry: CollectorRegistry) -> None:
         self.engine_batch = Histogram(
             "ssu_engine_batch_size",
             "Frames or regions in one inference.",
@@ -58,16 +88,32 @@ class Metrics:
             buckets=(1, 2, 5, 10, 20, 30, 60, 120, 300, 600),
             registry=registry,
         )
+        self.clip_frames = Histogram(
+            "ssu_clip_frames",
+            "Frames of the clips that the engines were shown.",
+            buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 5000),
+            registry=registry,
+        )
+        self.clip_pixels = Histogram(
+            "ssu_clip_pixels",
+            "Pixels of one frame of the clips.",
+            buckets=tuple(4.0**power * 2**12 for power in range(8)),
+            registry=registry,
+        )
         self.clip_bytes = Histogram(
             "ssu_clip_bytes",
             "Size of the clips.",
             buckets=tuple(4.0**power * 2**16 for power in range(9)),
             registry=registry,
         )
-        self._add_counters(registry)
-        self._add_gauges(registry)
 
     def _add_counters(self, registry: CollectorRegistry) -> None:
+        self.requests = Counter(
+            "ssu_requests",
+            "Requests answered.",
+            ("route", "code", "outcome", "version"),
+            registry=registry,
+        )
         self.input_rejected = Counter(
             "ssu_input_rejected",
             "Requests refused for what they hold.",
@@ -99,9 +145,25 @@ class Metrics:
             registry=registry,
         )
 
+        self.rollouts = Counter(
+            "ssu_model_rollouts",
+            "Newer weights that were `switched` to, `refused`, or `rolled_back`.",
+            ("result",),
+            registry=registry,
+        )
+
     def _add_gauges(self, registry: CollectorRegistry) -> None:
         self.queue_depth = Gauge("ssu_queue_depth", "Clips waiting.", registry=registry)
         self.queue_limit = Gauge("ssu_queue_limit", "Clips that may wait.", registry=registry)
+        self.queue_oldest_age = Gauge(
+            "ssu_queue_oldest_age_seconds",
+            "How long the first clip in the queue has waited.",
+            registry=registry,
+        )
+        self.workers = Gauge(
+            "ssu_workers", "Clips that are worked on at once, at most.", registry=registry
+        )
+        self.draining = Gauge("ssu_draining", "1 after SIGTERM, until the end.", registry=registry)
         self.in_work = Gauge("ssu_in_work", "Clips being worked on.", registry=registry)
         self.engine_up = Gauge("ssu_engine_up", "1 if the engine answers.", registry=registry)
         self.circuit_state = Gauge(
@@ -119,11 +181,20 @@ class Metrics:
         self.model_info = Gauge(
             "ssu_model_info",
             "The loaded weights.",
-            ("name", "version", "digest"),
+            ("name", "version", "digest", "repository_version"),
             registry=registry,
         )
 
-    def observe_stages(self, clock: StageClock, backend: str) -> None:
-        """Count what one request spent in each stage."""
+    def observe_stages(
+        self, clock: StageClock, *, backend: str, version: str, exemplar: Mapping[str, str]
+    ) -> None:
+        """Count what one request spent in each stage; the exemplar says which request it was."""
         for stage, seconds in clock.seconds.items():
-            self.stage_duration.labels(stage, backend).observe(seconds)
+            self.stage_duration.labels(stage, backend, version).observe(seconds, dict(exemplar))
+
+    def observe_speed(self, clock: StageClock, clip_seconds: float) -> None:
+        """Count how many times faster than real time a clip went through."""
+        spent = {stage: clock.seconds.get(stage, 0.0) for stage in SPEED_STAGES}
+        for stage, seconds in [*spent.items(), ("total", clock.elapsed)]:
+            if seconds > 0:
+                self.realtime_factor.labels(stage).observe(clip_seconds / seconds)

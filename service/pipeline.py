@@ -195,6 +195,9 @@ class Pipeline:
         for warning in decoding.warnings:
             self._metrics.warnings.labels(warning.code).inc()
         self._metrics.clip_duration.observe(duration)
+        self._metrics.clip_frames.observe(len(run.frames))
+        self._metrics.clip_pixels.observe(info.width * info.height)
+        self._metrics.observe_speed(run.clock, duration)
         return Understanding(
             clip=ClipFacts(
                 duration=round(duration, 3),
@@ -226,5 +229,6 @@ class Pipeline:
         with self._circuits[engine].passed():
             yield
         spent = time.perf_counter() - began
-        self._metrics.engine_duration.labels(engine, self._engine.device).observe(spent)
+        labels = (engine, self._engine.device, self._manifest.version)
+        self._metrics.engine_duration.labels(*labels).observe(spent)
         self._metrics.engine_batch.labels(engine).observe(batch)

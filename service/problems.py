@@ -38,6 +38,7 @@ STATUS: Mapping[type[errors.SsuError], int] = {
     errors.EngineMismatch: 503,
     errors.DeadlineExceeded: 504,
     errors.Overloaded: 429,
+    errors.KeyRefused: 401,
     errors.ConfigError: 500,
     errors.ParityError: 500,
 }
@@ -116,16 +117,25 @@ def add_problem_handlers(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _on_accident)
 
 
-async def _on_deliberate(request: Request, error: Exception) -> Response:
-    if not isinstance(error, errors.SsuError):
-        raise error
+def answer_to(error: errors.SsuError) -> Response:
+    """Return the problem that tells a client of an error."""
     status = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
-    request.state.code = error.code
+    headers = {}
     after = error.retry_after or (_RETRY_AFTER_SECONDS if status == 503 else None)
-    headers = {} if after is None else {"Retry-After": str(max(1, round(after)))}
+    if after is not None:
+        headers["Retry-After"] = str(max(1, round(after)))
+    if status == HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = "Bearer"
     return problem(
         status, error.code, error.message, limit=error.limit, actual=error.actual, headers=headers
     )
+
+
+async def _on_deliberate(request: Request, error: Exception) -> Response:
+    if not isinstance(error, errors.SsuError):
+        raise error
+    request.state.code = error.code
+    return answer_to(error)
 
 
 async def _on_invalid(request: Request, error: Exception) -> Response:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI
+from prometheus_client import start_http_server
 
 from service.app import create_app
 from service.gateway import Gateway
 from service.settings import Settings
+from ssuformer.errors import ConfigError
 
 
 class DrainingServer(uvicorn.Server):
@@ -33,7 +37,32 @@ class DrainingServer(uvicorn.Server):
 
 
 def serve(settings: Settings, *, host: str = "127.0.0.1", port: int = 8000) -> None:
-    """Serve until a signal ends it."""
+    """Serve until a signal ends it, and metrics on a port of their own; 0 takes a free one.
+
+    A thread answers for metrics, so that they can be read while the event loop is late. Raises
+    ConfigError if their port is taken.
+    """
     app: FastAPI = create_app(settings)
+    gateway: Gateway = app.state.gateway
     config = uvicorn.Config(app, host=host, port=port, access_log=False, log_level="warning")
-    DrainingServer(config, app.state.gateway).run()
+    with _metrics_served(gateway, host):
+        DrainingServer(config, gateway).run()
+
+
+@contextmanager
+def _metrics_served(gateway: Gateway, host: str) -> Iterator[None]:
+    port = gateway.settings.metrics_port
+    try:
+        server, thread = start_http_server(port, host, gateway.metrics.registry)
+    except OSError as error:
+        raise ConfigError(
+            f"metrics cannot be served on port {port} ({error.strerror}); "
+            "choose another with SSU_METRICS_PORT or --metrics-port"
+        ) from error
+    gateway.log.info("metrics", port=server.server_port)
+    try:
+        yield
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

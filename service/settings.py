@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, FilePath, PositiveFloat, PositiveInt
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from service.container import available_cores
 from ssuformer.clip import Limits
 
 
@@ -31,7 +31,7 @@ class Settings(BaseSettings):
         ),
     )
     engine_threads: PositiveInt = Field(
-        default_factory=lambda: available_cores(),
+        default_factory=available_cores,
         description="Threads of one segmentation; captions take one.",
     )
     canary_seconds: PositiveFloat = Field(
@@ -101,8 +101,25 @@ class Settings(BaseSettings):
     window_overlap: PositiveInt = Field(
         default=2, description="Frames that neighbouring windows of a long clip have in common."
     )
+    rollout_seconds: PositiveFloat = Field(
+        default=10.0,
+        description=(
+            "How often the model repository is looked at for newer weights, which go into service "
+            "once they have answered."
+        ),
+    )
     drain_seconds: float = Field(
         default=5.0, ge=0, description="How long to go on serving, not ready, after SIGTERM."
+    )
+    metrics_port: int = Field(
+        default=9464, ge=0, le=65_535, description="Where metrics are served; 0 takes a free port."
+    )
+    keys_file: FilePath | None = Field(
+        default=None,
+        description=(
+            "File with a bearer key per line; without one of them every route but health answers "
+            "401. It is read again when it changes."
+        ),
     )
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
@@ -116,25 +133,3 @@ class Settings(BaseSettings):
             seconds=self.max_seconds,
             threads=self.decode_threads,
         )
-
-
-def available_cores() -> int:
-    """Return how many cores this process may use, by affinity and by its cgroup's quota."""
-    cores = len(os.sched_getaffinity(0))
-    return max(1, min(cores, round(_cgroup_cores() or cores)))
-
-
-def _cgroup_cores() -> float | None:
-    """Return the processor quota of the cgroup in cores, or None if there is none."""
-    root = Path("/sys/fs/cgroup")
-    try:
-        quota, period = (root / "cpu.max").read_text().split()
-    except (OSError, ValueError):
-        try:
-            quota = (root / "cpu/cpu.cfs_quota_us").read_text()
-            period = (root / "cpu/cpu.cfs_period_us").read_text()
-        except OSError:
-            return None
-    if quota == "max" or float(quota) <= 0:
-        return None
-    return float(quota) / float(period)

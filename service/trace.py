@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-_HEADER = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+_HEADER = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 _traceparent: ContextVar[str | None] = ContextVar("traceparent", default=None)
 
 
@@ -20,6 +20,12 @@ def passed_on(traceparent: str | None) -> Iterator[None]:
         yield
     finally:
         _traceparent.reset(token)
+
+
+def trace_id(traceparent: str | None) -> str | None:
+    """Return the trace that a `traceparent` names, None if there is none or it is malformed."""
+    found = _HEADER.fullmatch(traceparent or "")
+    return found and found[1]
 
 
 def trace_headers() -> dict[str, str]:

@@ -16,6 +16,7 @@
     │   └── EngineMismatch         the files of an engine do not fit the contract or each other
     ├── DeadlineExceeded           the request ran out of time
     ├── Overloaded                 the queue is full
+    ├── KeyRefused                 no key, or none that the service knows
     ├── ConfigError                a setting, experiment or checkpoint file is wrong
     └── ParityError                an exported graph does not compute what the model computes
 
@@ -129,6 +130,12 @@ class Overloaded(SsuError):
     """The queue is full; the answer says when to come again."""
 
     code = "overloaded"
+
+
+class KeyRefused(SsuError):
+    """The request brings no key, or one that the service does not know."""
+
+    code = "key_refused"
 
 
 class ConfigError(SsuError):

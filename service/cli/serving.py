@@ -12,6 +12,12 @@ def serve(
     *,
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 is all.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65_535, help="0 takes a free one.")] = 8000,
+    metrics_port: Annotated[
+        int | None,
+        typer.Option(
+            min=0, max=65_535, help="Port of /metrics; 0 takes a free one.", show_default="9464"
+        ),
+    ] = None,
     models: Annotated[
         Path | None, typer.Option(help="Model repository.", show_default="triton_repo")
     ] = None,
@@ -59,6 +65,7 @@ def serve(
     with ended_by_errors():
         settings = settings_for(
             models=models,
+            metrics_port=metrics_port,
             engine=engine or (triton and "triton"),
             triton_address=triton,
             engine_threads=threads,
@@ -71,5 +78,10 @@ def serve(
         if settings.engine == "triton":
             read_labels(settings.model_repository)
         port = port or free_port(host)
-        console(errors=True).print(f"serving on http://{host}:{port}", markup=False)
+        metrics = settings.metrics_port or free_port(host)
+        settings = settings.model_copy(update={"metrics_port": metrics})
+        console(errors=True).print(
+            f"serving on http://{host}:{port}, metrics on http://{host}:{metrics}/metrics",
+            markup=False,
+        )
         serve_until_stopped(settings, host=host, port=port)

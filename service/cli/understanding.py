@@ -85,7 +85,7 @@ def understand(
     from service.cli.client import Client
     from service.cli.clip_report import Order, names_for, screen
     from service.cli.terminal import ended_by_errors
-    from service.settings import available_cores
+    from service.container import available_cores
 
     query = {
         "fps": fps,

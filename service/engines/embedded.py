@@ -29,9 +29,13 @@ _DTYPES = {"tensor(uint8)": "uint8", "tensor(int64)": "int64", "tensor(float)": 
 class OnnxEngine:
     """Runs both graphs of a model repository, one inference at a time."""
 
-    def __init__(self, repository: Path, *, threads: int) -> None:
-        """Load the newest version of both; raise EngineUnavailable or EngineMismatch."""
-        files = open_repository(repository)
+    def __init__(self, repository: Path, *, threads: int, version: int | None = None) -> None:
+        """Load a version of both, by default the newest.
+
+        Raises EngineUnavailable or EngineMismatch.
+        """
+        files = open_repository(repository, version)
+        self._version = files.version
         self._manifest, self._digest = files.manifest, files.digest
         size = self._manifest.dimensions
         self._segmentation = _load(files.segmentation, segmentation_engine(size), threads)
@@ -48,6 +52,11 @@ class OnnxEngine:
     def digest(self) -> str:
         """SHA-256 that tells these weights from any others."""
         return self._digest
+
+    @property
+    def repository_version(self) -> int:
+        """The number of these weights in the model repository."""
+        return self._version
 
     @property
     def device(self) -> str:

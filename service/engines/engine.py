@@ -42,6 +42,11 @@ class Engine(Protocol):
         ...
 
     @property
+    def repository_version(self) -> int:
+        """The number of these weights in the model repository."""
+        ...
+
+    @property
     def device(self) -> str:
         """Where it computes, for people and metrics: `cpu`, `gpu`."""
         ...

@@ -60,6 +60,11 @@ class FakeEngine:
         return "0" * 64
 
     @property
+    def repository_version(self) -> int:
+        """Of no repository: 0."""
+        return 0
+
+    @property
     def device(self) -> str:
         """Nowhere."""
         return "none"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,8 +16,9 @@ _SAME_WEIGHTS = ("name", "version", "created", "git_revision", "dimensions", "vo
 
 @dataclass(frozen=True, slots=True)
 class Repository:
-    """Both engines' files, newest version each, made from the same weights."""
+    """Both engines' files of one version, made from the same weights."""
 
+    version: int
     segmentation: Path
     caption: Path
     manifest: Manifest
@@ -27,22 +27,23 @@ class Repository:
 
 @dataclass(frozen=True, slots=True)
 class Labels:
-    """What the manifests of a repository say, whose models are loaded elsewhere."""
+    """What the manifests of one version say, whose models are loaded elsewhere."""
 
+    version: int
     manifest: Manifest
     digest: str
-    versions: Mapping[str, int]
-    """The number of each model's newest version, the one that the manifest is of."""
 
 
-def open_repository(folder: Path) -> Repository:
-    """Find both engines' files and check that they belong together and are whole."""
-    segmentation, caption = (_newest(folder / name, MODEL_FILE) for name in (SEGMENTATION, CAPTION))
+def open_repository(folder: Path, version: int | None = None) -> Repository:
+    """Find both engines' files, by default the newest, and check that they are a pair and whole."""
+    version = newest_version(folder, MODEL_FILE) if version is None else version
+    segmentation, caption = (folder / name / str(version) for name in (SEGMENTATION, CAPTION))
     manifest, other = _label(segmentation), _label(caption)
     _check_same_weights(manifest, other)
-    for version, label in ((segmentation, manifest), (caption, other)):
-        _check_digest(version, label)
+    for path, label in ((segmentation, manifest), (caption, other)):
+        _check_digest(path, label)
     return Repository(
+        version=version,
         segmentation=segmentation / MODEL_FILE,
         caption=caption / MODEL_FILE,
         manifest=manifest,
@@ -50,26 +51,40 @@ def open_repository(folder: Path) -> Repository:
     )
 
 
-def read_labels(folder: Path) -> Labels:
+def read_labels(folder: Path, version: int | None = None) -> Labels:
     """Read both engines' manifests and check that they belong together; no model need be there."""
-    found = {name: _newest(folder / name, FILE_NAME) for name in (SEGMENTATION, CAPTION)}
-    manifest, other = (_label(version) for version in found.values())
-    _check_same_weights(manifest, other)
-    return Labels(
-        manifest=manifest,
-        digest=_digest(found[SEGMENTATION], manifest),
-        versions={name: int(version.name) for name, version in found.items()},
-    )
+    version = newest_version(folder, FILE_NAME) if version is None else version
+    segmentation, caption = (folder / name / str(version) for name in (SEGMENTATION, CAPTION))
+    manifest = _label(segmentation)
+    _check_same_weights(manifest, _label(caption))
+    return Labels(version=version, manifest=manifest, digest=_digest(segmentation, manifest))
 
 
-def _newest(model: Path, file: str) -> Path:
-    """Return the folder of the highest version number that holds such a file."""
-    versions = [
-        path for path in model.glob("*") if path.name.isdecimal() and (path / file).is_file()
-    ]
-    if not versions:
-        raise EngineUnavailable(f"{model} holds no <version>/{file}; export a model first")
-    return max(versions, key=lambda path: int(path.name))
+def newest_version(folder: Path, file: str) -> int:
+    """Return the highest number under which both models hold such a file.
+
+    While a version is being written one of them may have it already; then it is not there yet.
+    """
+    found = [_versions(folder / name, file) for name in (SEGMENTATION, CAPTION)]
+    for name, versions in zip((SEGMENTATION, CAPTION), found, strict=True):
+        if not versions:
+            raise EngineUnavailable(
+                f"{folder / name} holds no <version>/{file}; export a model first"
+            )
+    both = found[0] & found[1]
+    if not both:
+        raise EngineUnavailable(
+            f"{folder} holds no version of both {SEGMENTATION} and {CAPTION}; export a model first"
+        )
+    return max(both)
+
+
+def _versions(model: Path, file: str) -> set[int]:
+    return {
+        int(path.name)
+        for path in model.glob("*")
+        if path.name.isdecimal() and (path / file).is_file()
+    }
 
 
 def _label(version: Path) -> Manifest:

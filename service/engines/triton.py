@@ -20,12 +20,12 @@ from service.engines.triton_client import Array, Description, Question, TritonCl
 from service.metrics import Metrics
 from service.settings import Settings
 from ssuformer.contract import CAPTION, SEGMENTATION, caption_engine, segmentation_engine
-from ssuformer.errors import EngineMismatch
+from ssuformer.errors import EngineMismatch, EngineUnavailable
 from ssuformer.manifest import Manifest
 from ssuformer.regions import Float, Segmentation
 
 DIGEST_PARAMETER = "weights_sha256"
-"""In a model's configuration on the server: the digest of the weights it was exported from."""
+"""In a model's configuration on the server, with `.<version>`: the digest of those weights."""
 
 
 class TritonEngine:
@@ -35,12 +35,12 @@ class TritonEngine:
     manifest says is a mismatch: its numbers would be read by the wrong vocabulary and thresholds.
     """
 
-    def __init__(self, settings: Settings, metrics: Metrics) -> None:
-        """Read the manifests; the server need not be there yet.
+    def __init__(self, settings: Settings, metrics: Metrics, version: int | None = None) -> None:
+        """Read the manifests of a version, by default the newest; the server may yet come.
 
         Raises EngineUnavailable, EngineMismatch or ConfigError for what is wrong on this side.
         """
-        labels = read_labels(settings.model_repository)
+        labels = read_labels(settings.model_repository, version)
         size = labels.manifest.dimensions
         self._labels = labels
         self._specs = {
@@ -62,6 +62,11 @@ class TritonEngine:
     def digest(self) -> str:
         """SHA-256 that tells these weights from any others."""
         return self._labels.digest
+
+    @property
+    def repository_version(self) -> int:
+        """The number of these weights in the model repository."""
+        return self._labels.version
 
     @property
     def device(self) -> str:
@@ -121,18 +126,21 @@ class TritonEngine:
         await self._client.close()
 
     def _check_version(self, model: str, versions: Sequence[str]) -> None:
-        wanted = str(self._labels.versions[model])
-        if wanted not in versions:
-            raise EngineMismatch(
-                f"the server has {model} in version {', '.join(versions)}, the manifest is of "
-                f"version {wanted}",
-                limit=wanted,
-                actual=", ".join(versions),
-            )
+        wanted = str(self._labels.version)
+        if wanted in versions:
+            return
+        # A server that has only older ones may be about to load it.
+        awaited = all(int(version) < self._labels.version for version in versions)
+        raise (EngineUnavailable if awaited else EngineMismatch)(
+            f"the server has {model} in version {', '.join(versions)}, the manifest is of "
+            f"version {wanted}",
+            limit=wanted,
+            actual=", ".join(versions),
+        )
 
     def _check_weights(self, model: str, found: Description) -> None:
         """Compare digests; a configuration that was not written by the export may have none."""
-        stated = found.config.parameters[DIGEST_PARAMETER].string_value
+        stated = found.config.parameters[f"{DIGEST_PARAMETER}.{self._labels.version}"].string_value
         if stated and stated != self.digest:
             raise EngineMismatch(
                 f"the server's {model} is of other weights than the manifest",
@@ -143,8 +151,7 @@ class TritonEngine:
     async def _infer(
         self, model: str, inputs: Sequence[Array], timeout: float | None
     ) -> list[Array]:
-        version = str(self._labels.versions[model])
-        question = Question(self._specs[model], version, inputs)
+        question = Question(self._specs[model], str(self._labels.version), inputs)
         return await self._client.infer(question, timeout=timeout)
 
     async def _infer_all(

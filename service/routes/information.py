@@ -1,9 +1,8 @@
-"""What is accepted, what is loaded, what can be measured."""
+"""What is accepted, and what is loaded."""
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request, Response
-from prometheus_client.exposition import choose_encoder
+from fastapi import APIRouter
 
 from service.routes.dependencies import GatewayDep
 from service.schemas import Accepted, LoadedModel, Models
@@ -32,13 +31,6 @@ async def limits(gateway: GatewayDep) -> Accepted:
 @router.get("/models", summary="What is loaded")
 async def models(gateway: GatewayDep) -> Models:
     """Return the weights that answer, with how good they were measured to be."""
-    engine = gateway.engine
+    engine = gateway.current.engine
     loaded = LoadedModel.of(engine.manifest, digest=engine.digest, device=engine.device)
     return Models(models=[loaded])
-
-
-@router.get("/metrics", summary="Prometheus metrics", response_class=Response)
-async def metrics(request: Request, gateway: GatewayDep) -> Response:
-    """Return all metrics, as OpenMetrics if that is asked for."""
-    encode, kind = choose_encoder(request.headers.get("accept", ""))
-    return Response(encode(gateway.metrics.registry), headers={"Content-Type": kind})

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 from starlette.requests import ClientDisconnect
 
+from service.access import exemplar_of
 from service.gateway import Gateway
 from service.intake import FIELD, Upload, closing, receive
 from service.lifetime import within
@@ -49,7 +50,7 @@ async def understand(
     """Take a clip as multipart field `file` or as the raw body, and answer when it is done."""
     clock = StageClock()
     try:
-        gateway.admit(captions=options.captions)
+        gateway.current.admit(captions=options.captions)
         with gateway.admission.seat(), passed_on(request.headers.get("traceparent")):
             return await _answer(request, options, gateway, clock)
     except (ClientDisconnect, DeadlineExceeded) as error:
@@ -57,7 +58,12 @@ async def understand(
         gateway.metrics.cancelled.labels(clock.current, cause).inc()
         raise
     finally:
-        gateway.metrics.observe_stages(clock, gateway.settings.engine)
+        gateway.metrics.observe_stages(
+            clock,
+            backend=gateway.settings.engine,
+            version=request.scope["state"].get("version", ""),
+            exemplar=exemplar_of(request.scope["state"]),
+        )
         request.state.stages_ms = clock.milliseconds()
 
 
@@ -71,20 +77,29 @@ async def _answer(
         upload = await within(seconds, reading, clock=clock, client=None)
     gateway.metrics.clip_bytes.observe(upload.size)
     async with closing(upload):
-        work = _understand(upload, options, gateway, clock, seconds=seconds)
+        work = _understand(request, upload, options, gateway, clock, seconds=seconds)
         body = await within(seconds, work, clock=clock, client=request)
     headers = {"Server-Timing": clock.server_timing()}
     return Response(body, media_type="application/json", headers=headers)
 
 
 async def _understand(
-    upload: Upload, options: Options, gateway: Gateway, clock: StageClock, *, seconds: float
+    request: Request,
+    upload: Upload,
+    options: Options,
+    gateway: Gateway,
+    clock: StageClock,
+    *,
+    seconds: float,
 ) -> bytes:
     with clock.stage("queue"):
         await gateway.admission.take_turn()
+    generation = gateway.current
+    request.state.version = generation.version
     async with gateway.admission.turn():
-        understanding = await gateway.pipeline.understand(
-            upload.descriptor, options, clock, seconds=seconds
-        )
+        with generation.in_use() as pipeline:
+            understanding = await pipeline.understand(
+                upload.descriptor, options, clock, seconds=seconds
+            )
         with clock.stage("encode"):
             return (await asyncio.to_thread(understanding.model_dump_json)).encode()

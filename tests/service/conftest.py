@@ -45,7 +45,7 @@ class Running:
             params={name: str(value).lower() for name, value in options.items()},
         )
 
-    def metric(self, name: str, **labels: str) -> float:
+    def metric(self, name: str, /, **labels: str) -> float:
         return self.gateway.metrics.registry.get_sample_value(name, labels) or 0.0
 
 

@@ -74,7 +74,7 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore
         response.config.name = request.name
         response.config.max_batch_size = self.max_batch
         if self.weights:
-            response.config.parameters[DIGEST_PARAMETER].string_value = self.weights
+            response.config.parameters[f"{DIGEST_PARAMETER}.1"].string_value = self.weights
         return response
 
     async def ModelInfer(self, request: Any, context: Any) -> Any:  # noqa: ANN401, N802

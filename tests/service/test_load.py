@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import uvicorn
 from numpy.typing import NDArray
+from prometheus_client import generate_latest
 from starlette.types import Message, Scope
 
 from service.engines.fake import FakeEngine
@@ -152,13 +153,24 @@ async def test_limits_and_models_say_what_is_accepted_and_loaded(running: Runnin
 async def test_metrics_name_what_happened(running: Running, clip: bytes) -> None:
     await running.understand(clip)
 
-    text = (await running.client.get("/metrics")).text
+    text = generate_latest(running.gateway.metrics.registry).decode()
 
     for name in (
-        'ssu_requests_total{code="200",outcome="answered",route="/understand"}',
-        'ssu_stage_duration_seconds_count{backend="fake",stage="decode"}',
-        'ssu_engine_infer_duration_seconds_count{device="none",engine="ssu_segmentation"}',
+        'ssu_requests_total{code="200",outcome="answered",route="/understand",version="0"}',
+        'ssu_stage_duration_seconds_count{backend="fake",stage="decode",version="0"}',
+        'ssu_engine_infer_duration_seconds_count{device="none",engine="ssu_segmentation",version="0"}',
+        'ssu_realtime_factor_count{stage="total"}',
+        "ssu_clip_pixels_count",
+        "ssu_clip_frames_count",
         "ssu_queue_depth 0.0",
+        "ssu_queue_oldest_age_seconds 0.0",
+        "ssu_workers 1.0",
+        "ssu_engine_up 1.0",
+        'ssu_circuit_state{engine="ssu_caption"} 0.0',
+        "ssu_draining 0.0",
+        "ssu_event_loop_lag_seconds_count",
+        "ssu_cpu_quota_cores",
+        "process_resident_memory_bytes",
         'ssu_model_info{digest="',
     ):
         assert name in text

@@ -23,7 +23,7 @@ from ssuformer.contract import (
     caption_engine,
     segmentation_engine,
 )
-from ssuformer.errors import EngineMismatch
+from ssuformer.errors import EngineMismatch, EngineUnavailable
 from ssuformer.manifest import Manifest
 from tests.service.conftest import Running, run, small_settings
 from tests.ssuformer.footage import Footage, flash_in
@@ -222,7 +222,7 @@ async def test_a_manifest_of_other_weights_is_a_mismatch(
             await engine.check(CAPTION)
 
 
-async def test_a_version_that_the_server_has_not_loaded_is_a_mismatch(
+async def test_a_version_that_the_server_has_not_loaded_yet_is_awaited(
     triton: InferenceServer, tmp_path: Path
 ) -> None:
     labels = copy_labels(tmp_path)
@@ -230,5 +230,5 @@ async def test_a_version_that_the_server_has_not_loaded_is_a_mismatch(
         shutil.move(labels / name / "1", labels / name / "2")
 
     async with engine_for(triton, model_repository=labels) as engine:
-        with pytest.raises(EngineMismatch, match="version 2"):
+        with pytest.raises(EngineUnavailable, match="version 2"):
             await engine.check(SEGMENTATION)

@@ -378,7 +378,7 @@ async def test_a_client_that_leaves_ends_the_inference_on_the_server_too(
 async def test_a_full_queue_on_the_server_is_429_with_retry_after(slow: Slow, clip: bytes) -> None:
     async with run(slow_settings(slow)) as running:
         slow.flag("slow").touch()
-        canary, refused = running.gateway.canary, running.metric
+        canary, refused = running.gateway.current.canary, running.metric
         asked = [asyncio.create_task(canary.look()) for _ in range(6)]
         await until(lambda: sum(task.done() for task in asked) >= 1)
 

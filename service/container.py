@@ -1,0 +1,105 @@
+"""What the container that this runs in may use, and uses: its control group, of version 1 or 2.
+
+Outside of a container, or where the group sets no limit, the limit is what the machine has.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+ROOT = Path("/sys/fs/cgroup")
+
+
+class ContainerCollector(Collector):
+    """Reads the control group whenever metrics are asked for."""
+
+    def __init__(self, root: Path = ROOT) -> None:
+        self._root = root
+
+    def describe(self) -> Iterable[Metric]:
+        """Nothing is known of it before it is read."""
+        return ()
+
+    def collect(self) -> Iterable[Metric]:
+        """Yield processor and memory, each as used and as limited."""
+        yield GaugeMetricFamily(
+            "ssu_cpu_quota_cores",
+            "Cores that may be used.",
+            value=cpu_quota(self._root) or float(len(os.sched_getaffinity(0))),
+        )
+        yield CounterMetricFamily(
+            "ssu_cpu_throttled_seconds",
+            "Time in which the quota was used up and all had to wait.",
+            value=throttled_seconds(self._root),
+        )
+        yield GaugeMetricFamily(
+            "ssu_memory_bytes",
+            "Memory in use, without what the kernel can drop at once.",
+            value=memory_in_use(self._root),
+        )
+        yield GaugeMetricFamily(
+            "ssu_memory_limit_bytes",
+            "Memory that may be used.",
+            value=memory_limit(self._root),
+        )
+
+
+def available_cores() -> int:
+    """Return how many cores this process may use, by affinity and by its group's quota."""
+    cores = len(os.sched_getaffinity(0))
+    return max(1, min(cores, round(cpu_quota() or cores)))
+
+
+def cpu_quota(root: Path = ROOT) -> float | None:
+    """Return the processor quota in cores, or None if there is none."""
+    both = _read(root / "cpu.max") or " ".join(
+        (_read(root / "cpu/cpu.cfs_quota_us"), _read(root / "cpu/cpu.cfs_period_us"))
+    )
+    quota, _, period = both.partition(" ")
+    if quota in ("", "max") or float(quota) <= 0:
+        return None
+    return float(quota) / float(period)
+
+
+def throttled_seconds(root: Path = ROOT) -> float:
+    """Return how long the group has been held back for its quota."""
+    stated = _table(root / "cpu.stat") or _table(root / "cpu/cpu.stat")
+    return stated.get("throttled_usec", 0) / 1e6 + stated.get("throttled_time", 0) / 1e9
+
+
+def memory_in_use(root: Path = ROOT) -> float:
+    """Return the bytes in use without inactive pages of files; of this process if in no group."""
+    for usage, statistics, inactive in (
+        ("memory.current", "memory.stat", "inactive_file"),
+        ("memory/memory.usage_in_bytes", "memory/memory.stat", "total_inactive_file"),
+    ):
+        if used := _read(root / usage):
+            return float(used) - _table(root / statistics).get(inactive, 0)
+    resident = Path("/proc/self/statm").read_text().split()[1]
+    return float(resident) * os.sysconf("SC_PAGE_SIZE")
+
+
+def memory_limit(root: Path = ROOT) -> float:
+    """Return the bytes that may be used: the group's limit, or all the machine has."""
+    machine = float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    stated = _read(root / "memory.max") or _read(root / "memory/memory.limit_in_bytes")
+    return machine if stated in ("", "max") else min(float(stated), machine)
+
+
+def _read(path: Path) -> str:
+    """Return what stands in a file, nothing if it is not there."""
+    with suppress(OSError):
+        return path.read_text().strip()
+    return ""
+
+
+def _table(path: Path) -> dict[str, int]:
+    """Return a file of lines `name number`."""
+    lines = (line.split() for line in _read(path).splitlines())
+    return {line[0]: int(line[1]) for line in lines if len(line) == 2}

@@ -1,0 +1,214 @@
+"""Newer weights go into service while requests are answered, and out again if they fail.
+
+The model repository is looked at now and then. A version that is newer than the one in service is
+loaded beside it, or found loaded on the server, and asked the canary's questions; only if it
+answers do new requests go there, while those under way end where they began. The version before
+stays at hand for a while: should the new one stop answering, requests go back to it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+from structlog.typing import FilteringBoundLogger
+
+from service.canary import TICK_SECONDS
+from service.engines.engine import Engine
+from service.generation import Generation
+from service.metrics import Metrics
+from service.settings import Settings
+from ssuformer.errors import EngineMismatch, EngineUnavailable, SsuError
+
+_PROBATION_CANARIES = 6
+"""How many canaries a new version has to answer before the one before it is let go."""
+
+_LONGEST_PAUSE_PERIODS = 32
+
+
+@dataclass(slots=True)
+class _Refusal:
+    """A version that did not get into service, and when it is looked at again."""
+
+    code: str
+    pause: float
+    again: float
+
+
+class Rollout:
+    """Which generation answers; `current` may change between two requests."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        metrics: Metrics,
+        log: FilteringBoundLogger,
+        *,
+        newest: Callable[[], int],
+        load: Callable[[int], Engine],
+        generation_of: Callable[[Engine], Generation],
+    ) -> None:
+        self._settings = settings
+        self._metrics = metrics
+        self._log = log
+        self._newest = newest
+        self._load = load
+        self._generation_of = generation_of
+        self._current: Generation | None = None
+        self._previous: Generation | None = None
+        self._on_probation_until = -math.inf
+        self._refused: dict[int, _Refusal] = {}
+        self._watching: asyncio.Task[None] | None = None
+        self._closing: set[asyncio.Task[None]] = set()
+
+    @property
+    def current(self) -> Generation:
+        """The generation that new requests go to."""
+        if self._current is None:
+            raise EngineUnavailable("no model is in service yet")
+        return self._current
+
+    def begin(self, generation: Generation) -> None:
+        """Put the first generation in service."""
+        self._put_in_service(generation)
+
+    async def keep_looking(self) -> None:
+        """Look for newer weights for ever, and whether the newest still answer."""
+        period = self._settings.rollout_seconds
+        looked = time.monotonic()
+        while True:
+            await asyncio.sleep(min(TICK_SECONDS, period))
+            await self._end_probation()
+            if time.monotonic() - looked >= period:
+                await self.look()
+                looked = time.monotonic()
+
+    async def look(self) -> None:
+        """Take the newest version of the repository into service, if there is another."""
+        try:
+            version = await asyncio.to_thread(self._newest)
+        except SsuError:
+            return
+        if version == self.current.engine.repository_version or self._is_refused(version):
+            return
+        try:
+            candidate = await self._try(version)
+        except SsuError as error:
+            self._refuse(version, error)
+            return
+        self._refused.pop(version, None)
+        self._switch(candidate)
+
+    async def close(self) -> None:
+        """Let go of all generations."""
+        if self._watching is not None:
+            self._watching.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._watching
+        for generation in (self._previous, self._current):
+            if generation is not None:
+                self._retire(generation)
+        await asyncio.gather(*self._closing)
+
+    async def _try(self, version: int) -> Generation:
+        """Return a generation of that version that has answered, or raise why there is none."""
+        engine = await asyncio.to_thread(self._load, version)
+        try:
+            self._require_same_windows(engine)
+            candidate = self._generation_of(engine)
+            await candidate.canary.look()
+        except BaseException:
+            await engine.close()
+            raise
+        return candidate
+
+    def _require_same_windows(self, engine: Engine) -> None:
+        mine, other = self.current.engine.manifest, engine.manifest
+        if mine.window_frames != other.window_frames:
+            raise EngineMismatch(
+                f"version {engine.repository_version} takes windows of {other.window_frames} "
+                "frames; restart the gateway to change to it",
+                limit=mine.window_frames,
+                actual=other.window_frames,
+            )
+
+    def _switch(self, candidate: Generation) -> None:
+        if self._previous is not None:
+            self._retire(self._previous)
+        self._previous = self.current
+        self._on_probation_until = (
+            time.monotonic() + _PROBATION_CANARIES * self._settings.canary_seconds
+        )
+        self._put_in_service(candidate)
+        self._note("switched", candidate)
+
+    async def _end_probation(self) -> None:
+        """Go back to the version before if this one is down and that one answers."""
+        if self._previous is None:
+            return
+        if self.current.canary.reasons:
+            with suppress(SsuError):
+                await self._previous.canary.look()
+                self._go_back(self._previous)
+        elif time.monotonic() >= self._on_probation_until:
+            self._retire(self._previous)
+            self._previous = None
+
+    def _go_back(self, previous: Generation) -> None:
+        failed = self.current
+        self._refused[failed.engine.repository_version] = _Refusal("", math.inf, math.inf)
+        self._put_in_service(previous)
+        self._previous = None
+        self._note("rolled_back", failed)
+        self._retire(failed)
+
+    def _put_in_service(self, generation: Generation) -> None:
+        if self._watching is not None:
+            self._watching.cancel()
+        self._current = generation
+        self._watching = asyncio.create_task(generation.canary.keep_looking())
+        self._metrics.model_info.clear()
+        self._metrics.model_info.labels(*generation.labels).set(1)
+
+    def _retire(self, generation: Generation) -> None:
+        task = asyncio.create_task(generation.close())
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
+
+    def _is_refused(self, version: int) -> bool:
+        refusal = self._refused.get(version)
+        return refusal is not None and time.monotonic() < refusal.again
+
+    def _refuse(self, version: int, error: SsuError) -> None:
+        """Note why, once, and look again later and later; what is only not there yet is no fault.
+
+        A server may load a version after this side has seen it.
+        """
+        period = self._settings.rollout_seconds
+        before = self._refused.get(version)
+        if isinstance(error, EngineUnavailable):
+            self._log.debug("model_awaited", repository_version=version, reason=error.message)
+            return
+        longest = _LONGEST_PAUSE_PERIODS * period
+        pause = period if before is None else min(2 * before.pause, longest)
+        self._refused[version] = _Refusal(error.code, pause, time.monotonic() + pause)
+        if before is None or before.code != error.code:
+            self._metrics.rollouts.labels("refused").inc()
+            self._log.warning(
+                "model_refused", repository_version=version, code=error.code, reason=error.message
+            )
+
+    def _note(self, result: str, generation: Generation) -> None:
+        self._metrics.rollouts.labels(result).inc()
+        name, version, digest, number = generation.labels
+        self._log.info(
+            f"model_{result}",
+            model=name,
+            version=version,
+            digest=digest,
+            repository_version=number,
+        )
