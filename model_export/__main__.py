@@ -72,16 +72,16 @@ def export(folder: Path, out: Path, version: int, console: Console) -> list[pari
     )
     differences = []
     for graph, spec, sizes in engines:
-        path = repository.model_folder(out, spec, version) / repository.MODEL
-        with console.status(f"writing {path}"):
+        path = repository.staging_folder(out, spec, version) / repository.MODEL
+        with console.status(f"writing {spec.name}"):
             to_onnx.export(
                 graph.eval(), spec, path, **{axis: n + 1 for axis, n in sizes[-1].items()}
             )
-        with console.status(f"comparing {path} with the model"):
+        with console.status(f"comparing {spec.name} with the model"):
             differences += parity.compare(graph, spec, path, sizes)
-        repository.write_configs(out, spec, manifest)
         _label(path, manifest)
-        console.print(f"{path}: {path.stat().st_size / 2**20:.1f} MiB")
+        console.print(f"{spec.name}: {path.stat().st_size / 2**20:.1f} MiB")
+    repository.publish(out, [spec for _, spec, _ in engines], version)
     return differences
 
 

@@ -7,11 +7,14 @@ all models at once by `tritonserver --model-config-name=NAME`; a name that is no
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ssuformer.contract import CAPTION, SEGMENTATION, EngineSpec, TensorSpec
-from ssuformer.manifest import Manifest
+from ssuformer.errors import ConfigError
+from ssuformer.manifest import FILE_NAME, Manifest
 
 DATA_TYPES = {"uint8": "TYPE_UINT8", "int64": "TYPE_INT64", "float32": "TYPE_FP32"}
 CONFIG = "config.pbtxt"
@@ -40,6 +43,9 @@ BATCHING = {
     SEGMENTATION: Batching(largest=8, preferred=(4, 8), waiting=64),
     CAPTION: Batching(largest=64, preferred=(32, 64), waiting=128),
 }
+KEPT_VERSIONS = 2
+"""Versions that a server keeps loaded: gateways go from one to the next, and back, in between."""
+
 QUEUE_DELAY_MICROSECONDS = 1000
 """What a request that stays alone waits for company, each time: a percent of a CPU's answer."""
 
@@ -86,7 +92,7 @@ _TEMPLATE = """\
 name: "{name}"
 platform: "{platform}"
 default_model_filename: "{file}"
-version_policy {{ latest {{ num_versions: 1 }} }}
+version_policy {{ latest {{ num_versions: {kept} }} }}
 max_batch_size: {largest}
 input [
 {inputs}
@@ -122,10 +128,16 @@ optimization { execution_accelerators { gpu_execution_accelerator [ {
 """
 
 
-def config_text(spec: EngineSpec, manifest: Manifest, profile: Profile = CPU) -> str:
-    """Return the configuration of an engine; the first axis of every tensor is Triton's batch."""
+def config_text(spec: EngineSpec, manifests: Mapping[int, Manifest], profile: Profile = CPU) -> str:
+    """Return the configuration of an engine; the first axis of every tensor is Triton's batch.
+
+    The manifests are those of the versions in the repository, by number.
+    """
     batching = BATCHING[spec.name]
-    parameters = {"weights_sha256": manifest.digests[WEIGHTS]}
+    parameters = {
+        f"weights_sha256.{number}": manifests[number].digests[WEIGHTS]
+        for number in sorted(manifests)[-KEPT_VERSIONS:]
+    }
     if profile.threads:
         parameters["intra_op_thread_count"] = str(profile.threads)
     return _TEMPLATE.format(
@@ -133,6 +145,7 @@ def config_text(spec: EngineSpec, manifest: Manifest, profile: Profile = CPU) ->
         name=spec.name,
         platform=profile.platform,
         file=profile.file,
+        kept=KEPT_VERSIONS,
         kind=profile.kind,
         instances=profile.segmentations if spec.name == SEGMENTATION else 1,
         largest=batching.largest,
@@ -156,7 +169,7 @@ def config_text(spec: EngineSpec, manifest: Manifest, profile: Profile = CPU) ->
                     spec,
                     "largest",
                     batch=max(batching.preferred),
-                    frames=manifest.window_frames,
+                    frames=max(manifest.window_frames for manifest in manifests.values()),
                 ),
             )
         ),
@@ -192,8 +205,49 @@ def config_paths(repository: Path, spec: EngineSpec) -> dict[Path, Profile]:
     return {folder / CONFIG: CPU} | variants
 
 
-def write_configs(repository: Path, spec: EngineSpec, manifest: Manifest) -> None:
-    """Write the engine's config.pbtxt and its variants for the weights of a manifest."""
+def read_manifests(repository: Path, spec: EngineSpec) -> dict[int, Manifest]:
+    """Return the manifest of every version of an engine by its number."""
+    return {
+        int(path.parent.name): Manifest.read(path.parent)
+        for path in (repository / spec.name).glob(f"*/{FILE_NAME}")
+        if path.parent.name.isdecimal()
+    }
+
+
+def staging_folder(repository: Path, spec: EngineSpec, version: int) -> Path:
+    """Return an empty folder to write a version into; no server takes it for one yet."""
+    folder = repository / spec.name / f"{version}.new"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder
+
+
+def publish(repository: Path, specs: Sequence[EngineSpec], version: int) -> None:
+    """Put what was staged in its place, whole, under the eyes of servers that look at it.
+
+    Raises ConfigError if a version there has other tensors: one config.pbtxt is for all versions.
+    """
+    for spec in specs:
+        staged = Manifest.read(repository / spec.name / f"{version}.new")
+        for number, other in read_manifests(repository, spec).items():
+            if number != version and other.dimensions != staged.dimensions:
+                raise ConfigError(
+                    f"version {number} of {spec.name} in {repository} has tensors of other shapes "
+                    f"than version {version}; export into a repository of its own"
+                )
+    for spec in specs:
+        folder = repository / spec.name
+        shutil.rmtree(folder / str(version), ignore_errors=True)
+        (folder / f"{version}.new").rename(folder / str(version))
+    for spec in specs:
+        write_configs(repository, spec)
+
+
+def write_configs(repository: Path, spec: EngineSpec) -> None:
+    """Write the engine's config.pbtxt and its variants for the versions in the repository."""
+    manifests = read_manifests(repository, spec)
     for path, profile in config_paths(repository, spec).items():
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(config_text(spec, manifest, profile))
+        text = config_text(spec, manifests, profile)
+        if not path.is_file() or path.read_text() != text:
+            path.write_text(text)

@@ -160,7 +160,7 @@ def write(
         except ParityError:
             path.unlink()
             raise
-        repository.write_configs(out, spec, manifest)
+        repository.write_configs(out, spec)
     return found
 
 

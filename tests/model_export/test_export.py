@@ -103,12 +103,12 @@ def test_the_committed_configs_are_the_generated_ones() -> None:
 
         assert set((REPOSITORY / spec.name).rglob("*.pbtxt")) == set(wanted)
         for path, profile in wanted.items():
-            assert path.read_text() == repository.config_text(spec, manifest, profile), path
+            assert path.read_text() == repository.config_text(spec, {1: manifest}, profile), path
 
 
 def parsed(spec: EngineSpec, manifest: Manifest, profile: repository.Profile) -> ModelConfig:
     """Read a configuration as Triton does: a field that it does not know is an error."""
-    return text_format.Parse(repository.config_text(spec, manifest, profile), ModelConfig())
+    return text_format.Parse(repository.config_text(spec, {1: manifest}, profile), ModelConfig())
 
 
 @pytest.mark.parametrize("profile", [repository.CPU, *repository.PROFILES], ids=lambda p: p.name)
@@ -124,7 +124,7 @@ def test_a_config_is_what_triton_can_read_and_says_what_the_contract_says(
         assert list(config.input[0].dims) == [
             -1 if isinstance(axis, str) else axis for axis in spec.inputs[0].axes[1:]
         ]
-        weights = config.parameters["weights_sha256"].string_value
+        weights = config.parameters["weights_sha256.1"].string_value
         assert weights == manifest.digests["model.safetensors"]
         assert not config.response_cache.enable
 

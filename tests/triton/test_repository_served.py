@@ -118,7 +118,7 @@ async def test_the_committed_configuration_is_what_the_server_runs(
     async with httpx.AsyncClient(base_url=triton.http) as http:
         config: dict[str, Any] = (await http.get(f"/v2/models/{name}/config")).json()
 
-    digest = config["parameters"]["weights_sha256"]["string_value"]
+    digest = config["parameters"]["weights_sha256.1"]["string_value"]
     assert digest == MANIFEST.digests["model.safetensors"]
     assert config["platform"] == "onnxruntime_onnx"
     assert config["dynamic_batching"]["default_queue_policy"]["allow_timeout_override"]
