@@ -1,0 +1,159 @@
+"""What schemas pass of who reaches whom: services, network policies, Triton's address."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from tests.k8s.manifests import Manifests, Object, Workload, called, matches
+
+DNS, TRACES, INFERENCES = 53, 4317, 8001
+"""The only ports that anything here may call."""
+
+
+def services_find_ports(manifests: Manifests) -> Iterator[str]:
+    """Every service selects pods, and every port of it is a named one of theirs."""
+    for one in manifests.of("Service"):
+        works = manifests.selected({"matchLabels": one["spec"]["selector"]})
+        if not works:
+            yield f"{called(one)} selects no pods"
+        ports = one["spec"]["ports"]
+        for key in ("name", "port"):
+            if len({port[key] for port in ports}) < len(ports):
+                yield f"{called(one)} has two ports of one {key}"
+        for port in ports:
+            if any(port.get("targetPort") not in work.ports for work in works):
+                yield f"{called(one)}: no pod has a port {port.get('targetPort')}"
+            if port.get("protocol") != "TCP":
+                yield f"{called(one)}: port {port['name']} does not say TCP"
+
+
+def triton_is_reached_pod_by_pod(manifests: Manifests) -> Iterator[str]:
+    """The address of Triton is a headless service's port, by which gRPC finds every pod."""
+    for container in manifests.containers:
+        environment = manifests.environment(container)
+        if environment.get("SSU_ENGINE") != "triton":
+            continue
+        host, _, port = environment.get("SSU_TRITON_ADDRESS", "").rpartition(":")
+        service = manifests.find("Service", host.partition(".")[0])
+        if service is None:
+            yield f"{container.called}: there is no service {host}"
+        elif service["spec"].get("clusterIP") != "None":
+            yield f"{called(service)} hides its pods behind one address"
+        elif _target(service, port) != "grpc":
+            yield f"{called(service)} has no gRPC on port {port}"
+
+
+def _target(service: Object, port: str) -> object:
+    targets = {str(one["port"]): one.get("targetPort") for one in service["spec"]["ports"]}
+    return targets.get(port)
+
+
+def nothing_is_open_by_default(manifests: Manifests) -> Iterator[str]:
+    """A policy closes all pods of the namespace in both directions."""
+    for one in manifests.of("NetworkPolicy"):
+        spec = one["spec"]
+        both = set(spec.get("policyTypes", ())) == {"Ingress", "Egress"}
+        if not spec["podSelector"] and both and not spec.get("ingress") and not spec.get("egress"):
+            return
+    if manifests.deployments:
+        yield "no policy denies by default"
+
+
+def policies_select_what_is_there(manifests: Manifests) -> Iterator[str]:
+    """Policies and their peers in the namespace select pods."""
+    for one in manifests.of("NetworkPolicy"):
+        peers = [*_local_peers(one["spec"], "ingress"), *_local_peers(one["spec"], "egress")]
+        for selector in (one["spec"]["podSelector"], *peers):
+            if not manifests.selected(selector):
+                yield f"{called(one)}: nobody is {selector}"
+
+
+def doors_lead_to_ports(manifests: Manifests) -> Iterator[str]:
+    """Policies let named peers in, to ports that the pods have."""
+    for one in manifests.of("NetworkPolicy"):
+        works = manifests.selected(one["spec"]["podSelector"])
+        opened = {number for work in works for number in work.ports.values()}
+        for rule in one["spec"].get("ingress", ()):
+            if not rule.get("from") or not rule.get("ports"):
+                yield f"{called(one)} lets anybody in, or to any port"
+        for _, port in _ports(one["spec"], "ingress"):
+            if port not in opened:
+                yield f"{called(one)} opens port {port}, which no pod has"
+
+
+def calls_out_are_few(manifests: Manifests) -> Iterator[str]:
+    """Out go only calls to DNS, to Triton and to the collector of traces, each to named peers."""
+    for one in manifests.of("NetworkPolicy"):
+        for rule in one["spec"].get("egress", ()):
+            if not rule.get("to") or not rule.get("ports"):
+                yield f"{called(one)} lets calls out to anybody, or on any port"
+        for rule, port in _ports(one["spec"], "egress"):
+            if port not in (DNS, TRACES, INFERENCES):
+                yield f"{called(one)} lets calls out to port {port}"
+            elif (port == INFERENCES) != any(_is_local(peer) for peer in rule.get("to", ())):
+                yield f"{called(one)}: port {port} of somebody else"
+
+
+def gateways_reach_triton(manifests: Manifests) -> Iterator[str]:
+    """Where Triton runs the models, one policy lets inferences out and another lets them in."""
+    for work in manifests.deployments:
+        environments = [manifests.environment(one) for one in work.serving]
+        if not any(one.get("SSU_ENGINE") == "triton" for one in environments):
+            continue
+        for other in manifests.deployments:
+            if "grpc" not in other.ports:
+                continue
+            if not _lets(manifests, work, "egress", other):
+                yield f"{work.called} may not call {other.called}"
+            if not _lets(manifests, other, "ingress", work):
+                yield f"{other.called} may not be called by {work.called}"
+
+
+def metrics_are_reached_from_monitoring(manifests: Manifests) -> Iterator[str]:
+    """Each Deployment's metrics can be scraped from the namespace `monitoring`, and only there."""
+    for work in manifests.deployments:
+        port = work.ports.get("metrics")
+        peers = [
+            peer
+            for one in manifests.of("NetworkPolicy")
+            if matches(one["spec"]["podSelector"], work.labels)
+            for rule, opened in _ports(one["spec"], "ingress")
+            if opened == port
+            for peer in rule.get("from", ())
+        ]
+        wanted = {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}
+        if [peer.get("namespaceSelector") for peer in peers] != [wanted]:
+            yield f"{work.called}: its metrics are not for the namespace monitoring alone"
+
+
+def _lets(manifests: Manifests, work: Workload, kind: str, peer: Workload) -> bool:
+    return any(
+        port == INFERENCES and any(matches(one["podSelector"], peer.labels) for one in peers)
+        for policy in manifests.of("NetworkPolicy")
+        if matches(policy["spec"]["podSelector"], work.labels)
+        for rule, port in _ports(policy["spec"], kind)
+        for peers in [[one for one in rule.get(_side(kind), ()) if _is_local(one)]]
+    )
+
+
+def _ports(spec: Object, kind: str) -> Iterator[tuple[Object, int]]:
+    for rule in spec.get(kind, ()):
+        for port in rule.get("ports", ()):
+            yield rule, port["port"]
+
+
+def _local_peers(spec: Object, kind: str) -> Iterator[Mapping[str, Any]]:
+    for rule in spec.get(kind, ()):
+        for peer in rule.get(_side(kind), ()):
+            if _is_local(peer):
+                yield peer["podSelector"]
+
+
+def _side(kind: str) -> str:
+    return {"ingress": "from", "egress": "to"}[kind]
+
+
+def _is_local(peer: Object) -> bool:
+    """Return whether a peer is of the policy's own namespace."""
+    return "podSelector" in peer and "namespaceSelector" not in peer
