@@ -15,11 +15,12 @@ from service.decoding import DecodePool
 from service.engines.engine import Engine
 from service.engines.repository import MODEL_FILE, newest_version
 from service.event_loop import watch_event_loop
-from service.generation import MODELS, Generation
+from service.generation import Generation
 from service.logs import make_log
 from service.metrics import Metrics
 from service.rollout import Rollout
 from service.settings import Settings
+from ssuformer.contract import MODELS
 from ssuformer.errors import EngineError
 from ssuformer.manifest import FILE_NAME
 

@@ -16,9 +16,7 @@ from service.engines.engine import Engine
 from service.metrics import Metrics
 from service.pipeline import Pipeline
 from service.settings import Settings
-from ssuformer.contract import CAPTION, SEGMENTATION
-
-MODELS = (SEGMENTATION, CAPTION)
+from ssuformer.contract import MODELS, SEGMENTATION
 
 
 @dataclass(slots=True)

@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
 from service.container import ContainerCollector
 from service.stages import Stage, StageClock
+from ssuformer.contract import MODELS
+from ssuformer.errors import (
+    DeadlineExceeded,
+    DecodeFailed,
+    DecodeTimeout,
+    EngineError,
+    EngineMismatch,
+    EngineUnavailable,
+    Overloaded,
+)
 
 _REQUEST_BUCKETS = (
     *(0.05, 0.1, 0.25, 0.5, 0.75, 1, 1.5, 2, 3, 5, 7.5),
@@ -37,6 +48,7 @@ class Metrics:
         self._add_clips(registry)
         self._add_counters(registry)
         self._add_gauges(registry)
+        self._begin_at_zero()
 
     def _add_durations(self, registry: CollectorRegistry) -> None:
         self.request_duration = Histogram(
@@ -184,6 +196,23 @@ class Metrics:
             ("name", "version", "digest", "repository_version"),
             registry=registry,
         )
+
+    def _begin_at_zero(self) -> None:
+        """Let counters exist before they count: a rate does not see a series' first value."""
+        for model in MODELS:
+            self.engine_retries.labels(model)
+            for kind in (EngineError, EngineUnavailable, EngineMismatch, Overloaded):
+                self.engine_failures.labels(model, kind.code)
+            self.engine_failures.labels(model, DeadlineExceeded.code)
+        for result in ("switched", "refused", "rolled_back"):
+            self.rollouts.labels(result)
+        causes = (DecodeFailed.code, DecodeTimeout.code)
+        for reason in (*causes, "abandoned", "died_idle", "start_failed"):
+            self.decode_exits.labels(reason)
+        for stage in get_args(Stage):
+            for cause in ("deadline", "disconnect"):
+                self.cancelled.labels(stage, cause)
+        self.admission_rejected.labels("queue_full")
 
     def observe_stages(
         self, clock: StageClock, *, backend: str, version: str, exemplar: Mapping[str, str]

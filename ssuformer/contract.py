@@ -20,6 +20,7 @@ SAMPLE_RATE = 16_000
 
 SEGMENTATION = "ssu_segmentation"
 CAPTION = "ssu_caption"
+MODELS = (SEGMENTATION, CAPTION)
 
 DType = Literal["uint8", "int64", "float32"]
 

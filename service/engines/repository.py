@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ssuformer.contract import CAPTION, SEGMENTATION
+from ssuformer.contract import CAPTION, MODELS, SEGMENTATION
 from ssuformer.errors import ConfigError, EngineMismatch, EngineUnavailable
 from ssuformer.manifest import FILE_NAME, Manifest, digest
 
@@ -37,7 +37,7 @@ class Labels:
 def open_repository(folder: Path, version: int | None = None) -> Repository:
     """Find both engines' files, by default the newest, and check that they are a pair and whole."""
     version = newest_version(folder, MODEL_FILE) if version is None else version
-    segmentation, caption = (folder / name / str(version) for name in (SEGMENTATION, CAPTION))
+    segmentation, caption = (folder / name / str(version) for name in MODELS)
     manifest, other = _label(segmentation), _label(caption)
     _check_same_weights(manifest, other)
     for path, label in ((segmentation, manifest), (caption, other)):
@@ -54,7 +54,7 @@ def open_repository(folder: Path, version: int | None = None) -> Repository:
 def read_labels(folder: Path, version: int | None = None) -> Labels:
     """Read both engines' manifests and check that they belong together; no model need be there."""
     version = newest_version(folder, FILE_NAME) if version is None else version
-    segmentation, caption = (folder / name / str(version) for name in (SEGMENTATION, CAPTION))
+    segmentation, caption = (folder / name / str(version) for name in MODELS)
     manifest = _label(segmentation)
     _check_same_weights(manifest, _label(caption))
     return Labels(version=version, manifest=manifest, digest=_digest(segmentation, manifest))
@@ -65,8 +65,8 @@ def newest_version(folder: Path, file: str) -> int:
 
     While a version is being written one of them may have it already; then it is not there yet.
     """
-    found = [_versions(folder / name, file) for name in (SEGMENTATION, CAPTION)]
-    for name, versions in zip((SEGMENTATION, CAPTION), found, strict=True):
+    found = [_versions(folder / name, file) for name in MODELS]
+    for name, versions in zip(MODELS, found, strict=True):
         if not versions:
             raise EngineUnavailable(
                 f"{folder / name} holds no <version>/{file}; export a model first"

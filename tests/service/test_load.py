@@ -205,3 +205,18 @@ async def test_no_file_is_left_open(running: Running, clip: bytes) -> None:
         await running.understand(b"no clip")
 
     assert open_files() == before
+
+
+async def test_counters_exist_before_they_count() -> None:
+    async with run(small_settings()) as running:
+        text = generate_latest(running.gateway.metrics.registry).decode()
+
+    for name in (
+        'ssu_engine_failures_total{code="engine_unavailable",engine="ssu_caption"} 0.0',
+        'ssu_engine_retries_total{engine="ssu_segmentation"} 0.0',
+        'ssu_model_rollouts_total{result="refused"} 0.0',
+        'ssu_admission_rejected_total{reason="queue_full"} 0.0',
+        'ssu_decode_child_exits_total{reason="decode_failed"} 0.0',
+        'ssu_cancelled_total{cause="deadline",stage="decode"} 0.0',
+    ):
+        assert name in text
