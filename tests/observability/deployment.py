@@ -1,0 +1,152 @@
+"""The real service on this machine: two gateways, a Triton server, a stand-in for its GPU."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import httpx
+import psutil
+
+from service.cli.hosting import LOOPBACK, free_port
+from service.inference_server import InferenceServer, inference_server
+from tests.observability.prometheus_server import Job
+
+REPOSITORY = Path("triton_repo")
+GPU = Path(__file__).with_name("gpu")
+"""Holds Triton's metrics of a GPU as its documentation names them; this machine has none."""
+
+NAMESPACE = "ssu"
+EMBEDDED, REMOTE, TRITON = "embedded:9464", "remote:9464", "triton:8002"
+_SETTINGS = {
+    "SSU_DRAIN_SECONDS": "4",
+    "SSU_CANARY_SECONDS": "2",
+    "SSU_ROLLOUT_SECONDS": "1",
+    "SSU_ENGINE_THREADS": "1",
+}
+
+
+@dataclass(slots=True)
+class GatewayProcess:
+    """A gateway, where it answers, and which models it was given."""
+
+    port: int
+    metrics_port: int
+    models: Path
+    process: subprocess.Popen[bytes]
+
+    @property
+    def address(self) -> str:
+        """Where it takes clips."""
+        return f"http://{LOOPBACK}:{self.port}"
+
+    @property
+    def metrics(self) -> str:
+        """Where Prometheus finds it."""
+        return f"{LOOPBACK}:{self.metrics_port}"
+
+    def is_ready(self) -> bool:
+        """Return whether it says that it is ready."""
+        try:
+            return httpx.get(f"{self.address}/readyz").is_success
+        except httpx.TransportError:
+            return False
+
+    def kill_a_decoding_process(self) -> None:
+        """Kill one of the processes that clips are decoded in."""
+        psutil.Process(self.process.pid).children()[0].kill()
+
+    def terminate(self) -> None:
+        """Ask it to stop; it drains first."""
+        self.process.terminate()
+
+
+@dataclass(slots=True)
+class Deployment:
+    """All of it, running."""
+
+    embedded: GatewayProcess
+    remote: GatewayProcess
+    triton: InferenceServer
+    gpu_port: int
+    began: float = field(default_factory=time.time)
+
+    def jobs(self) -> dict[str, Job]:
+        """Return what Prometheus is to scrape, named as in a cluster."""
+        gateways = [(self.embedded.metrics, EMBEDDED), (self.remote.metrics, REMOTE)]
+        server = self.triton.metrics.removeprefix("http://").removesuffix("/metrics")
+        return {
+            "ssu-gateway": [(target, _labels(name)) for target, name in gateways],
+            "ssu-triton": [(server, _labels(TRITON))],
+            "ssu-triton-gpu": [(f"{LOOPBACK}:{self.gpu_port}", _labels(TRITON))],
+        }
+
+
+def _labels(instance: str) -> dict[str, str]:
+    return {"namespace": NAMESPACE, "instance": instance}
+
+
+@contextmanager
+def deployment(folder: Path) -> Iterator[Deployment]:
+    """Start everything, wait until it is ready, stop it at the end."""
+    with ExitStack() as stack:
+        triton = stack.enter_context(inference_server(REPOSITORY, log=folder / "triton.log"))
+        models = folder / "models"
+        shutil.copytree(REPOSITORY, models)
+        embedded = stack.enter_context(
+            gateway(models, folder / "embedded.log", "--workers", "1", "--queue", "3")
+        )
+        remote = stack.enter_context(
+            gateway(REPOSITORY, folder / "remote.log", "--triton", triton.grpc)
+        )
+        port = stack.enter_context(_gpu())
+        end = time.monotonic() + 120
+        while not (embedded.is_ready() and remote.is_ready()):
+            assert time.monotonic() < end, f"a gateway is not ready; see {folder}/*.log"
+            time.sleep(0.1)
+        yield Deployment(embedded, remote, triton, port)
+
+
+@contextmanager
+def gateway(models: Path, log: Path, *options: str) -> Iterator[GatewayProcess]:
+    """Run `ssu serve`."""
+    port, metrics = free_port(), free_port()
+    command = [sys.executable, "-m", "service.cli", "serve", "--models", str(models)]
+    command += ["--port", str(port), "--metrics-port", str(metrics), *options]
+    with log.open("wb") as written:
+        process = subprocess.Popen(
+            command, env=os.environ | _SETTINGS, stdout=written, stderr=written
+        )
+    try:
+        yield GatewayProcess(port, metrics, models, process)
+    finally:
+        process.kill()
+        process.wait()
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        """Write nothing."""
+
+
+@contextmanager
+def _gpu() -> Iterator[int]:
+    handler = partial(_Quiet, directory=str(GPU))
+    with ThreadingHTTPServer((LOOPBACK, 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield server.server_port
+        finally:
+            server.shutdown()
+            thread.join()

@@ -1,0 +1,138 @@
+"""Clips that come all the time, and what else happens to a service: each thing once, for real."""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from pathlib import Path
+
+import httpx
+
+from tests.observability.deployment import EMBEDDED, REMOTE, Deployment, GatewayProcess
+from tests.observability.prometheus_server import Prometheus
+from tests.ssuformer.footage import Footage
+
+SAMPLES = sorted(path for path in Path("samples").glob("*.*") if path.suffix in (".mp4", ".webm"))
+SILENT = Footage(seconds=2, audio=None)
+_NO_CLIP = b"this is no clip"
+
+
+def post(gateway: GatewayProcess, clip: bytes, *, timeout: float = 60, **query: str) -> int:
+    """Send a clip and return the status; 0 if nobody answered."""
+    headers = {"Content-Type": "video/mp4"}
+    with suppress(httpx.TransportError):
+        return httpx.post(
+            f"{gateway.address}/understand",
+            content=clip,
+            params=query,
+            headers=headers,
+            timeout=timeout,
+        ).status_code
+    return 0
+
+
+@contextmanager
+def clients(*work: Callable[[], object], pause: float) -> Iterator[None]:
+    """Let each do its work again and again, with pauses, at the same time as the others."""
+    over = threading.Event()
+
+    def keep_on(one: Callable[[], object]) -> None:
+        while not over.wait(pause):
+            one()
+
+    threads = [threading.Thread(target=keep_on, args=(one,)) for one in work]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
+
+
+def visitors(*gateways: GatewayProcess) -> AbstractContextManager[None]:
+    """Send clips to each gateway, one after the other, with a bad one now and then."""
+    clips = itertools.cycle([*(path.read_bytes() for path in SAMPLES), SILENT.make(), _NO_CLIP])
+    return clients(*(lambda g=gateway: post(g, next(clips)) for gateway in gateways), pause=0.3)
+
+
+def crowd(
+    gateway: GatewayProcess, clip: bytes, *, visitors: int, pause: float
+) -> AbstractContextManager[None]:
+    """Send the same to one gateway, many at a time."""
+    return clients(*[lambda: post(gateway, clip)] * visitors, pause=pause)
+
+
+def impatience(running: Deployment) -> None:
+    """Clients leave, or ask for less time than a clip takes."""
+    clip = SAMPLES[0].read_bytes()
+    for gateway in (running.embedded, running.remote):
+        for _ in range(4):
+            post(gateway, clip, timeout=0.15)
+            post(gateway, clip, deadline="0.1")
+            time.sleep(1)
+
+
+def refused_clips(running: Deployment, hurried: Prometheus) -> None:
+    """Nearly all that is sent is no clip, until an alert says so."""
+    with crowd(running.remote, _NO_CLIP, visitors=1, pause=0.02):
+        hurried.wait_for('ALERTS{alertname="InputRejectedSpike",alertstate="firing"}')
+
+
+def overload(running: Deployment, hurried: Prometheus) -> None:
+    """More clips come than there are places, until an alert says so."""
+    with crowd(running.embedded, SAMPLES[0].read_bytes(), visitors=8, pause=0.5):
+        hurried.wait_for('ALERTS{alertname="RejectingRequests",alertstate="firing"}')
+
+
+def crash_of_decoding(running: Deployment, hurried: Prometheus) -> None:
+    """Decoding processes are killed, until an alert says so."""
+    firing = 'ALERTS{alertname="DecodeChildCrashes",alertstate="firing"}'
+
+    def again() -> bool:
+        with suppress(IndexError):
+            running.embedded.kill_a_decoding_process()
+        return bool(hurried.now(firing))
+
+    hurried.wait(firing, again)
+
+
+def bad_rollout(running: Deployment, hurried: Prometheus) -> None:
+    """A newer version comes whose file is not the one that its manifest was written for."""
+    for model in sorted(path.parent for path in running.embedded.models.glob("*/config.pbtxt")):
+        being_written = model / "being-written"
+        shutil.copytree(model / "1", being_written)
+        with (being_written / "model.onnx").open("ab") as file:
+            file.write(b"\0")
+        being_written.rename(model / "2")
+    hurried.wait_for('ALERTS{alertname="ModelRolloutRefused",alertstate="firing"}')
+
+
+def crash_of_triton(running: Deployment, hurried: Prometheus) -> None:
+    """The inference server is killed while it works, and is gone for a while."""
+    with crowd(running.remote, SAMPLES[0].read_bytes(), visitors=3, pause=0.1):
+        hurried.wait_for(f'ssu_in_work{{instance="{REMOTE}"}} == 2')
+        running.triton.kill()
+    for alert in ("TritonDown", "EngineDown", "CircuitOpen", "AvailabilityBudgetBurn"):
+        hurried.wait_for(f'ALERTS{{alertname="{alert}",alertstate="firing"}}')
+    running.triton.start()
+    hurried.wait_for(f'ssu_engine_up{{instance="{REMOTE}"}} == 1')
+
+
+def end_of_a_gateway(running: Deployment, hurried: Prometheus) -> None:
+    """A gateway drains and is gone, though still a target."""
+    running.remote.terminate()
+    hurried.wait_for(f'ssu_draining{{instance="{REMOTE}"}} == 1')
+    hurried.wait_for('ALERTS{alertname="GatewayDown",alertstate="firing"}')
+
+
+def end_of_all(running: Deployment, hurried: Prometheus) -> None:
+    """The last gateway goes, too."""
+    running.embedded.terminate()
+    hurried.wait_for(f'up{{instance="{EMBEDDED}"}} == 0')
+    hurried.wait_for('ALERTS{alertname="GatewayMissing",alertstate="firing"}')
