@@ -34,6 +34,7 @@ from benchmarks.load import Level, drive
 from benchmarks.processes import usage
 from service.cli.hosting import free_port
 from service.inference_server import inference_server
+from ssuformer.errors import EngineUnavailable
 
 app = typer.Typer(no_args_is_help=True)
 SAMPLE = Path("samples/lifescene-change.mp4")
@@ -79,16 +80,8 @@ def service(engine: str, *, workers: int, queue: int) -> Iterator[Service]:
     with ExitStack() as stack:
         triton = stack.enter_context(inference_server(MODELS)) if engine == "triton" else None
         port = free_port()
-        command = [
-            sys.executable,
-            "-m",
-            "service.cli",
-            "serve",
-            "--port",
-            str(port),
-            "--metrics-port",
-            "0",
-        ]
+        command = [sys.executable, "-m", "service.cli", "serve"]
+        command += ["--port", str(port), "--metrics-port", "0"]
         command += ["--workers", str(workers), "--queue", str(queue), "--models", str(MODELS)]
         command += ["--triton", triton.grpc] if triton else []
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -97,6 +90,8 @@ def service(engine: str, *, workers: int, queue: int) -> Iterator[Service]:
         address = f"http://127.0.0.1:{port}"
         with httpx.Client(transport=httpx.HTTPTransport(retries=30), trust_env=False) as client:
             while client.get(f"{address}/readyz").status_code != httpx.codes.OK:
+                if process.poll() is not None:
+                    raise EngineUnavailable(f"the service ended with status {process.returncode}")
                 time.sleep(0.05)
         yield Service(
             address=address,

@@ -1,0 +1,181 @@
+"""One node under rising load, measured and simulated: the same clips at the same moments."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterable, Sequence
+from itertools import cycle, pairwise
+from pathlib import Path
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from benchmarks.fleet import Pod
+from benchmarks.gateway import Service
+from benchmarks.load import Level, Outcome, arrivals, drive
+from benchmarks.queueing import Clock, Cores, Process
+from benchmarks.replica import ClipWork, Embedded, Replica, Visit, clip_work
+from benchmarks.service_times import Meter, ServiceTimes, merged, scaled
+
+FIGURES = ("throughput", "mean", "p50", "p95")
+FILE = Path(__file__).with_name("capacity.json")
+_ANSWERED, _REFUSED = 200, 429
+_FACTORS = [round(0.5 + 0.01 * step, 2) for step in range(101)]
+
+
+class CurvePoint(BaseModel):
+    """A rate, and what became of the clips that came at it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    per_second: float
+    seconds: float
+    sent: int
+    refused: int
+    throughput: float
+    mean: float
+    p50: float
+    p95: float
+    foreign_cores: float = 0.0
+    """What others kept busy meanwhile; none where it is simulated."""
+
+    @classmethod
+    def of(cls, level: Level, *, foreign_cores: float = 0.0) -> CurvePoint:
+        """Sum a level up."""
+        return cls(
+            per_second=level.per_second,
+            seconds=level.seconds,
+            sent=len(level.outcomes),
+            refused=len(level.outcomes) - len(level.answered),
+            throughput=round(level.throughput, 4),
+            mean=round(float(np.mean([outcome.seconds for outcome in level.answered])), 4),
+            p50=round(level.quantile(0.5), 4),
+            p95=round(level.quantile(0.95), 4),
+            foreign_cores=round(foreign_cores, 3),
+        )
+
+
+class Measured(BaseModel):
+    """What one run measured of one node: clips alone and the curve, by turns.
+
+    A machine that others have a part in is faster now and slower then; clips were alone before and
+    after each rate, so that a rate is simulated with the times of its own minutes.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    alone: tuple[ServiceTimes, ...]
+    workers: int
+    queue_limit: int
+    curve: tuple[CurvePoint, ...]
+
+    @property
+    def times(self) -> ServiceTimes:
+        """The mean of all times that clips were alone."""
+        return merged(self.alone)
+
+    @property
+    def pod(self) -> Pod:
+        """The node, as the model wants it."""
+        return Pod(cores=self.times.cores, workers=self.workers, queue_limit=self.queue_limit)
+
+
+def read(file: Path = FILE) -> Measured:
+    """Return what was measured."""
+    return Measured.model_validate_json(file.read_text())
+
+
+def measure_point(
+    running: Service, clips: Sequence[bytes], rate: float, seconds: float, *, rows: Path
+) -> CurvePoint:
+    """Drive the service at a rate; add a line about each request."""
+    meter = Meter(running)
+    level = asyncio.run(drive(running.address, clips, per_second=rate, seconds=seconds))
+    with rows.open("a") as file:
+        for number, outcome in enumerate(level.outcomes):
+            row = {"per_second": rate, "clip": number % len(clips), "due": outcome.due,
+                   "seconds": outcome.seconds, "status": outcome.status,
+                   "timings_ms": outcome.timings_ms}  # fmt: skip
+            file.write(json.dumps(row) + "\n")
+    return CurvePoint.of(level, foreign_cores=meter.foreign_cores())
+
+
+def simulate_level(times: ServiceTimes, pod: Pod, *, per_second: float, seconds: float) -> Level:
+    """Return what the model makes of the clips that `drive` would send."""
+    works = cycle([clip_work(times, clip.seconds, client=True) for clip in times.clips])
+    moments = arrivals(per_second, seconds, seed=0)
+    return Level(per_second, seconds, *_send(pod, zip(moments, works, strict=False)))
+
+
+def simulate_alone(measured: Measured) -> list[float]:
+    """Return the seconds of each measured clip with nobody else there, as the model has them."""
+    works = [clip_work(measured.times, clip.seconds, client=True) for clip in measured.times.clips]
+    return [_send(measured.pod, [(0.0, work)])[0][0].seconds for work in works]
+
+
+def _send(pod: Pod, clips: Iterable[tuple[float, ClipWork]]) -> tuple[tuple[Outcome, ...], float]:
+    """Return the outcomes of clips in the order of their arrival, and when all was done."""
+    clock = Clock()
+    node = Replica(
+        clock,
+        Cores(clock, pod.cores),
+        Embedded(clock),
+        workers=pod.workers,
+        queue_limit=pod.queue_limit,
+    )
+    visits: list[Visit] = []
+
+    def come() -> Process:
+        for due, work in clips:
+            yield clock.pause(due - clock.now)
+            clock.start(node.visit(work, visits.append))
+
+    clock.start(come())
+    clock.run()
+    outcomes = tuple(
+        Outcome(visit.due, 0.0, _REFUSED, {})
+        if visit.answered is None
+        else Outcome(visit.due, visit.seconds, _ANSWERED, {})
+        for visit in sorted(visits, key=lambda visit: visit.due)
+    )
+    return outcomes, clock.now
+
+
+def simulate_curve(measured: Measured) -> list[CurvePoint]:
+    """Return the same curve, simulated from the clips alone."""
+    return [
+        CurvePoint.of(
+            simulate_level(times, measured.pod, per_second=point.per_second, seconds=point.seconds)
+        )
+        for times, point in zip(_times_around(measured), measured.curve, strict=True)
+    ]
+
+
+def times_off(measured: Measured) -> list[float]:
+    """Return for each rate how far the times are off: the factor to a mean as it was measured.
+
+    Near saturation a few percent of speed double the wait. So times are compared, not waits.
+    """
+    return [
+        min(
+            _FACTORS,
+            key=lambda factor: abs(_mean(scaled(times, factor), measured, point) - point.mean),
+        )
+        for times, point in zip(_times_around(measured), measured.curve, strict=True)
+    ]
+
+
+def _mean(times: ServiceTimes, measured: Measured, point: CurvePoint) -> float:
+    level = simulate_level(times, measured.pod, per_second=point.per_second, seconds=point.seconds)
+    return CurvePoint.of(level).mean
+
+
+def _times_around(measured: Measured) -> list[ServiceTimes]:
+    """Return the times of the minutes around each rate."""
+    return [merged(around) for around in pairwise(measured.alone)]
+
+
+def ratios(simulated: CurvePoint, measured: CurvePoint) -> dict[str, float]:
+    """Return simulated over measured for each figure."""
+    return {figure: getattr(simulated, figure) / getattr(measured, figure) for figure in FIGURES}
