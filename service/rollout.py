@@ -82,10 +82,14 @@ class Rollout:
         looked = time.monotonic()
         while True:
             await asyncio.sleep(min(TICK_SECONDS, period))
-            await self._end_probation()
-            if time.monotonic() - looked >= period:
-                await self.look()
-                looked = time.monotonic()
+            try:
+                await self._end_probation()
+                if time.monotonic() - looked >= period:
+                    looked = time.monotonic()
+                    await self.look()
+            except Exception:
+                # What nobody thought of, a volume that is away say: what is in service stays.
+                self._log.exception("rollout_crash")
 
     async def look(self) -> None:
         """Take the newest version of the repository into service, if there is another."""

@@ -221,6 +221,28 @@ async def test_a_version_that_stops_answering_is_taken_back_and_not_tried_again(
         assert running.gateway.current.version == "3"
 
 
+async def test_a_repository_that_cannot_be_read_for_a_while_changes_nothing(
+    versions: Versions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    away = asyncio.Event()
+    away.set()
+
+    def newest(settings: Settings) -> int:
+        if away.is_set():
+            raise PermissionError("the volume is away")
+        return versions.newest(settings)
+
+    monkeypatch.setattr(gateway, "newest", newest)
+    async with serving() as running:
+        await until(lambda: any(line["event"] == "rollout_crash" for line in running.lines))
+        assert (await running.client.get("/readyz")).status_code == 200
+
+        away.clear()
+        versions.add(2)
+
+        await until(lambda: rollouts(running, "switched") == 1)
+
+
 async def test_if_both_versions_are_down_it_is_not_the_weights(versions: Versions) -> None:
     async with serving(canary_seconds=1) as running:
         bad = versions.add(2)
