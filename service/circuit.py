@@ -21,9 +21,16 @@ class Circuit:
     """Whether one model answers; open, that is broken, until it has done so for the first time."""
 
     def __init__(
-        self, model: str, *, failures: int, metrics: Metrics, log: FilteringBoundLogger
+        self,
+        model: str,
+        version: str,
+        *,
+        failures: int,
+        metrics: Metrics,
+        log: FilteringBoundLogger,
     ) -> None:
         self.model = model
+        self._version = version
         self.last_success = -math.inf
         """When the model answered last, on the monotonic clock."""
         self.trouble: SsuError | None = EngineUnavailable(f"{model} has not answered yet")
@@ -47,7 +54,7 @@ class Circuit:
         try:
             yield
         except SsuError as error:
-            self._metrics.engine_failures.labels(self.model, error.code).inc()
+            self._metrics.engine_failures.labels(self.model, error.code, self._version).inc()
             if isinstance(error, EngineUnavailable):
                 self._failed(error)
             raise

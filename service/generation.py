@@ -41,8 +41,12 @@ class Generation:
         log: FilteringBoundLogger,
     ) -> Generation:
         """Return a generation whose models have not been asked anything yet."""
+        version = engine.manifest.version
+        metrics.begin_version(version)
         circuits = {
-            model: Circuit(model, failures=settings.circuit_failures, metrics=metrics, log=log)
+            model: Circuit(
+                model, version, failures=settings.circuit_failures, metrics=metrics, log=log
+            )
             for model in MODELS
         }
         return cls(

@@ -75,7 +75,7 @@ class Metrics:
         self.realtime_factor = Histogram(
             "ssu_realtime_factor",
             "Seconds of clip per second spent on it; under 1 is slower than real time.",
-            ("stage",),
+            ("stage", "version"),
             buckets=_REALTIME_BUCKETS,
             registry=registry,
         )
@@ -90,7 +90,7 @@ class Metrics:
         self.engine_batch = Histogram(
             "ssu_engine_batch_size",
             "Frames or regions in one inference.",
-            ("engine",),
+            ("engine", "version"),
             buckets=(1, 2, 4, 8, 16, 32, 64, 128),
             registry=registry,
         )
@@ -147,13 +147,13 @@ class Metrics:
         self.engine_failures = Counter(
             "ssu_engine_failures",
             "Inferences without an answer; `overloaded`: the server's queue was full.",
-            ("engine", "code"),
+            ("engine", "code", "version"),
             registry=registry,
         )
         self.engine_retries = Counter(
             "ssu_engine_retries",
             "Inferences asked for again as the connection broke.",
-            ("engine",),
+            ("engine", "version"),
             registry=registry,
         )
 
@@ -199,11 +199,6 @@ class Metrics:
 
     def _begin_at_zero(self) -> None:
         """Let counters exist before they count: a rate does not see a series' first value."""
-        for model in MODELS:
-            self.engine_retries.labels(model)
-            for kind in (EngineError, EngineUnavailable, EngineMismatch, Overloaded):
-                self.engine_failures.labels(model, kind.code)
-            self.engine_failures.labels(model, DeadlineExceeded.code)
         for result in ("switched", "refused", "rolled_back"):
             self.rollouts.labels(result)
         causes = (DecodeFailed.code, DecodeTimeout.code)
@@ -214,6 +209,14 @@ class Metrics:
                 self.cancelled.labels(stage, cause)
         self.admission_rejected.labels("queue_full")
 
+    def begin_version(self, version: str) -> None:
+        """Let the counters of these weights exist, too."""
+        for model in MODELS:
+            self.engine_retries.labels(model, version)
+            for kind in (EngineError, EngineUnavailable, EngineMismatch, Overloaded):
+                self.engine_failures.labels(model, kind.code, version)
+            self.engine_failures.labels(model, DeadlineExceeded.code, version)
+
     def observe_stages(
         self, clock: StageClock, *, backend: str, version: str, exemplar: Mapping[str, str]
     ) -> None:
@@ -221,9 +224,9 @@ class Metrics:
         for stage, seconds in clock.seconds.items():
             self.stage_duration.labels(stage, backend, version).observe(seconds, dict(exemplar))
 
-    def observe_speed(self, clock: StageClock, clip_seconds: float) -> None:
+    def observe_speed(self, clock: StageClock, clip_seconds: float, *, version: str) -> None:
         """Count how many times faster than real time a clip went through."""
         spent = {stage: clock.seconds.get(stage, 0.0) for stage in SPEED_STAGES}
         for stage, seconds in [*spent.items(), ("total", clock.elapsed)]:
             if seconds > 0:
-                self.realtime_factor.labels(stage).observe(clip_seconds / seconds)
+                self.realtime_factor.labels(stage, version).observe(clip_seconds / seconds)

@@ -197,7 +197,7 @@ class Pipeline:
         self._metrics.clip_duration.observe(duration)
         self._metrics.clip_frames.observe(len(run.frames))
         self._metrics.clip_pixels.observe(info.width * info.height)
-        self._metrics.observe_speed(run.clock, duration)
+        self._metrics.observe_speed(run.clock, duration, version=self._manifest.version)
         return Understanding(
             clip=ClipFacts(
                 duration=round(duration, 3),
@@ -231,4 +231,4 @@ class Pipeline:
         spent = time.perf_counter() - began
         labels = (engine, self._engine.device, self._manifest.version)
         self._metrics.engine_duration.labels(*labels).observe(spent)
-        self._metrics.engine_batch.labels(engine).observe(batch)
+        self._metrics.engine_batch.labels(engine, self._manifest.version).observe(batch)

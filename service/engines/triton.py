@@ -50,7 +50,10 @@ class TritonEngine:
         self._largest_batch: dict[str, int] = {}
         self._device = "unknown"
         self._client = TritonClient(
-            settings, metrics, region_bytes=self._bytes_of_a_window(labels.manifest.window_frames)
+            settings,
+            metrics,
+            version=labels.manifest.version,
+            region_bytes=self._bytes_of_a_window(labels.manifest.window_frames),
         )
 
     @property

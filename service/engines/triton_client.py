@@ -74,11 +74,14 @@ class TritonClient:
     It may be made anywhere; what it is asked must be asked in one and the same event loop.
     """
 
-    def __init__(self, settings: Settings, metrics: Metrics, *, region_bytes: int) -> None:
+    def __init__(
+        self, settings: Settings, metrics: Metrics, *, version: str, region_bytes: int
+    ) -> None:
         self._settings = settings
         self._longest = settings.triton_seconds
         self._retries = settings.triton_retries
         self._metrics = metrics
+        self._version = version
         self._turns = asyncio.Semaphore(settings.triton_concurrency)
         self._shared = SharedInputs(region_bytes) if settings.triton_shared_memory else None
         self._opened: InferenceServerClient | None = None
@@ -145,7 +148,7 @@ class TritonClient:
             except InferenceServerException as error:
                 if not may_be_repeated(error):
                     raise
-            self._metrics.engine_retries.labels(question.spec.name).inc()
+            self._metrics.engine_retries.labels(question.spec.name, self._version).inc()
             await asyncio.sleep(_FIRST_PAUSE_SECONDS * 2**attempt * random.uniform(0.5, 1.5))
         return await self._ask(question, end)
 

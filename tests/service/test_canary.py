@@ -72,7 +72,7 @@ class FrailEngine(FakeEngine):
 
 def circuit(*, failures: int = 3, model: str = SEGMENTATION) -> Circuit:
     log = structlog.get_logger()
-    return Circuit(model, failures=failures, metrics=Metrics(), log=log)
+    return Circuit(model, "0", failures=failures, metrics=Metrics(), log=log)
 
 
 def closed_circuit(*, failures: int) -> Circuit:
@@ -308,7 +308,7 @@ async def test_failures_in_a_row_open_the_circuit_and_requests_fail_before_they_
         without = await running.understand(clip, captions=False)
         state = running.metric("ssu_circuit_state", engine=CAPTION)
         failed = running.metric(
-            "ssu_engine_failures_total", engine=CAPTION, code="engine_unavailable"
+            "ssu_engine_failures_total", engine=CAPTION, code="engine_unavailable", version="0"
         )
 
     assert statuses == [503] * 3

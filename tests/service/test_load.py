@@ -159,7 +159,7 @@ async def test_metrics_name_what_happened(running: Running, clip: bytes) -> None
         'ssu_requests_total{code="200",outcome="answered",route="/understand",version="0"}',
         'ssu_stage_duration_seconds_count{backend="fake",stage="decode",version="0"}',
         'ssu_engine_infer_duration_seconds_count{device="none",engine="ssu_segmentation",version="0"}',
-        'ssu_realtime_factor_count{stage="total"}',
+        'ssu_realtime_factor_count{stage="total",version="0"}',
         "ssu_clip_pixels_count",
         "ssu_clip_frames_count",
         "ssu_queue_depth 0.0",
@@ -212,8 +212,8 @@ async def test_counters_exist_before_they_count() -> None:
         text = generate_latest(running.gateway.metrics.registry).decode()
 
     for name in (
-        'ssu_engine_failures_total{code="engine_unavailable",engine="ssu_caption"} 0.0',
-        'ssu_engine_retries_total{engine="ssu_segmentation"} 0.0',
+        'ssu_engine_failures_total{code="engine_unavailable",engine="ssu_caption",version="0"} 0.0',
+        'ssu_engine_retries_total{engine="ssu_segmentation",version="0"} 0.0',
         'ssu_model_rollouts_total{result="refused"} 0.0',
         'ssu_admission_rejected_total{reason="queue_full"} 0.0',
         'ssu_decode_child_exits_total{reason="decode_failed"} 0.0',

@@ -53,7 +53,8 @@ def some_regions(count: int) -> tuple[Float, Float, Float]:
 
 
 def retries(metrics: Metrics, model: str) -> float:
-    return metrics.registry.get_sample_value("ssu_engine_retries_total", {"engine": model}) or 0.0
+    labels = {"engine": model, "version": "0"}
+    return metrics.registry.get_sample_value("ssu_engine_retries_total", labels) or 0.0
 
 
 async def test_a_window_is_answered_as_by_the_engine_behind_the_server() -> None:

@@ -282,7 +282,8 @@ async def test_a_connection_cut_amid_an_inference_is_laid_again_and_the_clip_ans
 
         assert response.status_code == 200
         assert laid.cuts == 1
-        assert running.metric("ssu_engine_retries_total", engine=SEGMENTATION) >= 1
+        asked_of = {"engine": SEGMENTATION, "version": running.gateway.current.version}
+        assert running.metric("ssu_engine_retries_total", **asked_of) >= 1
 
 
 async def test_a_wire_that_falls_silent_is_noticed_and_a_new_one_found(
@@ -390,6 +391,7 @@ async def test_a_full_queue_on_the_server_is_429_with_retry_after(slow: Slow, cl
         ready = await running.client.get("/readyz")
     assert (response.status_code, response.json()["code"]) == (429, Overloaded.code)
     assert_clear(response)
-    assert refused("ssu_engine_failures_total", engine=SEGMENTATION, code=Overloaded.code) == 1
-    assert refused("ssu_engine_retries_total", engine=SEGMENTATION) == 0
+    asked_of = {"engine": SEGMENTATION, "version": running.gateway.current.version}
+    assert refused("ssu_engine_failures_total", code=Overloaded.code, **asked_of) == 1
+    assert refused("ssu_engine_retries_total", **asked_of) == 0
     assert (again.status_code, ready.status_code) == (200, 200)
