@@ -155,7 +155,10 @@ def _state() -> Row:
             lines(
                 "Not let in, given up",
                 Query(rate("ssu_admission_rejected_total", "reason"), "{{reason}}"),
-                Query(rate("ssu_cancelled_total", "cause, stage"), "{{cause}} in {{stage}}"),
+                # Of every stage and cause, only what happens.
+                Query(
+                    f"{rate('ssu_cancelled_total', 'cause, stage')} > 0", "{{cause}} in {{stage}}"
+                ),
                 unit="reqps",
                 width=8,
             ),
