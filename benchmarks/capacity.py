@@ -4,7 +4,7 @@ A simulation of the service, fed with the seconds that clips take alone. It is h
 curve of one node under rising load, measured in the same run, request by request: the same clips at
 the same moments.
 
-python -m benchmarks.capacity measure                  # 7 minutes, on a machine with nothing else
+python -m benchmarks.capacity measure                  # 35 minutes, on a machine with nothing else
 python -m benchmarks.capacity check                    # the simulation against what was measured
 python -m benchmarks.capacity plan                     # replicas, p99, cost
 python -m benchmarks.capacity plan --p99 3 --vcpu-hour 0.05 --gpu-hour 1.1
@@ -19,6 +19,7 @@ import shutil
 import sys
 import tempfile
 from dataclasses import asdict
+from itertools import product
 from pathlib import Path
 from typing import Annotated
 
@@ -40,7 +41,8 @@ from benchmarks.capacity_tables import (
 )
 from benchmarks.fleet import Prices, Seen
 from benchmarks.gateway import clips_of, service
-from benchmarks.node_curve import Measured, ratios, simulate_curve
+from benchmarks.load import Level
+from benchmarks.node_curve import CurvePoint, Measured, ratios, simulate_curve
 from benchmarks.planning import CELL, Goal, loaded, plans, traffic_of, variations
 
 _HELP = (__doc__ or "").replace("\n\npython", "\n\n\b\npython")
@@ -62,7 +64,8 @@ def measure(
     ] = 5,
     size: Annotated[list[int] | None, typer.Option(help="Lengths of the clips, s.")] = None,
     rate: Annotated[list[float] | None, typer.Option(help="Clips per second, rising.")] = None,
-    seconds: Annotated[float, typer.Option(help="How long each rate is kept up.")] = 60.0,
+    seconds: Annotated[float, typer.Option(help="How long each rate is kept up.")] = 120.0,
+    rounds: Annotated[int, typer.Option(help="How often the load rises.")] = 3,
     workers: int = 2,
     queue: int = 16,
     out: Annotated[Path, typer.Option(help="Folder of requests.jsonl.")] = OUT,
@@ -76,19 +79,27 @@ def measure(
         tempfile.TemporaryDirectory() as folder,
         service("onnx", workers=workers, queue=queue) as running,
     ):
-        task = bar.add_task("measuring", total=1 + len(rates))
+        task = bar.add_task("measuring", total=1 + rounds * len(rates))
         clips = clips_of(sizes, Path(folder))
         by_size = dict(zip(sizes, clips, strict=True))
         alone = [service_times.measure(running, by_size, runs=runs, command=command)]
         bar.advance(task)
-        curve = []
+        levels: dict[float, list[tuple[Level, float]]] = {one: [] for one in rates}
         rows = out / "requests.jsonl"
         rows.unlink(missing_ok=True)
-        for one in rates:
-            curve.append(node_curve.measure_point(running, clips, one, seconds, rows=rows))
+        for seed, one in product(range(rounds), rates):
+            levels[one].append(
+                node_curve.measure_level(
+                    running, clips, per_second=one, seconds=seconds, seed=seed, rows=rows
+                )
+            )
             alone.append(service_times.measure(running, by_size, runs=runs, command=command))
             bar.advance(task)
-    measured = Measured(alone=tuple(alone), workers=workers, queue_limit=queue, curve=tuple(curve))
+    curve = tuple(
+        CurvePoint.of([level for level, _ in seen], foreign_cores=max(other for _, other in seen))
+        for seen in levels.values()
+    )
+    measured = Measured(alone=tuple(alone), workers=workers, queue_limit=queue, curve=curve)
     file.write_text(measured.model_dump_json(indent=1) + "\n")
     check(file)
 

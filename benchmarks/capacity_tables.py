@@ -18,7 +18,6 @@ from benchmarks.node_curve import (
     Measured,
     ratios,
     simulate_alone,
-    times_off,
 )
 from benchmarks.planning import CELL, Plan, card_seconds, core_seconds
 from benchmarks.service_times import STAGES
@@ -95,8 +94,8 @@ def times_sheet(measured: Measured) -> Sheet:
 
 
 def curve_sheet(measured: Measured, simulated: Sequence[CurvePoint]) -> Sheet:
-    """Show simulated / measured = ratio, rate by rate, and how far the times are off for that."""
-    columns = ("offered/s", "sent", "refused", *FIGURES, "times off", "foreign cores")
+    """Show simulated / measured = ratio, rate by rate."""
+    columns = ("offered/s", "sent", "refused", *FIGURES, "foreign cores")
     rows = [
         (
             f"{m.per_second:g}",
@@ -106,10 +105,9 @@ def curve_sheet(measured: Measured, simulated: Sequence[CurvePoint]) -> Sheet:
                 f"{getattr(s, figure):.2f} / {getattr(m, figure):.2f} = {ratio:.2f}"
                 for figure, ratio in ratios(s, m).items()
             ),
-            f"{off:.2f}",
             f"{m.foreign_cores:.2f}",
         )
-        for s, m, off in zip(simulated, measured.curve, times_off(measured), strict=True)
+        for s, m in zip(simulated, measured.curve, strict=True)
     ]
     return Sheet("curve", "one node: simulated / measured = ratio", columns, tuple(rows))
 

@@ -1,4 +1,9 @@
-"""One node under rising load, measured and simulated: the same clips at the same moments."""
+"""One node under rising load, measured and simulated: the same clips at the same moments.
+
+A machine that others have a part in is faster now and slower then. So the load rises in several
+rounds, clips are alone before and after each rate of each round, a rate is simulated with the times
+of its own minutes, and the requests of all rounds count together.
+"""
 
 from __future__ import annotations
 
@@ -16,21 +21,21 @@ from benchmarks.gateway import Service
 from benchmarks.load import Level, Outcome, arrivals, drive
 from benchmarks.queueing import Clock, Cores, Process
 from benchmarks.replica import ClipWork, Embedded, Replica, Visit, clip_work
-from benchmarks.service_times import Meter, ServiceTimes, merged, scaled
+from benchmarks.service_times import Meter, ServiceTimes, merged
 
 FIGURES = ("throughput", "mean", "p50", "p95")
 FILE = Path(__file__).with_name("capacity.json")
 _ANSWERED, _REFUSED = 200, 429
-_FACTORS = [round(0.5 + 0.01 * step, 2) for step in range(101)]
 
 
 class CurvePoint(BaseModel):
-    """A rate, and what became of the clips that came at it."""
+    """A rate, and what became of the clips that came at it in all rounds."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     per_second: float
     seconds: float
+    """How long it was kept up in each round."""
     sent: int
     refused: int
     throughput: float
@@ -38,34 +43,33 @@ class CurvePoint(BaseModel):
     p50: float
     p95: float
     foreign_cores: float = 0.0
-    """What others kept busy meanwhile; none where it is simulated."""
+    """What others kept busy meanwhile, in the worst round; none where it is simulated."""
 
     @classmethod
-    def of(cls, level: Level, *, foreign_cores: float = 0.0) -> CurvePoint:
-        """Sum a level up."""
+    def of(cls, levels: Sequence[Level], *, foreign_cores: float = 0.0) -> CurvePoint:
+        """Sum up the rounds of a rate."""
+        seconds = [outcome.seconds for level in levels for outcome in level.answered]
+        sent = sum(len(level.outcomes) for level in levels)
         return cls(
-            per_second=level.per_second,
-            seconds=level.seconds,
-            sent=len(level.outcomes),
-            refused=len(level.outcomes) - len(level.answered),
-            throughput=round(level.throughput, 4),
-            mean=round(float(np.mean([outcome.seconds for outcome in level.answered])), 4),
-            p50=round(level.quantile(0.5), 4),
-            p95=round(level.quantile(0.95), 4),
+            per_second=levels[0].per_second,
+            seconds=levels[0].seconds,
+            sent=sent,
+            refused=sent - len(seconds),
+            throughput=round(len(seconds) / sum(level.took for level in levels), 4),
+            mean=round(float(np.mean(seconds)), 4),
+            p50=round(float(np.quantile(seconds, 0.5)), 4),
+            p95=round(float(np.quantile(seconds, 0.95)), 4),
             foreign_cores=round(foreign_cores, 3),
         )
 
 
 class Measured(BaseModel):
-    """What one run measured of one node: clips alone and the curve, by turns.
-
-    A machine that others have a part in is faster now and slower then; clips were alone before and
-    after each rate, so that a rate is simulated with the times of its own minutes.
-    """
+    """What one run measured of one node: clips alone and the curve, by turns."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     alone: tuple[ServiceTimes, ...]
+    """Before and after each rate of each round."""
     workers: int
     queue_limit: int
     curve: tuple[CurvePoint, ...]
@@ -86,25 +90,35 @@ def read(file: Path = FILE) -> Measured:
     return Measured.model_validate_json(file.read_text())
 
 
-def measure_point(
-    running: Service, clips: Sequence[bytes], rate: float, seconds: float, *, rows: Path
-) -> CurvePoint:
-    """Drive the service at a rate; add a line about each request."""
+def measure_level(
+    running: Service,
+    clips: Sequence[bytes],
+    *,
+    per_second: float,
+    seconds: float,
+    seed: int,
+    rows: Path,
+) -> tuple[Level, float]:
+    """Drive the service at a rate; add a line about each request; return the foreign cores too."""
     meter = Meter(running)
-    level = asyncio.run(drive(running.address, clips, per_second=rate, seconds=seconds))
+    level = asyncio.run(
+        drive(running.address, clips, per_second=per_second, seconds=seconds, seed=seed)
+    )
     with rows.open("a") as file:
         for number, outcome in enumerate(level.outcomes):
-            row = {"per_second": rate, "clip": number % len(clips), "due": outcome.due,
-                   "seconds": outcome.seconds, "status": outcome.status,
+            row = {"per_second": per_second, "round": seed, "clip": number % len(clips),
+                   "due": outcome.due, "seconds": outcome.seconds, "status": outcome.status,
                    "timings_ms": outcome.timings_ms}  # fmt: skip
             file.write(json.dumps(row) + "\n")
-    return CurvePoint.of(level, foreign_cores=meter.foreign_cores())
+    return level, meter.foreign_cores()
 
 
-def simulate_level(times: ServiceTimes, pod: Pod, *, per_second: float, seconds: float) -> Level:
+def simulate_level(
+    times: ServiceTimes, pod: Pod, *, per_second: float, seconds: float, seed: int
+) -> Level:
     """Return what the model makes of the clips that `drive` would send."""
     works = cycle([clip_work(times, clip.seconds, client=True) for clip in times.clips])
-    moments = arrivals(per_second, seconds, seed=0)
+    moments = arrivals(per_second, seconds, seed)
     return Level(per_second, seconds, *_send(pod, zip(moments, works, strict=False)))
 
 
@@ -144,36 +158,23 @@ def _send(pod: Pod, clips: Iterable[tuple[float, ClipWork]]) -> tuple[tuple[Outc
 
 def simulate_curve(measured: Measured) -> list[CurvePoint]:
     """Return the same curve, simulated from the clips alone."""
+    around = [merged(pair) for pair in pairwise(measured.alone)]
+    rates = len(measured.curve)
     return [
         CurvePoint.of(
-            simulate_level(times, measured.pod, per_second=point.per_second, seconds=point.seconds)
+            [
+                simulate_level(
+                    times,
+                    measured.pod,
+                    per_second=point.per_second,
+                    seconds=point.seconds,
+                    seed=seed,
+                )
+                for seed, times in enumerate(around[number::rates])
+            ]
         )
-        for times, point in zip(_times_around(measured), measured.curve, strict=True)
+        for number, point in enumerate(measured.curve)
     ]
-
-
-def times_off(measured: Measured) -> list[float]:
-    """Return for each rate how far the times are off: the factor to a mean as it was measured.
-
-    Near saturation a few percent of speed double the wait. So times are compared, not waits.
-    """
-    return [
-        min(
-            _FACTORS,
-            key=lambda factor: abs(_mean(scaled(times, factor), measured, point) - point.mean),
-        )
-        for times, point in zip(_times_around(measured), measured.curve, strict=True)
-    ]
-
-
-def _mean(times: ServiceTimes, measured: Measured, point: CurvePoint) -> float:
-    level = simulate_level(times, measured.pod, per_second=point.per_second, seconds=point.seconds)
-    return CurvePoint.of(level).mean
-
-
-def _times_around(measured: Measured) -> list[ServiceTimes]:
-    """Return the times of the minutes around each rate."""
-    return [merged(around) for around in pairwise(measured.alone)]
 
 
 def ratios(simulated: CurvePoint, measured: CurvePoint) -> dict[str, float]:

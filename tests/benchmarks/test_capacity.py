@@ -11,7 +11,7 @@ from benchmarks import node_curve
 from benchmarks.capacity import CLIPS, WITHIN
 from benchmarks.capacity_tables import Sheet, curve_sheet, plan_row, times_sheet, write
 from benchmarks.fleet import Card, Fleet, Gpu, Prices, Seen, Traffic, simulate
-from benchmarks.node_curve import CurvePoint, Measured, ratios, simulate_curve, times_off
+from benchmarks.node_curve import CurvePoint, Measured, ratios, simulate_curve
 from benchmarks.planning import CELL, Goal, enough, on_paper, plan_of, traffic_of, wait_on_paper
 from benchmarks.queueing import Clock, Cores, Process
 from benchmarks.replica import ClipWork, Embedded, Job, Replica, Visit, WindowWork, clip_work
@@ -198,32 +198,33 @@ def measured() -> Measured:
     return node_curve.read()
 
 
-@pytest.mark.xfail(reason="at 4 clips/s, just above what the node can do, the waits are far off")
+def worst_of(measured: Measured) -> float:
+    """Return how far the simulation is off, in the figure and at the rate where it is worst."""
+    pairs = zip(simulate_curve(measured), measured.curve, strict=True)
+    return max(abs(ratio - 1) for pair in pairs for ratio in ratios(*pair).values())
+
+
 def test_every_figure_of_the_simulation_meets_the_measured_node(measured: Measured) -> None:
-    simulated = simulate_curve(measured)
-
-    for one, other in zip(simulated, measured.curve, strict=True):
-        found = ratios(one, other)
-        assert found == pytest.approx(dict.fromkeys(found, 1.0), abs=WITHIN)
+    assert len(measured.curve) >= 5
+    assert worst_of(measured) <= WITHIN
 
 
-def test_throughput_and_times_of_the_simulation_meet_the_measured_node(measured: Measured) -> None:
-    simulated = simulate_curve(measured)
+@pytest.mark.parametrize("factor", [0.7, 1.3])
+def test_times_that_are_off_are_found_out(measured: Measured, factor: float) -> None:
+    others = tuple(scaled(one, factor) for one in measured.alone)
 
-    found = [ratios(s, m) for s, m in zip(simulated, measured.curve, strict=True)]
-
-    assert len(found) >= 5
-    assert [one["throughput"] for one in found] == pytest.approx([1.0] * len(found), abs=WITHIN)
-    assert times_off(measured) == pytest.approx([1.0] * len(found), abs=WITHIN)
+    assert worst_of(measured.model_copy(update={"alone": others})) > WITHIN
 
 
-def test_times_that_are_off_are_found_out(measured: Measured) -> None:
-    slower = tuple(scaled(one, 1.3) for one in measured.alone)
+def test_a_rate_is_simulated_with_the_times_of_its_own_minutes(measured: Measured) -> None:
+    rates = len(measured.curve)
+    before = simulate_curve(measured)
+    slow_end = (*measured.alone[:-1], scaled(measured.alone[-1], 2.0))
 
-    # Not the last one: where the queue is always full, its length decides the mean.
-    found = times_off(measured.model_copy(update={"alone": slower}))[:-1]
+    after = simulate_curve(measured.model_copy(update={"alone": slow_end}))
 
-    assert found == pytest.approx([one / 1.3 for one in times_off(measured)[:-1]], abs=0.03)
+    assert after[: rates - 1] == before[: rates - 1]
+    assert after[-1].mean > before[-1].mean
 
 
 def rows_of(name: str) -> list[tuple[str, ...]]:
@@ -274,8 +275,11 @@ def test_a_refused_clip_has_no_seconds() -> None:
 def test_a_point_of_the_curve_counts_the_refused() -> None:
     pod = Measured(alone=(TIMES,), workers=2, queue_limit=2, curve=()).pod
 
-    level = node_curve.simulate_level(TIMES, pod, per_second=8.0, seconds=10.0)
-    point = CurvePoint.of(level)
+    levels = [
+        node_curve.simulate_level(TIMES, pod, per_second=8.0, seconds=10.0, seed=seed)
+        for seed in range(2)
+    ]
+    point = CurvePoint.of(levels)
 
-    assert point.sent == len(level.answered) + point.refused
+    assert point.sent == sum(len(level.answered) for level in levels) + point.refused
     assert point.refused > 0
