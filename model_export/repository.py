@@ -43,8 +43,9 @@ BATCHING = {
     SEGMENTATION: Batching(largest=8, preferred=(4, 8), waiting=64),
     CAPTION: Batching(largest=64, preferred=(32, 64), waiting=128),
 }
-KEPT_VERSIONS = 2
-"""Versions that a server keeps loaded: gateways go from one to the next, and back, in between."""
+KEPT_VERSIONS = 3
+"""Versions that a server keeps loaded: the one in service, a newer one that the gateways refused,
+and the one that is to mend it."""
 
 QUEUE_DELAY_MICROSECONDS = 1000
 """What a request that stays alone waits for company, each time: a percent of a CPU's answer."""
@@ -235,19 +236,27 @@ def publish(repository: Path, specs: Sequence[EngineSpec], version: int) -> None
                     f"version {number} of {spec.name} in {repository} has tensors of other shapes "
                     f"than version {version}; export into a repository of its own"
                 )
+    # The digests come before the weights: a server must not load what nothing vouches for.
+    for spec in specs:
+        write_configs(repository, spec, staged=version)
     for spec in specs:
         folder = repository / spec.name
         shutil.rmtree(folder / str(version), ignore_errors=True)
         (folder / f"{version}.new").rename(folder / str(version))
-    for spec in specs:
-        write_configs(repository, spec)
 
 
-def write_configs(repository: Path, spec: EngineSpec) -> None:
-    """Write the engine's config.pbtxt and its variants for the versions in the repository."""
+def write_configs(repository: Path, spec: EngineSpec, *, staged: int | None = None) -> None:
+    """Write the engine's config.pbtxt and its variants for the versions in the repository.
+
+    `staged` is a version that will be there next.
+    """
     manifests = read_manifests(repository, spec)
+    if staged is not None:
+        manifests[staged] = Manifest.read(repository / spec.name / f"{staged}.new")
     for path, profile in config_paths(repository, spec).items():
         path.parent.mkdir(parents=True, exist_ok=True)
         text = config_text(spec, manifests, profile)
         if not path.is_file() or path.read_text() != text:
-            path.write_text(text)
+            written = path.with_suffix(".new")
+            written.write_text(text)
+            written.rename(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import warnings
 from pathlib import Path
@@ -16,6 +17,7 @@ from torch.export import Dim
 from ssuformer.contract import EngineSpec
 
 OPSET = 20
+GRAPH = "main_graph"
 
 Arrays = dict[str, npt.NDArray[np.generic]]
 
@@ -58,6 +60,19 @@ def export(graph: nn.Module, spec: EngineSpec, path: Path, **sizes: int) -> None
         )
     model = onnx.load(path)
     _forget_origin(model.graph)
+    save(model, path)
+
+
+def save(model: onnx.ModelProto, path: Path) -> None:
+    """Write a model under a graph name that no other weights have: `main_graph_<sha-256>`.
+
+    onnxruntime keeps TensorRT's engines in files named after the graph and the names in it, not
+    after the weights: two versions with one cache would share an engine. Source: `TRTGenerateId`
+    in onnxruntime, whose issue 6455 describes it.
+    """
+    model.graph.name = GRAPH
+    content = hashlib.sha256(model.SerializeToString(deterministic=True)).hexdigest()
+    model.graph.name = f"{GRAPH}_{content[:16]}"
     onnx.save(model, path)
 
 

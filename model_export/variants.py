@@ -26,7 +26,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from model_export import repository
+from model_export import repository, to_onnx
 from model_export.calibration import read_clips, surest_regions
 from model_export.float8 import quantize_to_float8
 from model_export.half import round_as_bfloat16, to_half
@@ -169,7 +169,7 @@ def _label(source: Path, target: Path, precision: Precision) -> None:
     path = target / repository.MODEL
     model = onnx.load(path)
     model.metadata_props.add(key=PRECISION, value=precision)
-    onnx.save(model, path)
+    to_onnx.save(model, path)
     manifest = Manifest.read(source)
     digests = manifest.digests | {path.name: digest(path)}
     manifest.model_copy(update={"digests": digests}).write(target)

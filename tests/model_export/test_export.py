@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 import torch
@@ -86,6 +87,51 @@ def test_the_committed_engines_compute_what_the_committed_checkpoint_computes() 
         differences = parity.compare(graph.eval(), spec, path, sizes)
 
         assert len(differences) == len(sizes) * len(spec.outputs)
+
+
+def test_other_weights_have_another_graph_name_and_the_same_ones_the_same(
+    caption_file: Path, tmp_path: Path
+) -> None:
+    model = onnx.load(caption_file)
+    again, other = tmp_path / "again.onnx", tmp_path / "other.onnx"
+
+    to_onnx.save(model, again)
+    model.graph.initializer[0].raw_data = bytes(len(model.graph.initializer[0].raw_data))
+    to_onnx.save(model, other)
+
+    names = [onnx.load(file).graph.name for file in (caption_file, again, other)]
+    assert names[0] == names[1] != names[2]
+
+
+@pytest.mark.parametrize("name", [SEGMENTATION, CAPTION])
+def test_the_committed_graphs_are_named_after_their_weights(name: str, tmp_path: Path) -> None:
+    committed = onnx.load(REPOSITORY / name / "1" / repository.MODEL)
+    named = committed.graph.name
+
+    to_onnx.save(committed, tmp_path / "model.onnx")
+
+    assert committed.graph.name == named != to_onnx.GRAPH
+
+
+def test_the_digests_of_a_version_are_published_before_its_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec, manifest = committed_specs()[1]
+    manifest.write(repository.staging_folder(tmp_path, spec, 7))
+    seen = []
+
+    def rename(self: Path, target: Path) -> Path:
+        if self.name == "7.new":
+            seen.append((tmp_path / spec.name / repository.CONFIG).read_text())
+        return renamed(self, target)
+
+    renamed = Path.rename
+    monkeypatch.setattr(Path, "rename", rename)
+    repository.publish(tmp_path, [spec], 7)
+
+    assert len(seen) == 1
+    assert "weights_sha256.7" in seen[0]
+    assert (tmp_path / spec.name / "7").is_dir()
 
 
 def committed_specs() -> list[tuple[EngineSpec, Manifest]]:
