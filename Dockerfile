@@ -86,12 +86,18 @@ LABEL org.opencontainers.image.title="SSUFormer models on NVIDIA Triton" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
+# NVIDIA's image has the C++ backends that the models name (onnxruntime, tensorrt), and they are used.
+# Ours in Python, for the CPU, is for images without them. It lies apart, where Triton does not look
+# unless told: it has the name of the C++ one. docs/adr/0005, docs/operations.md.
+COPY service/inference_backend.py /opt/ssu/backends/onnxruntime/model.py
 COPY triton_repo /models
 USER 10001:10001
 EXPOSE 8000 8001 8002
 ENTRYPOINT ["tritonserver"]
-CMD ["--model-repository=/models", "--model-config-name=onnx-cuda", "--strict-readiness=true", \
-     "--exit-on-error=false", "--metrics-config=histogram_latencies=true"]
+# As k8s/overlays/gpu starts it.
+CMD ["--model-repository=/models", "--model-config-name=onnx-cuda-tensorrt", \
+     "--disable-auto-complete-config", "--strict-readiness=true", "--exit-timeout-secs=120", \
+     "--metrics-config=histogram_latencies=true", "--grpc-max-connection-age=10000"]
 
 FROM builder AS trainer-packages
 COPY requirements/trainer.txt ./

@@ -28,7 +28,19 @@ CASES = (
         lifetime_checks.starting_is_waited_for,
         GPU,
         lambda b: b.spec("Deployment", TRITON).pop("progressDeadlineSeconds"),
-        "before a slow start of 1200 s is over",
+        "Deployment/ssu-triton: an update fails before a slow start of 1200 s is over",
+    ),
+    Case(
+        lifetime_checks.starting_is_waited_for,
+        GPU,
+        lambda b: b.spec("Deployment").update(progressDeadlineSeconds=600),
+        "Deployment/ssu-gateway: an update fails before a slow start of 1200 s is over",
+    ),
+    Case(
+        lifetime_checks.starting_is_waited_for,
+        CPU,
+        lambda b: b.spec("Deployment").update(progressDeadlineSeconds=120),
+        "Deployment/ssu-gateway: an update fails before a slow start of 120 s is over",
     ),
     Case(
         lifetime_checks.grace_outlasts_the_longest_request,
@@ -59,6 +71,28 @@ CASES = (
         GPU,
         lambda b: b.argument(TRITON, "--exit-timeout-secs=120", "--exit-timeout-secs=30"),
         "is shorter than the longest request",
+    ),
+    Case(
+        lifetime_checks.tritons_that_go_are_forgotten,
+        GPU,
+        lambda b: b.container(TRITON)["args"].remove("--grpc-max-connection-age=10000"),
+        "its connections live for ever",
+    ),
+    Case(
+        lifetime_checks.tritons_that_go_are_forgotten,
+        GPU,
+        lambda b: b.argument(
+            TRITON, "--grpc-max-connection-age=10000", "--grpc-max-connection-age=30000"
+        ),
+        "gateways may know it for 63 s",
+    ),
+    Case(
+        lifetime_checks.tritons_that_go_are_forgotten,
+        GPU,
+        lambda b: b.container(TRITON)["lifecycle"]["preStop"]["exec"].update(
+            command=["sleep", "10"]
+        ),
+        "gateways may know it for 41 s",
     ),
     Case(
         lifetime_checks.updates_get_on,

@@ -34,6 +34,7 @@ SEMANTICS: tuple[Check, ...] = (
     lifetime_checks.probes_hit_routes,
     lifetime_checks.starting_is_waited_for,
     lifetime_checks.grace_outlasts_the_longest_request,
+    lifetime_checks.tritons_that_go_are_forgotten,
     lifetime_checks.updates_get_on,
     lifetime_checks.scalers_have_targets,
     lifetime_checks.budgets_allow_evictions,

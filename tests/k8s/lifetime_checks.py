@@ -11,7 +11,9 @@ from tests.k8s.manifests import Container, Manifests, Object, Workload, called
 PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
 TRITON_ROUTES = {"/v2/health/live", "/v2/health/ready"}
 _DEADLINE, _DRAIN = "SSU_DEADLINE_SECONDS", "SSU_DRAIN_SECONDS"
-_EXIT = "--exit-timeout-secs"
+_EXIT, _AGE = "--exit-timeout-secs", "--grpc-max-connection-age"
+_DNS_SECONDS = 30
+"""How long caches of DNS may keep an address: as long as kubeadm tells CoreDNS to."""
 
 
 def health_routes(container: Container) -> set[str]:
@@ -35,14 +37,23 @@ def probes_hit_routes(manifests: Manifests) -> Iterator[str]:
 
 
 def starting_is_waited_for(manifests: Manifests) -> Iterator[str]:
-    """An update counts as failed only after the startup probe has given up."""
+    """An update counts as failed only after the startup probe has given up.
+
+    A gateway that asks Triton becomes ready after it: it waits for the slowest of all.
+    """
+    starts = {one.called: _longest_start(one) for one in manifests.deployments}
     for one in manifests.deployments:
-        longest = max(
-            (_patience(container.spec.get("startupProbe", {})) for container in one.serving),
-            default=0,
-        )
+        longest = max(starts.values()) if _asks_triton(manifests, one) else starts[one.called]
         if one.item["spec"].get("progressDeadlineSeconds", 600) <= longest:
             yield f"{one.called}: an update fails before a slow start of {longest} s is over"
+
+
+def _longest_start(workload: Workload) -> int:
+    return max((_patience(one.spec.get("startupProbe", {})) for one in workload.serving), default=0)
+
+
+def _asks_triton(manifests: Manifests, workload: Workload) -> bool:
+    return any(manifests.environment(one).get("SSU_ENGINE") == "triton" for one in workload.serving)
 
 
 def _patience(probe: Object) -> int:
@@ -81,6 +92,19 @@ def _pause(container: Container) -> float | None:
     if len(command) == 2 and command[0] == "sleep" and float(command[1]) > 0:
         return float(command[1])
     return None
+
+
+def tritons_that_go_are_forgotten(manifests: Manifests) -> Iterator[str]:
+    """Gateways ask DNS again when a connection ends: each ends before a pod that goes stops."""
+    for container in (one for work in manifests.deployments for one in work.serving):
+        if container.image != "ssu-triton":
+            continue
+        # gRPC lets a connection live up to a tenth longer.
+        age = 1.1 * float(container.options.get(_AGE, 0)) / 1000
+        if not age:
+            yield f"{container.called}: its connections live for ever"
+        elif age + _DNS_SECONDS >= (_pause(container) or 0):
+            yield f"{container.called}: gateways may know it for {age + _DNS_SECONDS:g} s after DNS"
 
 
 def updates_get_on(manifests: Manifests) -> Iterator[str]:

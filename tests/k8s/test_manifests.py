@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import subprocess
 from pathlib import Path
 
@@ -116,6 +117,20 @@ def test_the_readme_says_how_the_secret_is_made() -> None:
     assert all(f"create secret generic {name}" in readme for name in names)
 
 
+def test_the_image_of_triton_starts_as_the_overlay_does() -> None:
+    stage = Path("Dockerfile").read_text().partition(" AS triton\n")[2].partition("\nFROM ")[0]
+    command = json.loads(stage.partition("\nCMD ")[2].replace("\\\n", ""))
+    (container,) = (
+        one
+        for one in render("k8s/overlays/gpu").containers
+        if one.image == "ssu-triton" and not one.first
+    )
+
+    wanted = [one for one in container.arguments if "-port=" not in one]
+
+    assert sorted(command) == sorted(wanted)
+
+
 @pytest.fixture
 def fill(tmp_path: Path) -> list[str]:
     """The command of the Job that lays models into a volume, with the volume in a folder here."""
@@ -136,6 +151,31 @@ def test_the_job_lays_the_whole_repository_into_the_volume(fill: list[str], tmp_
     files = {str(one.relative_to(wanted)) for one in wanted.rglob("*") if one.is_file()}
     assert {str(one.relative_to(tmp_path)) for one in tmp_path.rglob("*") if one.is_file()} == files
     assert all((tmp_path / one).read_bytes() == (wanted / one).read_bytes() for one in files)
+
+
+def test_the_job_lays_configurations_before_the_versions_that_they_name(
+    fill: list[str], tmp_path: Path
+) -> None:
+    first = subprocess.run(fill, check=True, stdout=subprocess.PIPE, text=True).stdout.split()
+    again = subprocess.run(fill, check=True, stdout=subprocess.PIPE, text=True).stdout.split()
+
+    laid = [str(Path(one).relative_to(tmp_path)) for one in first]
+    for model in ("ssu_caption", "ssu_segmentation"):
+        assert laid.index(f"{model}/config.pbtxt") < laid.index(f"{model}/1")
+    assert again == []
+
+
+def test_the_job_replaces_a_configuration_at_once(fill: list[str], tmp_path: Path) -> None:
+    subprocess.run(fill, check=True)
+    config = tmp_path / "ssu_caption" / "config.pbtxt"
+    config.write_text("older")
+
+    with config.open() as opened:
+        subprocess.run(fill, check=True)
+        read = opened.read()
+
+    assert read == "older"
+    assert config.read_bytes() == Path("triton_repo/ssu_caption/config.pbtxt").read_bytes()
 
 
 def test_the_job_leaves_versions_alone_that_are_there(fill: list[str], tmp_path: Path) -> None:
