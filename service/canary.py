@@ -54,9 +54,14 @@ class Canary:
             codes = {EngineUnavailable.code}
         return sorted(codes)
 
-    async def look(self) -> None:
-        """Ask both models now; raise what is wrong with the first of them that does not answer."""
-        await asyncio.gather(*(self._ask(circuit) for circuit in self._circuits.values()))
+    async def look(self, *, whole: bool = False) -> None:
+        """Ask both models now; raise what is wrong with the first of them that does not answer.
+
+        `whole`: with as much as a clip asks at once, a window and a batch of its regions.
+        """
+        await asyncio.gather(
+            *(self._ask(circuit, whole=whole) for circuit in self._circuits.values())
+        )
         for circuit in self._circuits.values():
             if circuit.trouble is not None:
                 raise circuit.trouble
@@ -72,11 +77,11 @@ class Canary:
             if circuit.trouble is not None or quiet >= self._period:
                 await self._ask(circuit)
 
-    async def _ask(self, circuit: Circuit) -> None:
+    async def _ask(self, circuit: Circuit, *, whole: bool = False) -> None:
         began = time.monotonic()
         try:
             await self._engine.check(circuit.model)
-            await self._infer(circuit.model)
+            await self._infer(circuit.model, whole=whole)
         except Overloaded:
             return
         except SsuError as error:
@@ -90,14 +95,15 @@ class Canary:
             circuit.succeeded()
             circuit.close()
 
-    async def _infer(self, model: str) -> None:
-        """Put one frame, or one region, of nothing through the model."""
+    async def _infer(self, model: str, *, whole: bool) -> None:
+        """Put one frame, or one region, of nothing through the model; or a window of them."""
         size = self._engine.manifest.dimensions
+        count = self._engine.manifest.window_frames if whole else 1
         if model == SEGMENTATION:
-            frames, waveform = _zeros(segmentation_engine(size), b=1, t=1)
+            frames, waveform = _zeros(segmentation_engine(size), b=1, t=count)
             answer: Segmentation | Captions = await self._engine.segment(frames[0], waveform[0])
         else:
-            answer = await self._engine.caption(*_zeros(caption_engine(size), n=1))
+            answer = await self._engine.caption(*_zeros(caption_engine(size), n=count))
         wrong = [name for name, array in _arrays(answer) if not np.isfinite(array).all()]
         if wrong:
             raise EngineMismatch(f"{model} answers with numbers that are none: {', '.join(wrong)}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TextIO
@@ -12,8 +11,9 @@ from structlog.typing import FilteringBoundLogger
 
 from service.admission import Admission
 from service.decoding import DecodePool
+from service.engines import repository
 from service.engines.engine import Engine
-from service.engines.repository import MODEL_FILE, newest_version
+from service.engines.repository import MODEL_FILE
 from service.event_loop import watch_event_loop
 from service.generation import Generation
 from service.logs import make_log
@@ -21,11 +21,7 @@ from service.metrics import Metrics
 from service.rollout import Rollout
 from service.settings import Settings
 from ssuformer.contract import MODELS
-from ssuformer.errors import EngineError
 from ssuformer.manifest import FILE_NAME
-
-_REMOTE_SECONDS = 5.0
-"""How long the start waits for an engine that runs elsewhere; the canary goes on asking."""
 
 
 @dataclass
@@ -58,34 +54,30 @@ class Gateway:
         A remote engine may be away, or have other weights: then this is a gateway that is not
         ready, says why, and becomes ready when the engine is as it should be.
         """
-        fixed = engine is not None or self.settings.engine == "fake"
+        settings, metrics = self.settings, self.metrics
+        fixed = engine is not None or settings.engine == "fake"
+        self.rollout = Rollout(
+            settings,
+            metrics,
+            self.log,
+            versions=partial(versions, settings),
+            load=lambda version: load_engine(settings, metrics, version),
+            generation_of=self._generation_of,
+        )
         if engine is None:
-            engine = await asyncio.to_thread(load_engine, self.settings, self.metrics)
-        self._build_parts(engine)
-        first = self._generation_of(engine)
-        await asyncio.gather(self.pool.start(), _warm_up(first))
-        self.rollout.begin(first)
+            engine = load_engine(settings) if fixed else await self.rollout.load_newest()
+        self.pool = DecodePool(settings, metrics, chunk_frames=engine.manifest.window_frames)
+        self.admission = Admission(
+            workers=settings.workers, queue_limit=settings.queue_limit, metrics=metrics
+        )
+        await asyncio.gather(self.pool.start(), self.rollout.begin(engine, fixed=fixed))
         self._show_state()
         self._tasks = [asyncio.create_task(watch_event_loop(self.metrics))]
         if not fixed:
             self._tasks.append(asyncio.create_task(self.rollout.keep_looking()))
         self.started = True
-        self.log.info("started", model=engine.manifest.name, version=first.version)
-
-    def _build_parts(self, engine: Engine) -> None:
-        settings, metrics = self.settings, self.metrics
-        self.pool = DecodePool(settings, metrics, chunk_frames=engine.manifest.window_frames)
-        self.admission = Admission(
-            workers=settings.workers, queue_limit=settings.queue_limit, metrics=metrics
-        )
-        self.rollout = Rollout(
-            settings,
-            metrics,
-            self.log,
-            newest=partial(newest, settings),
-            load=lambda version: load_engine(settings, metrics, version),
-            generation_of=self._generation_of,
-        )
+        manifest = self.current.engine.manifest
+        self.log.info("started", model=manifest.name, version=manifest.version)
 
     def _generation_of(self, engine: Engine) -> Generation:
         return Generation.of(
@@ -95,6 +87,7 @@ class Gateway:
     def _show_state(self) -> None:
         """Have the gauges ask for what they show."""
         metrics = self.metrics
+        metrics.ready.set_function(lambda: float(not self.reasons_not_ready()))
         metrics.engine_up.set_function(lambda: float(not self.current.canary.reasons))
         metrics.draining.set_function(lambda: float(self.draining))
         for model in MODELS:
@@ -114,7 +107,7 @@ class Gateway:
             await self.rollout.close()
         self.log.info("stopped")
 
-    async def reasons_not_ready(self) -> list[str]:
+    def reasons_not_ready(self) -> list[str]:
         """Return why no request should be sent here; nothing if it should."""
         if not self.started:
             return ["starting"]
@@ -125,19 +118,13 @@ class Gateway:
         ]
 
 
-async def _warm_up(generation: Generation) -> None:
-    if not generation.engine.remote:
-        await generation.canary.look()
-        return
-    with suppress(EngineError, TimeoutError):
-        async with asyncio.timeout(_REMOTE_SECONDS):
-            await generation.canary.look()
+def versions(settings: Settings) -> list[int]:
+    """Return the versions in the model repository, the newest first.
 
-
-def newest(settings: Settings) -> int:
-    """Return the newest version in the model repository; raise EngineUnavailable without one."""
+    Raises EngineUnavailable if there is none.
+    """
     file = MODEL_FILE if settings.engine == "onnx" else FILE_NAME
-    return newest_version(settings.model_repository, file)
+    return repository.versions(settings.model_repository, file)
 
 
 def load_engine(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -68,6 +69,11 @@ class Generation:
         """What `ssu_model_info` says of it."""
         manifest, engine = self.engine.manifest, self.engine
         return manifest.name, manifest.version, engine.digest, str(engine.repository_version)
+
+    @property
+    def has_answered(self) -> bool:
+        """Whether both models have ever answered."""
+        return all(circuit.last_success > -math.inf for circuit in self.circuits.values())
 
     def admit(self, *, captions: bool) -> None:
         """Raise EngineUnavailable or EngineMismatch if a request would fail for want of a model."""

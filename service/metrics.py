@@ -17,6 +17,7 @@ from ssuformer.errors import (
     EngineError,
     EngineMismatch,
     EngineUnavailable,
+    KeyRefused,
     Overloaded,
 )
 
@@ -28,6 +29,8 @@ _STAGE_BUCKETS = (
     *(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5),
     *(1, 2.5, 5, 10, 30, 60, 120),
 )
+_FAILED = tuple((code, "failed") for code in ("500", "502", "503", "504"))
+"""Status and outcome of the requests that failed."""
 SPEED_STAGES: tuple[Stage, ...] = ("decode", "segmentation", "caption")
 """The stages whose speed is told apart."""
 _REALTIME_BUCKETS = (0.1, 0.25, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
@@ -177,6 +180,9 @@ class Metrics:
         )
         self.draining = Gauge("ssu_draining", "1 after SIGTERM, until the end.", registry=registry)
         self.in_work = Gauge("ssu_in_work", "Clips being worked on.", registry=registry)
+        self.ready = Gauge(
+            "ssu_ready", "1 if requests should be sent here, as /readyz says.", registry=registry
+        )
         self.engine_up = Gauge("ssu_engine_up", "1 if the engine answers.", registry=registry)
         self.circuit_state = Gauge(
             "ssu_circuit_state",
@@ -205,17 +211,24 @@ class Metrics:
         for reason in (*causes, "abandoned", "died_idle", "start_failed"):
             self.decode_exits.labels(reason)
         for stage in get_args(Stage):
-            for cause in ("deadline", "disconnect"):
+            for cause in ("deadline", "client_deadline", "disconnect"):
                 self.cancelled.labels(stage, cause)
         self.admission_rejected.labels("queue_full")
+        self.input_rejected.labels(KeyRefused.code)
+        self._begin_requests("", ("429", "overloaded"), *_FAILED)
 
     def begin_version(self, version: str) -> None:
         """Let the counters of these weights exist, too."""
+        self._begin_requests(version, ("200", "answered"), *_FAILED)
         for model in MODELS:
             self.engine_retries.labels(model, version)
             for kind in (EngineError, EngineUnavailable, EngineMismatch, Overloaded):
                 self.engine_failures.labels(model, kind.code, version)
             self.engine_failures.labels(model, DeadlineExceeded.code, version)
+
+    def _begin_requests(self, version: str, *results: tuple[str, str]) -> None:
+        for code, outcome in results:
+            self.requests.labels("/understand", code, outcome, version)
 
     def observe_stages(
         self, clock: StageClock, *, backend: str, version: str, exemplar: Mapping[str, str]

@@ -28,6 +28,15 @@ _PROBATION_CANARIES = 6
 """How many canaries a new version has to answer before the one before it is let go."""
 
 _LONGEST_PAUSE_PERIODS = 32
+_REMOTE_LOOKS = 3
+"""How often a version on servers elsewhere has to answer before it goes into service: they load it
+one after the other, and each look meets others of them."""
+
+_AWAITED_SECONDS = 1800.0
+"""After which a version that a server has not loaded counts as refused; engines take 20 minutes."""
+
+_REMOTE_SECONDS = 5.0
+"""How long the start waits for an engine that runs elsewhere; the canary goes on asking."""
 
 
 @dataclass(slots=True)
@@ -48,20 +57,22 @@ class Rollout:
         metrics: Metrics,
         log: FilteringBoundLogger,
         *,
-        newest: Callable[[], int],
+        versions: Callable[[], list[int]],
         load: Callable[[int], Engine],
         generation_of: Callable[[Engine], Generation],
     ) -> None:
         self._settings = settings
         self._metrics = metrics
         self._log = log
-        self._newest = newest
+        self._versions = versions
         self._load = load
         self._generation_of = generation_of
         self._current: Generation | None = None
         self._previous: Generation | None = None
         self._on_probation_until = -math.inf
         self._refused: dict[int, _Refusal] = {}
+        self._awaited_since: dict[int, float] = {}
+        self._looks: dict[int, int] = {}
         self._watching: asyncio.Task[None] | None = None
         self._closing: set[asyncio.Task[None]] = set()
 
@@ -72,9 +83,43 @@ class Rollout:
             raise EngineUnavailable("no model is in service yet")
         return self._current
 
-    def begin(self, generation: Generation) -> None:
-        """Put the first generation in service."""
-        self._put_in_service(generation)
+    async def load_newest(self) -> Engine:
+        """Return the newest version that can be loaded; raise what is wrong with the newest."""
+        numbers = await asyncio.to_thread(self._versions)
+        failures = []
+        for version in numbers:
+            try:
+                return await asyncio.to_thread(self._load, version)
+            except SsuError as error:
+                self._refuse(version, error)
+                failures.append(error)
+        raise failures[0]
+
+    async def begin(self, engine: Engine, *, fixed: bool) -> None:
+        """Put an engine into service, or the newest older one that answers if this one does not.
+
+        Raises what is wrong with it if none answers. An engine elsewhere may yet come: it is in
+        service, but not ready. `fixed`: there is no other one.
+        """
+        first = self._generation_of(engine)
+        try:
+            async with asyncio.timeout(_REMOTE_SECONDS if engine.remote else None):
+                await first.canary.look(whole=True)
+        except (SsuError, TimeoutError) as error:
+            if not engine.remote:
+                first = await self._older_than(first, error, fixed=fixed)
+        self._put_in_service(first)
+
+    async def _older_than(self, failed: Generation, error: Exception, *, fixed: bool) -> Generation:
+        version, windows = failed.engine.repository_version, failed.engine.manifest.window_frames
+        numbers = [] if fixed else await asyncio.to_thread(self._versions)
+        if isinstance(error, SsuError) and not fixed:
+            self._refuse(version, error)
+        await failed.close()
+        for number in numbers:
+            if number < version and (older := await self._tried(number, windows)):
+                return older
+        raise error
 
     async def keep_looking(self) -> None:
         """Look for newer weights for ever, and whether the newest still answer."""
@@ -92,20 +137,29 @@ class Rollout:
                 self._log.exception("rollout_crash")
 
     async def look(self) -> None:
-        """Take the newest version of the repository into service, if there is another."""
+        """Take the newest version of the repository that answers into service.
+
+        Only a newer one, unless what is in service has never answered: a server elsewhere may have
+        nothing but an older one.
+        """
         try:
-            version = await asyncio.to_thread(self._newest)
+            numbers = await asyncio.to_thread(self._versions)
         except SsuError:
             return
-        if version == self.current.engine.repository_version or self._is_refused(version):
+        current = self.current
+        for version in numbers:
+            if version <= current.engine.repository_version and current.has_answered:
+                return
+            if version == current.engine.repository_version or self._is_refused(version):
+                continue
+            candidate = await self._tried(version, current.engine.manifest.window_frames)
+            if candidate is None:
+                continue
+            if self._has_to_answer_again(candidate):
+                self._retire(candidate)
+            else:
+                self._switch(candidate)
             return
-        try:
-            candidate = await self._try(version)
-        except SsuError as error:
-            self._refuse(version, error)
-            return
-        self._refused.pop(version, None)
-        self._switch(candidate)
 
     async def close(self) -> None:
         """Let go of all generations."""
@@ -118,32 +172,39 @@ class Rollout:
                 self._retire(generation)
         await asyncio.gather(*self._closing)
 
-    async def _try(self, version: int) -> Generation:
-        """Return a generation of that version that has answered, or raise why there is none."""
-        engine = await asyncio.to_thread(self._load, version)
+    async def _tried(self, version: int, window_frames: int) -> Generation | None:
+        """Return a generation of that version that has answered, or note why there is none."""
         try:
-            self._require_same_windows(engine)
-            candidate = self._generation_of(engine)
-            await candidate.canary.look()
-        except BaseException:
-            await engine.close()
-            raise
+            engine = await asyncio.to_thread(self._load, version)
+            try:
+                _require_windows(engine, window_frames)
+                candidate = self._generation_of(engine)
+                await candidate.canary.look(whole=True)
+            except BaseException:
+                await engine.close()
+                raise
+        except SsuError as error:
+            self._looks.pop(version, None)
+            self._refuse(version, error)
+            return None
+        self._refused.pop(version, None)
+        self._awaited_since.pop(version, None)
         return candidate
 
-    def _require_same_windows(self, engine: Engine) -> None:
-        mine, other = self.current.engine.manifest, engine.manifest
-        if mine.window_frames != other.window_frames:
-            raise EngineMismatch(
-                f"version {engine.repository_version} takes windows of {other.window_frames} "
-                "frames; restart the gateway to change to it",
-                limit=mine.window_frames,
-                actual=other.window_frames,
-            )
+    def _has_to_answer_again(self, candidate: Generation) -> bool:
+        """Count how often in a row a version elsewhere has answered."""
+        if not candidate.engine.remote or not self.current.has_answered:
+            return False
+        version = candidate.engine.repository_version
+        self._looks[version] = self._looks.get(version, 0) + 1
+        return self._looks[version] < _REMOTE_LOOKS
 
     def _switch(self, candidate: Generation) -> None:
         if self._previous is not None:
             self._retire(self._previous)
-        self._previous = self.current
+        self._previous = self.current if self.current.has_answered else None
+        if self._previous is None:
+            self._retire(self.current)
         self._on_probation_until = (
             time.monotonic() + _PROBATION_CANARIES * self._settings.canary_seconds
         )
@@ -155,9 +216,14 @@ class Rollout:
         if self._previous is None:
             return
         if self.current.canary.reasons:
+            previous = self._previous
             with suppress(SsuError):
-                await self._previous.canary.look()
-                self._go_back(self._previous)
+                await previous.canary.look()
+                # Both may have been away together, and be back together.
+                try:
+                    await self.current.canary.look(whole=True)
+                except SsuError:
+                    self._go_back(previous)
         elif time.monotonic() >= self._on_probation_until:
             self._retire(self._previous)
             self._previous = None
@@ -190,13 +256,15 @@ class Rollout:
     def _refuse(self, version: int, error: SsuError) -> None:
         """Note why, once, and look again later and later; what is only not there yet is no fault.
 
-        A server may load a version after this side has seen it.
+        A server elsewhere may load a version after this side has seen it.
         """
         period = self._settings.rollout_seconds
         before = self._refused.get(version)
-        if isinstance(error, EngineUnavailable):
+        if self._settings.engine == "triton" and isinstance(error, EngineUnavailable):
             self._log.debug("model_awaited", repository_version=version, reason=error.message)
-            return
+            since = self._awaited_since.setdefault(version, time.monotonic())
+            if time.monotonic() - since < _AWAITED_SECONDS:
+                return
         longest = _LONGEST_PAUSE_PERIODS * period
         pause = period if before is None else min(2 * before.pause, longest)
         self._refused[version] = _Refusal(error.code, pause, time.monotonic() + pause)
@@ -215,4 +283,14 @@ class Rollout:
             version=version,
             digest=digest,
             repository_version=number,
+        )
+
+
+def _require_windows(engine: Engine, frames: int) -> None:
+    if engine.manifest.window_frames != frames:
+        raise EngineMismatch(
+            f"version {engine.repository_version} takes windows of "
+            f"{engine.manifest.window_frames} frames; restart the gateway to change to it",
+            limit=frames,
+            actual=engine.manifest.window_frames,
         )

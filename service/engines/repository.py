@@ -36,7 +36,7 @@ class Labels:
 
 def open_repository(folder: Path, version: int | None = None) -> Repository:
     """Find both engines' files, by default the newest, and check that they are a pair and whole."""
-    version = newest_version(folder, MODEL_FILE) if version is None else version
+    version = versions(folder, MODEL_FILE)[0] if version is None else version
     segmentation, caption = (folder / name / str(version) for name in MODELS)
     manifest, other = _label(segmentation), _label(caption)
     _check_same_weights(manifest, other)
@@ -53,21 +53,22 @@ def open_repository(folder: Path, version: int | None = None) -> Repository:
 
 def read_labels(folder: Path, version: int | None = None) -> Labels:
     """Read both engines' manifests and check that they belong together; no model need be there."""
-    version = newest_version(folder, FILE_NAME) if version is None else version
+    version = versions(folder, FILE_NAME)[0] if version is None else version
     segmentation, caption = (folder / name / str(version) for name in MODELS)
     manifest = _label(segmentation)
     _check_same_weights(manifest, _label(caption))
     return Labels(version=version, manifest=manifest, digest=_digest(segmentation, manifest))
 
 
-def newest_version(folder: Path, file: str) -> int:
-    """Return the highest number under which both models hold such a file.
+def versions(folder: Path, file: str) -> list[int]:
+    """Return the numbers under which both models hold such a file, the highest first.
 
     While a version is being written one of them may have it already; then it is not there yet.
+    Raises EngineUnavailable if there is none.
     """
     found = [_versions(folder / name, file) for name in MODELS]
-    for name, versions in zip(MODELS, found, strict=True):
-        if not versions:
+    for name, numbers in zip(MODELS, found, strict=True):
+        if not numbers:
             raise EngineUnavailable(
                 f"{folder / name} holds no <version>/{file}; export a model first"
             )
@@ -76,7 +77,7 @@ def newest_version(folder: Path, file: str) -> int:
         raise EngineUnavailable(
             f"{folder} holds no version of both {SEGMENTATION} and {CAPTION}; export a model first"
         )
-    return max(both)
+    return sorted(both, reverse=True)
 
 
 def _versions(model: Path, file: str) -> set[int]:

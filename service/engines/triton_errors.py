@@ -15,7 +15,7 @@ QUEUE_TIMEOUT = "Request timeout expired"
 REGION_FORGOTTEN = "Unable to find shared memory region"
 _DEAD_STUB = "Stub process"
 _NOT_LOADED = ("is not at ready state", "has no available versions", "is not found")
-_NOT_READY = (QUEUE_FULL, QUEUE_TIMEOUT, *_NOT_LOADED)
+_BUSY = (QUEUE_FULL, QUEUE_TIMEOUT)
 _QUEUE_RETRY_AFTER = 1.0
 
 
@@ -30,27 +30,28 @@ def ran_out_of_time(error: InferenceServerException) -> bool:
 
 
 def may_be_repeated(error: InferenceServerException) -> bool:
-    """Return whether the connection broke before an answer came, so that asking again is safe.
+    """Return whether nothing was computed, so that asking again is safe and may help.
 
-    Also after a restart that made the server forget the memory it shares with us.
+    The connection broke before an answer came; or a restart made the server forget the memory it
+    shares with us; or this server has not loaded what the next one of the same address has.
     """
-    if REGION_FORGOTTEN in _text(error):
+    if any(known in _text(error) for known in (REGION_FORGOTTEN, *_NOT_LOADED)):
         return True
     lost = code(error) in ("UNAVAILABLE", "CANCELLED")
-    return lost and not any(known in _text(error) for known in _NOT_READY)
+    return lost and not any(known in _text(error) for known in _BUSY)
 
 
 def translated(error: InferenceServerException, model: str) -> SsuError:
     """Return the error of this project that a server's error is; it says nothing of addresses."""
     text = _text(error)
-    if may_be_repeated(error):
-        return EngineUnavailable("the inference server is out of reach")
-    if QUEUE_FULL in text or QUEUE_TIMEOUT in text:
+    if any(known in text for known in _BUSY):
         return _overloaded(f"the inference server has too much to do for {model}; come again")
     if _DEAD_STUB in text:
         return EngineUnavailable(f"{model} has crashed on the inference server")
     if code(error) == "UNIMPLEMENTED" or any(known in text for known in _NOT_LOADED):
         return EngineUnavailable(f"{model} is not loaded on the inference server")
+    if may_be_repeated(error):
+        return EngineUnavailable("the inference server is out of reach")
     return EngineError(f"{model} could not answer: {code(error)} {text}")
 
 

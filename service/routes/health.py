@@ -21,7 +21,7 @@ async def live() -> Health:
 @router.get("/v2/health/ready", include_in_schema=False)
 async def ready(gateway: GatewayDep, response: Response) -> Health:
     """Answer 503 with the reasons while requests should go elsewhere."""
-    reasons = await gateway.reasons_not_ready()
+    reasons = gateway.reasons_not_ready()
     response.status_code = 503 if reasons else 200
     return Health(status="not_ready" if reasons else "ready", reasons=reasons)
 

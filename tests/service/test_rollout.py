@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from service import gateway
+from service import gateway, rollout
 from service.engines.fake import FakeEngine
 from service.metrics import Metrics
 from service.settings import Settings
+from ssuformer.contract import SEGMENTATION
 from ssuformer.errors import EngineError, EngineMismatch, EngineUnavailable, SsuError
 from ssuformer.manifest import Manifest
 from ssuformer.regions import Float, Segmentation
@@ -33,6 +34,8 @@ class NumberedEngine(FakeEngine):
         self.spoiled = False
         self.closed = False
         self.window_frames = 10
+        self.longest_window = 10
+        self.is_remote = False
         self.free = asyncio.Event()
         self.free.set()
         self.waiting = asyncio.Event()
@@ -40,6 +43,10 @@ class NumberedEngine(FakeEngine):
     @property
     def repository_version(self) -> int:
         return self.number
+
+    @property
+    def remote(self) -> bool:
+        return self.is_remote
 
     @property
     def manifest(self) -> Manifest:
@@ -53,6 +60,8 @@ class NumberedEngine(FakeEngine):
         await self.free.wait()
         if self.failure is not None:
             raise self.failure
+        if len(frames) > self.longest_window:
+            raise EngineError("out of memory")
         found = await super().segment(frames, waveform, timeout=timeout)
         if self.spoiled:
             found.mask_probability[0, 0, 0, 0] = np.nan
@@ -68,26 +77,32 @@ class Versions:
     def __init__(self) -> None:
         self.engines = {1: NumberedEngine(1)}
         self.loaded: list[int] = []
+        self.unloadable: dict[int, SsuError] = {}
+        self.away = False
 
     def add(self, number: int) -> NumberedEngine:
         self.engines[number] = engine = NumberedEngine(number)
         return engine
 
-    def newest(self, _: Settings) -> int:
-        return max(self.engines)
+    def numbers(self, _: Settings) -> list[int]:
+        if self.away:
+            raise PermissionError("the volume is away")
+        return sorted(self.engines, reverse=True)
 
     def load(
         self, _: Settings, __: Metrics | None = None, version: int | None = None
     ) -> NumberedEngine:
         number = max(self.engines) if version is None else version
         self.loaded.append(number)
+        if error := self.unloadable.get(number):
+            raise error
         return self.engines[number]
 
 
 @pytest.fixture
 def versions(monkeypatch: pytest.MonkeyPatch) -> Versions:
     made = Versions()
-    monkeypatch.setattr(gateway, "newest", made.newest)
+    monkeypatch.setattr(gateway, "versions", made.numbers)
     monkeypatch.setattr(gateway, "load_engine", made.load)
     return made
 
@@ -153,8 +168,9 @@ async def test_a_request_ends_on_the_version_it_began_on(versions: Versions, cli
         (lambda e: setattr(e, "failure", EngineMismatch("other tensors")), "engine_mismatch"),
         (lambda e: setattr(e, "spoiled", True), "engine_mismatch"),
         (lambda e: setattr(e, "window_frames", 12), "engine_mismatch"),
+        (lambda e: setattr(e, "longest_window", 9), "engine_failed"),
     ],
-    ids=["fails", "other tensors", "not finite", "other windows"],
+    ids=["fails", "other tensors", "not finite", "other windows", "fails on a whole window"],
 )
 async def test_a_version_that_the_canary_refuses_never_answers(
     versions: Versions, clip: bytes, spoil: Callable[[NumberedEngine], None], code: str
@@ -188,7 +204,7 @@ async def test_a_refused_version_is_looked_at_again_and_counted_once(versions: V
 async def test_a_version_that_the_server_has_not_loaded_yet_is_no_fault(
     versions: Versions,
 ) -> None:
-    async with serving() as running:
+    async with serving(engine="triton") as running:
         late = versions.add(2)
         late.failure = EngineUnavailable("not loaded there")
         await until(lambda: versions.loaded.count(2) >= 3)
@@ -197,6 +213,118 @@ async def test_a_version_that_the_server_has_not_loaded_yet_is_no_fault(
         late.failure = None
 
         await until(lambda: rollouts(running, "switched") == 1)
+
+
+async def test_a_version_that_the_server_never_loads_is_refused_in_the_end(
+    versions: Versions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rollout, "_AWAITED_SECONDS", 0.2)
+    async with serving(engine="triton") as running:
+        versions.add(2).failure = EngineUnavailable("not loaded there")
+
+        await until(lambda: rollouts(running, "refused") == 1)
+
+        assert versions.loaded.count(2) >= 2
+
+
+async def test_a_version_that_cannot_be_loaded_into_this_process_is_refused_at_once(
+    versions: Versions,
+) -> None:
+    async with serving() as running:
+        versions.unloadable[2] = EngineUnavailable("onnxruntime cannot load it")
+        versions.add(2)
+
+        await until(lambda: rollouts(running, "refused") == 1)
+
+        assert (await running.client.get("/readyz")).status_code == 200
+
+
+async def test_servers_elsewhere_have_to_answer_several_times(versions: Versions) -> None:
+    async with serving(engine="triton") as running:
+        far = versions.add(2)
+        far.is_remote = True
+
+        await until(lambda: rollouts(running, "switched") == 1)
+
+        assert versions.loaded.count(2) == 3
+
+
+async def test_a_version_that_answers_only_now_and_then_stays_out(versions: Versions) -> None:
+    class Lagging(NumberedEngine):
+        """Like four servers of which one has not loaded the version yet."""
+
+        looked = 0
+
+        async def check(self, model: str) -> None:
+            Lagging.looked += model == SEGMENTATION
+            if Lagging.looked % 3 == 0:
+                raise EngineUnavailable("not loaded there")
+
+    async with serving(engine="triton") as running:
+        versions.engines[2] = lagging = Lagging(2)
+        lagging.is_remote = True
+
+        await until(lambda: versions.loaded.count(2) >= 8)
+
+        assert rollouts(running, "switched") == 0
+
+
+@pytest.mark.parametrize("how", ["cannot be loaded", "does not answer"])
+async def test_a_gateway_that_starts_goes_past_a_newest_version_that_is_bad(
+    versions: Versions, clip: bytes, how: str
+) -> None:
+    bad, error = versions.add(2), EngineMismatch("a digest is wrong")
+    if how == "cannot be loaded":
+        versions.unloadable[2] = error
+    else:
+        bad.failure = error
+
+    async with serving() as running:
+        answer = await running.understand(clip)
+
+        assert answer.json()["model"]["version"] == "1"
+        assert rollouts(running, "refused") == 1
+
+        versions.unloadable.clear()
+        bad.failure = None
+        await until(lambda: rollouts(running, "switched") == 1)
+
+
+async def test_without_any_version_that_answers_there_is_no_start(versions: Versions) -> None:
+    for number in (1, 2):
+        versions.add(number).failure = EngineMismatch(f"version {number} is bad")
+
+    with pytest.raises(EngineMismatch, match="version 2 is bad"):
+        async with serving():
+            pass
+
+
+async def test_a_server_that_has_only_an_older_version_is_used_as_it_is(
+    versions: Versions, clip: bytes
+) -> None:
+    late = versions.add(2)
+    for engine in versions.engines.values():
+        engine.is_remote = True
+    late.failure = EngineUnavailable("not loaded there")
+
+    async with serving(engine="triton") as running:
+        await until(lambda: rollouts(running, "switched") == 1)
+        answer = await running.understand(clip)
+        assert answer.json()["model"]["version"] == "1"
+        assert rollouts(running, "refused") == 0
+
+        late.failure = None
+        await until(lambda: rollouts(running, "switched") == 2)
+        assert running.gateway.current.version == "2"
+
+
+async def test_taking_the_newest_folder_away_changes_nothing(versions: Versions) -> None:
+    versions.add(2)
+    async with serving() as running:
+        del versions.engines[2]
+        await asyncio.sleep(0.3)
+
+        assert running.gateway.current.version == "2"
 
 
 async def test_a_version_that_stops_answering_is_taken_back_and_not_tried_again(
@@ -222,22 +350,14 @@ async def test_a_version_that_stops_answering_is_taken_back_and_not_tried_again(
 
 
 async def test_a_repository_that_cannot_be_read_for_a_while_changes_nothing(
-    versions: Versions, monkeypatch: pytest.MonkeyPatch
+    versions: Versions,
 ) -> None:
-    away = asyncio.Event()
-    away.set()
-
-    def newest(settings: Settings) -> int:
-        if away.is_set():
-            raise PermissionError("the volume is away")
-        return versions.newest(settings)
-
-    monkeypatch.setattr(gateway, "newest", newest)
     async with serving() as running:
+        versions.away = True
         await until(lambda: any(line["event"] == "rollout_crash" for line in running.lines))
         assert (await running.client.get("/readyz")).status_code == 200
 
-        away.clear()
+        versions.away = False
         versions.add(2)
 
         await until(lambda: rollouts(running, "switched") == 1)
@@ -251,6 +371,14 @@ async def test_if_both_versions_are_down_it_is_not_the_weights(versions: Version
         for engine in versions.engines.values():
             engine.failure = EngineUnavailable("the server is away")
         await until(lambda: bool(running.gateway.current.canary.reasons))
+        await asyncio.sleep(1.2)
+
+        assert running.gateway.current.engine is bad
+        assert rollouts(running, "rolled_back") == 0
+
+        for engine in versions.engines.values():
+            engine.failure = None
+        await until(lambda: not running.gateway.current.canary.reasons)
         await asyncio.sleep(1.2)
 
         assert running.gateway.current.engine is bad
