@@ -15,6 +15,9 @@ from service.metrics import Metrics
 from service.problems import CLIENT_CLOSED_REQUEST
 from service.trace import trace_id
 
+CLIENT_DEADLINE = "client_deadline"
+"""The outcome of a request whose client had asked for less time than the service gives: a 504 that
+its status does not tell from one of the service's own."""
 REQUEST_ID = "x-request-id"
 _QUIET_ROUTES = (
     "/livez",
@@ -65,7 +68,8 @@ class AccessMiddleware:
     def _note(self, scope: Scope, status: int, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", "unmatched")
         state: dict[str, Any] = scope["state"]
-        code, result, version = state.get("code"), outcome(status), state.get("version", "")
+        code, version = state.get("code"), state.get("version", "")
+        result = state.get("outcome") or outcome(status)
         exemplar = exemplar_of(state)
         self._metrics.requests.labels(route, str(status), result, version).inc(exemplar=exemplar)
         self._metrics.request_duration.labels(route, result, version).observe(seconds, exemplar)
@@ -93,7 +97,10 @@ def exemplar_of(state: Mapping[str, Any]) -> dict[str, str]:
 
 
 def outcome(status: int) -> str:
-    """Return what a status code means for the one who runs the service."""
+    """Return what a status code means for the one who runs the service.
+
+    A route that knows better says so in the request's state, as `outcome`.
+    """
     if status == CLIENT_CLOSED_REQUEST:
         return "cancelled"
     if status == 429:

@@ -50,7 +50,7 @@ def create_app(
     )
     app.state.gateway = gateway
     if settings.keys_file is not None:
-        app.add_middleware(KeyMiddleware, keys=KeyRing(settings.keys_file))
+        app.add_middleware(KeyMiddleware, keys=KeyRing(settings.keys_file, gateway.log))
     # The one added last is the outermost: a refused request is counted, too.
     app.add_middleware(AccessMiddleware, metrics=gateway.metrics, log=gateway.log)
     add_problem_handlers(app)

@@ -33,10 +33,16 @@ class ContainerCollector(Collector):
             "Cores that may be used.",
             value=cpu_quota(self._root) or float(len(os.sched_getaffinity(0))),
         )
+        periods, throttled = quota_periods(self._root)
         yield CounterMetricFamily(
-            "ssu_cpu_throttled_seconds",
-            "Time in which the quota was used up and all had to wait.",
-            value=throttled_seconds(self._root),
+            "ssu_cpu_periods",
+            "Periods of the quota that had work in them; none without a quota.",
+            value=periods,
+        )
+        yield CounterMetricFamily(
+            "ssu_cpu_throttled_periods",
+            "Periods in which the quota was used up and something had to wait.",
+            value=throttled,
         )
         yield GaugeMetricFamily(
             "ssu_memory_bytes",
@@ -67,10 +73,13 @@ def cpu_quota(root: Path = ROOT) -> float | None:
     return float(quota) / float(period)
 
 
-def throttled_seconds(root: Path = ROOT) -> float:
-    """Return how long the group has been held back for its quota."""
+def quota_periods(root: Path = ROOT) -> tuple[int, int]:
+    """Return the periods of the quota so far, and in how many of them it was used up.
+
+    The time that the kernel states beside them is summed over all cores, so it is no share.
+    """
     stated = _table(root / "cpu.stat") or _table(root / "cpu/cpu.stat")
-    return stated.get("throttled_usec", 0) / 1e6 + stated.get("throttled_time", 0) / 1e9
+    return stated.get("nr_periods", 0), stated.get("nr_throttled", 0)
 
 
 def memory_in_use(root: Path = ROOT) -> float:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
+from structlog.typing import FilteringBoundLogger
 
 from service.problems import answer_to
 from ssuformer.errors import ConfigError, KeyRefused
@@ -23,9 +24,13 @@ OPEN = frozenset(
 
 @dataclass(slots=True)
 class KeyRing:
-    """The keys in a file, one per line; read again when the file has changed."""
+    """The keys in a file, one per line; read again when the file has changed.
+
+    A file that is away, or in which there is no key any more, leaves the keys before.
+    """
 
     path: Path
+    log: FilteringBoundLogger
     _stamp: tuple[int, int] = (0, 0)
     _keys: tuple[bytes, ...] = ()
 
@@ -42,7 +47,7 @@ class KeyRing:
         return sum(hmac.compare_digest(given, known) for known in self._keys) > 0
 
     def _read(self) -> None:
-        """Take the file's keys over; a file that is being replaced leaves the ones before."""
+        """Take over the keys of a file that has changed, if there are any."""
         try:
             facts = self.path.stat()
             stamp = (facts.st_mtime_ns, facts.st_ino)
@@ -51,8 +56,11 @@ class KeyRing:
             lines = self.path.read_bytes().splitlines()
         except OSError:
             return
-        self._keys = tuple(line.strip() for line in lines if line.strip())
         self._stamp = stamp
+        if keys := tuple(line.strip() for line in lines if line.strip()):
+            self._keys = keys
+        elif self._keys:
+            self.log.warning("no_key_in_file", path=str(self.path), kept=len(self._keys))
 
 
 class KeyMiddleware:

@@ -8,6 +8,9 @@ from service.dashboards.panels import Query, Row, board, lines, spread
 from service.dashboards.queries import JOB, buckets, gauge, quantile, rate, total
 
 _BUSY = rate("ssu_stage_duration_seconds_sum", "instance", 'stage!~"upload|queue"')
+_PERIODS, _THROTTLED = (
+    rate(f"ssu_cpu_{kind}_total", "instance") for kind in ("periods", "throttled_periods")
+)
 _LAG = "ssu_event_loop_lag_seconds"
 
 
@@ -28,10 +31,10 @@ def _replicas() -> Row:
             lines(
                 "Replicas",
                 Query(f"count({gauge('ssu_workers')})", "running"),
-                Query(total("ssu_engine_up"), "ready"),
+                Query(total("ssu_ready"), "ready"),
                 Query(
                     f"count({gauge('up', of=JOB)} and on (namespace, job, instance)"
-                    f" last_over_time({gauge('ssu_workers')}[1h]))",
+                    f" last_over_time({gauge('ssu_workers')}[1d]))",
                     "known to Prometheus",
                 ),
                 unit="none",
@@ -107,10 +110,12 @@ def _machine() -> Row:
             ),
             lines(
                 "Held back by the quota",
-                Query(rate("ssu_cpu_throttled_seconds_total", "instance"), "{{instance}}"),
+                # Without a quota there are no periods.
+                Query(f"{_THROTTLED} / ({_PERIODS} > 0) or 0 * {_THROTTLED}", "{{instance}}"),
                 unit="percentunit",
-                description="Seconds of waiting per second, all cores together.",
+                description="Periods in which the quota was used up, of all that had work in them.",
                 width=8,
+                limits=[0.25],
             ),
             lines(
                 "Memory, of its limit",

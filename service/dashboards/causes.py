@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from service.dashboards.objectives import ROUTE, Severity
+from service.keys import OPEN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +21,9 @@ class Alert:
 
 
 _REQUESTS = f'ssu_requests_total{{route="{ROUTE}"}}'
+_WANT_A_KEY = f'ssu_requests_total{{route!~"{"|".join(sorted(OPEN))}"}}'
 _ON_TARGET = "on (namespace, job, instance)"
+_GATEWAYS = "group by (namespace, job)"
 
 
 def _sum(series: str, window: str, *more: str) -> str:
@@ -38,6 +41,7 @@ def _quantile(share: float, histogram: str, window: str, *more: str) -> str:
 
 
 _REFUSED = 'ssu_model_rollouts_total{result!="switched"}'
+_KEYS_REFUSED = _sum('ssu_input_rejected_total{code="key_refused"}', "10m")
 _FAILED = _sum(
     'ssu_engine_failures_total{code!~"overloaded|deadline_exceeded"}', "5m", "instance", "engine"
 )
@@ -52,28 +56,30 @@ _TRITON_COMPUTED = " + ".join(
 GATEWAY = (
     Alert(
         name="GatewayMissing",
-        expr="absent(ssu_workers)",
+        # Each that was there within a day; where none was, nothing tells which is missing.
+        expr=f"({_GATEWAYS} (last_over_time(ssu_workers[1d])) unless {_GATEWAYS} (ssu_workers))"
+        " or on () absent(ssu_workers)",
         lasting="5m",
         severity="page",
-        summary="No gateway reports to this Prometheus.",
-        description="Either none runs, or none is found: nothing else here can be relied on.",
+        summary="No gateway{{ with $labels.namespace }} of {{ . }}{{ end }} reports to Prometheus.",
+        description="Either none runs, or none is found: no other alert on them can be relied on.",
     ),
     Alert(
         name="GatewayDown",
         # Known for a gateway by what it said while it could be reached, not by a job's name.
-        expr=f"up == 0 and {_ON_TARGET} last_over_time(ssu_workers[1h])",
+        expr=f"up == 0 and {_ON_TARGET} last_over_time(ssu_workers[1d])",
         lasting="2m",
         severity="ticket",
         summary="{{ $labels.instance }} does not answer Prometheus.",
-        description="It was a gateway within the last hour and is still a target.",
+        description="It was a gateway within the last day and is still a target.",
     ),
     Alert(
         name="NoGatewayReady",
-        expr="sum by (namespace, job) (ssu_engine_up) == 0",
+        expr="sum by (namespace, job) (ssu_ready) == 0",
         lasting="1m",
         severity="page",
         summary="No gateway of {{ $labels.job }} is ready.",
-        description="Every one of them runs without an engine that answers; clips get 503.",
+        description="Each of them says so in /readyz, with the reasons; clips reach none.",
     ),
     Alert(
         name="GatewayRestarts",
@@ -94,6 +100,14 @@ GATEWAY = (
         severity="ticket",
         summary="{{ $value | humanizePercentage }} of the requests are refused.",
         description="Clients send what is not accepted, or we refuse what we should accept.",
+    ),
+    Alert(
+        name="KeysRefused",
+        expr=f"{_share(_KEYS_REFUSED, _sum(_WANT_A_KEY, '10m'))} > 0.25 and {_KEYS_REFUSED} > 0.02",
+        lasting="10m",
+        severity="ticket",
+        summary="{{ $value | humanizePercentage }} of the requests bring no key that is known.",
+        description="They got 401. Either the keys have changed, or strangers ask.",
     ),
     Alert(
         name="DeadlinesExceeded",
@@ -123,8 +137,8 @@ GATEWAY = (
     ),
     Alert(
         name="ModelRolloutRefused",
-        # The series begins with the first event, which `increase` would not see.
-        expr=f"{_REFUSED} - ({_REFUSED} offset 1h or 0 * {_REFUSED}) > 0",
+        # One that starts may refuse some before it is first scraped, which `increase` cannot see.
+        expr=f"increase({_REFUSED}[1h]) > 0 or ({_REFUSED} > 0 unless {_REFUSED} offset 1h)",
         lasting="0m",
         severity="ticket",
         summary="{{ $labels.instance }} did not take newer weights: {{ $labels.result }}.",
@@ -177,11 +191,11 @@ ENGINES = (
     ),
     Alert(
         name="TritonDown",
-        expr=f"up == 0 and {_ON_TARGET} last_over_time(nv_inference_count[1h])",
+        expr=f"up == 0 and {_ON_TARGET} last_over_time(nv_inference_count[1d])",
         lasting="2m",
         severity="ticket",
         summary="The inference server {{ $labels.instance }} does not answer Prometheus.",
-        description="It had models within the last hour and is still a target.",
+        description="It had models within the last day and is still a target.",
     ),
     Alert(
         name="TritonFailures",
@@ -230,11 +244,12 @@ CAPACITY = (
     ),
     Alert(
         name="CpuThrottled",
-        expr="rate(ssu_cpu_throttled_seconds_total[5m]) / ssu_cpu_quota_cores > 0.25",
+        expr=_share("rate(ssu_cpu_throttled_periods_total[5m])", "rate(ssu_cpu_periods_total[5m])")
+        + " > 0.25",
         lasting="15m",
         severity="ticket",
         summary="{{ $labels.instance }} is held back by its processor quota.",
-        description="For {{ $value | humanizePercentage }} of the time.",
+        description="In {{ $value | humanizePercentage }} of the periods that it had work in.",
     ),
     Alert(
         name="MemoryNearLimit",

@@ -43,7 +43,9 @@ def _per_second(series: str) -> str:
 
 
 def _availability() -> Objective:
-    judged = _per_second(f'ssu_requests_total{{route="{ROUTE}",outcome!="cancelled"}}')
+    judged = _per_second(
+        f'ssu_requests_total{{route="{ROUTE}",outcome!~"cancelled|client_deadline"}}'
+    )
     bad = _per_second(f'ssu_requests_total{{route="{ROUTE}",outcome=~"failed|overloaded"}}')
     return Objective(
         name="availability",
@@ -51,8 +53,7 @@ def _availability() -> Objective:
         target=AVAILABLE,
         promise=f"{AVAILABLE:.1%} of the clips are answered, or refused for a fault of their own",
         events=judged,
-        # The series of bad outcomes do not exist before the first of them.
-        bad=f"{bad} or 0 * {judged}",
+        bad=bad,
     )
 
 

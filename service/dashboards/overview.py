@@ -81,7 +81,7 @@ def _burn(objective: Objective) -> Panel:
 def _objectives() -> Row:
     ready = number(
         "Gateways ready",
-        Query(total("ssu_engine_up")),
+        Query(total("ssu_ready")),
         unit="none",
         first="red",
         steps=[(1, "green")],
@@ -112,7 +112,8 @@ def _requests() -> Row:
                     "{{outcome}}",
                 ),
                 unit="percentunit",
-                description="failed: 5xx. overloaded: 429. refused: other 4xx. cancelled: 499.",
+                description="failed: 5xx. overloaded: 429. refused: other 4xx. cancelled: 499."
+                " client_deadline: 504, by a `deadline` of the client's own.",
                 width=8,
             ),
             lines(
@@ -139,7 +140,7 @@ def _state() -> Row:
         [
             lines(
                 "Ready",
-                Query(gauge("ssu_engine_up"), "{{instance}}"),
+                Query(gauge("ssu_ready"), "{{instance}}"),
                 Query(f"{gauge('ssu_draining')} == 1", "{{instance}} draining"),
                 unit="none",
                 width=8,

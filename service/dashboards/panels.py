@@ -17,11 +17,14 @@ from grafana_foundation_sdk.models import dashboard as model
 from grafana_foundation_sdk.models.heatmap import HeatmapColorMode
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
+from service.dashboards.rules import OURS
+
 Panel = builder.Builder[model.Panel]
 Variable = builder.Builder[model.VariableModel]
 
 TAG = "ssuformer"
 _SOURCE = model.DataSourceRef(type_val="prometheus", uid="${datasource}")
+_FILTER = "{" + ",".join(f'{label}="{value}"' for label, value in OURS.items()) + "}"
 _NOT_IN_SCHEMA = ("auto", "auto_count", "auto_min")
 _HEIGHT = 8
 
@@ -164,7 +167,7 @@ def firing_alerts(*, width: int = 8) -> Panel:
         .height(_HEIGHT)
         .options(
             {
-                "alertInstanceLabelFilter": "",
+                "alertInstanceLabelFilter": _FILTER,
                 "alertName": "",
                 "datasource": "$datasource",
                 "groupBy": [],

@@ -18,6 +18,8 @@ from service.dashboards.objectives import (
 )
 
 RUNBOOK = "docs/runbook.md"
+OURS = {"app": "ssuformer"}
+"""The label of every alert; `service` is taken, by Prometheus Operator, for that of Kubernetes."""
 Rule = dict[str, Any]
 
 
@@ -63,7 +65,7 @@ def _burning(objective: Objective, burn: Burn, runbook: str) -> Rule:
         "expr": f"{bad_ratio(burn.long)}{slo} > {limit}"
         f" and {bad_ratio(burn.short)}{slo} > {limit}"
         f" and {bad_events} >= {LEAST_BAD_EVENTS}",
-        "labels": {"severity": burn.severity, "long": burn.long, "short": burn.short},
+        "labels": {**OURS, "severity": burn.severity, "long": burn.long, "short": burn.short},
         "annotations": {
             "summary": f"The budget of {objective.name} burns {burn.factor:g} times too fast.",
             "description": f"Promised: {objective.promise}. Over {burn.long}"
@@ -78,7 +80,7 @@ def _alerting(alert: Alert, runbook: str) -> Rule:
         "alert": alert.name,
         "expr": alert.expr,
         "for": alert.lasting,
-        "labels": {"severity": alert.severity},
+        "labels": {**OURS, "severity": alert.severity},
         "annotations": {
             "summary": alert.summary,
             "description": alert.description,

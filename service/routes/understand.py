@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 from starlette.requests import ClientDisconnect
 
-from service.access import exemplar_of
+from service.access import CLIENT_DEADLINE, exemplar_of
 from service.gateway import Gateway
 from service.intake import FIELD, Upload, closing, receive
 from service.lifetime import within
@@ -53,8 +53,13 @@ async def understand(
         gateway.current.admit(captions=options.captions)
         with gateway.admission.seat(), passed_on(request.headers.get("traceparent")):
             return await _answer(request, options, gateway, clock)
-    except (ClientDisconnect, DeadlineExceeded) as error:
-        cause = "deadline" if isinstance(error, DeadlineExceeded) else "disconnect"
+    except ClientDisconnect:
+        gateway.metrics.cancelled.labels(clock.current, "disconnect").inc()
+        raise
+    except DeadlineExceeded:
+        cause = "deadline"
+        if options.deadline and options.deadline < gateway.settings.deadline_seconds:
+            cause = request.state.outcome = CLIENT_DEADLINE
         gateway.metrics.cancelled.labels(clock.current, cause).inc()
         raise
     finally:

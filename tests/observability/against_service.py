@@ -75,6 +75,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
                 calm.wait_for("namespace_job_slo:ssu_bad_events:ratio_rate30d")
                 time.sleep(15)
                 trouble.impatience(running)
+                trouble.slow_uploads(running, quick)
                 trouble.overload(running, quick)
                 trouble.crash_of_decoding(running, quick)
                 trouble.bad_rollout(running, quick)

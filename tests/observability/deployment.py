@@ -28,7 +28,9 @@ GPU = Path(__file__).with_name("gpu")
 
 NAMESPACE = "ssu"
 EMBEDDED, REMOTE, TRITON = "embedded:9464", "remote:9464", "triton:8002"
+DEADLINE_SECONDS = 10
 _SETTINGS = {
+    "SSU_DEADLINE_SECONDS": str(DEADLINE_SECONDS),
     "SSU_DRAIN_SECONDS": "4",
     "SSU_CANARY_SECONDS": "2",
     "SSU_ROLLOUT_SECONDS": "1",

@@ -95,6 +95,7 @@ def test_every_alert_says_whom_to_tell_what_it_means_and_where_to_read_on(
     annotations = rule["annotations"]
 
     assert rule["labels"]["severity"] in ("page", "ticket")
+    assert rule["labels"]["app"] == "ssuformer"
     assert annotations["summary"]
     assert annotations["description"]
     assert annotations["runbook_url"] == f"{RUNBOOK}#{rule['alert'].lower()}"
@@ -131,6 +132,18 @@ def test_an_alert_is_silent_about_a_service_that_is_well_not_for_want_of_data() 
     asked = {m for rule in ALERTS for m in METRIC.findall(rule["expr"])}
 
     assert asked <= present
+
+
+def test_the_list_of_alerts_is_of_this_service_alone() -> None:
+    panels = yaml.safe_load(FILES["dashboards/overview.json"])["panels"]
+
+    filters = [
+        panel["options"]["alertInstanceLabelFilter"]
+        for panel in panels
+        if panel["type"] == "alertlist"
+    ]
+
+    assert filters == ['{app="ssuformer"}']
 
 
 def test_panels_have_numbers_and_titles_of_their_own_and_lie_within_the_grid() -> None:

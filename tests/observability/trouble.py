@@ -12,7 +12,13 @@ from pathlib import Path
 
 import httpx
 
-from tests.observability.deployment import EMBEDDED, REMOTE, Deployment, GatewayProcess
+from tests.observability.deployment import (
+    DEADLINE_SECONDS,
+    EMBEDDED,
+    REMOTE,
+    Deployment,
+    GatewayProcess,
+)
 from tests.observability.prometheus_server import Prometheus
 from tests.ssuformer.footage import Footage
 
@@ -21,7 +27,9 @@ SILENT = Footage(seconds=2, audio=None)
 _NO_CLIP = b"this is no clip"
 
 
-def post(gateway: GatewayProcess, clip: bytes, *, timeout: float = 60, **query: str) -> int:
+def post(
+    gateway: GatewayProcess, clip: bytes | Iterator[bytes], *, timeout: float = 60, **query: str
+) -> int:
     """Send a clip and return the status; 0 if nobody answered."""
     headers = {"Content-Type": "video/mp4"}
     with suppress(httpx.TransportError):
@@ -78,6 +86,18 @@ def impatience(running: Deployment) -> None:
             time.sleep(1)
 
 
+def slow_uploads(running: Deployment, hurried: Prometheus) -> None:
+    """Clips take longer to come than a request may take, until an alert says so."""
+
+    def dawdling() -> Iterator[bytes]:
+        clip = SAMPLES[0].read_bytes()
+        yield clip[: len(clip) // 2]
+        time.sleep(DEADLINE_SECONDS + 1)
+
+    with clients(lambda: post(running.remote, dawdling()), pause=0.1):
+        hurried.wait_for('ALERTS{alertname="DeadlinesExceeded",alertstate="firing"}')
+
+
 def refused_clips(running: Deployment, hurried: Prometheus) -> None:
     """Nearly all that is sent is no clip, until an alert says so."""
     with crowd(running.remote, _NO_CLIP, visitors=1, pause=0.02):
@@ -127,7 +147,7 @@ def crash_of_triton(running: Deployment, hurried: Prometheus) -> None:
 def end_of_a_gateway(running: Deployment, hurried: Prometheus) -> None:
     """A gateway drains and is gone, though still a target."""
     running.remote.terminate()
-    hurried.wait_for(f'ssu_draining{{instance="{REMOTE}"}} == 1')
+    hurried.wait_for(f'ssu_draining{{instance="{REMOTE}"}} == 1 and ssu_ready == 0')
     hurried.wait_for('ALERTS{alertname="GatewayDown",alertstate="firing"}')
 
 

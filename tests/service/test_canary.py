@@ -285,12 +285,12 @@ async def test_an_engine_in_this_process_that_breaks_is_not_ready(clip: bytes) -
         engine.failures[CAPTION] = EngineError("broken")
         await becomes(running, (503, ["engine_failed"]))
         response = await running.understand(clip)
-        metric = running.metric("ssu_engine_up")
+        metrics = running.metric("ssu_engine_up"), running.metric("ssu_ready")
         engine.failures.clear()
         await becomes(running, (200, []))
 
     assert response.json()["code"] == "engine_unavailable"
-    assert metric == 0
+    assert metrics == (0, 0)
 
 
 async def test_failures_in_a_row_open_the_circuit_and_requests_fail_before_they_are_worked_on(

@@ -8,7 +8,7 @@ from service.container import (
     cpu_quota,
     memory_in_use,
     memory_limit,
-    throttled_seconds,
+    quota_periods,
 )
 
 VERSION_1 = {
@@ -21,7 +21,7 @@ VERSION_1 = {
 }
 VERSION_2 = {
     "cpu.max": "150000 100000",
-    "cpu.stat": "usage_usec 9\nthrottled_usec 2500000",
+    "cpu.stat": "usage_usec 9\nnr_periods 5\nnr_throttled 2\nthrottled_usec 2500000",
     "memory.current": "1000000",
     "memory.stat": "anon 5\ninactive_file 400000",
     "memory.max": "2000000",
@@ -41,7 +41,7 @@ def test_a_limited_group_is_read(tmp_path: Path, files: dict[str, str]) -> None:
     root = write(tmp_path, files)
 
     assert cpu_quota(root) == 1.5
-    assert throttled_seconds(root) == 2.5
+    assert quota_periods(root) == (5, 2)
     assert memory_in_use(root) == 600_000
     assert memory_limit(root) == 2_000_000
 
@@ -63,7 +63,7 @@ def test_without_a_limit_it_is_the_machine(tmp_path: Path, files: dict[str, str]
     root = write(tmp_path, files)
 
     assert cpu_quota(root) is None
-    assert throttled_seconds(root) == 0
+    assert quota_periods(root) == (0, 0)
     assert 1e6 < memory_in_use(root) < memory_limit(root) < 1e15
 
 
@@ -75,7 +75,8 @@ def test_what_is_read_is_served_as_metrics(tmp_path: Path) -> None:
 
     for line in (
         "ssu_cpu_quota_cores 1.5",
-        "ssu_cpu_throttled_seconds_total 2.5",
+        "ssu_cpu_periods_total 5.0",
+        "ssu_cpu_throttled_periods_total 2.0",
         "ssu_memory_bytes 600000.0",
         "ssu_memory_limit_bytes 2e+06",
     ):

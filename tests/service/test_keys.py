@@ -86,6 +86,24 @@ async def test_while_the_file_is_away_the_keys_before_hold(closed: Running, keys
     assert (await closed.client.get("/limits", headers=bearer("first"))).status_code == 200
 
 
+async def test_while_the_file_holds_no_key_the_keys_before_hold_and_the_log_says_so_once(
+    closed: Running, keys: Path
+) -> None:
+    keys.write_text("\n  \n")
+
+    for _ in range(2):
+        assert (await closed.client.get("/limits", headers=bearer("first"))).status_code == 200
+    assert (await closed.client.get("/limits", headers=bearer(""))).status_code == 401
+
+    said = [line for line in closed.lines if line["event"] == "no_key_in_file"]
+    assert [(line["level"], line["path"]) for line in said] == [("warning", str(keys))]
+
+    keys.write_text("third key\n")
+
+    assert (await closed.client.get("/limits", headers=bearer("first"))).status_code == 401
+    assert (await closed.client.get("/limits", headers=bearer("third key"))).status_code == 200
+
+
 async def test_a_file_without_a_key_is_a_wrong_setting(tmp_path: Path) -> None:
     empty = tmp_path / "keys"
     empty.write_text("\n")

@@ -62,14 +62,32 @@ async def test_understand_says_429_with_retry_after_when_the_queue_is_full(clip:
 
 async def test_a_deadline_is_504_names_the_stage_and_cancels_the_work(clip: bytes) -> None:
     engine = SlowEngine()
-    async with run(small_settings(), engine=engine) as running:
-        response = await running.understand(clip, deadline=5)
+    async with run(small_settings(deadline_seconds=5), engine=engine) as running:
+        response = await running.understand(clip, deadline=60)
 
         body = response.json()
         assert (response.status_code, body["code"]) == (504, "deadline_exceeded")
         assert body["actual"] == "segmentation"
         assert engine.cancelled.is_set()
         assert running.metric("ssu_cancelled_total", stage="segmentation", cause="deadline") == 1
+        assert running.lines[-1]["outcome"] == "failed"
+
+
+async def test_running_out_of_the_time_that_the_client_gave_is_no_failure_of_the_service(
+    clip: bytes,
+) -> None:
+    async with run(small_settings(), engine=SlowEngine()) as running:
+        response = await running.understand(clip, deadline=2)
+
+        said = running.lines[-1]
+        assert (response.status_code, response.json()["code"]) == (504, "deadline_exceeded")
+        assert (said["outcome"], said["code"]) == ("client_deadline", "deadline_exceeded")
+        labels = {"route": "/understand", "code": "504", "version": said["version"]}
+        assert running.metric("ssu_requests_total", outcome="client_deadline", **labels) == 1
+        assert running.metric("ssu_requests_total", outcome="failed", **labels) == 0
+        stage = response.json()["actual"]
+        assert running.metric("ssu_cancelled_total", stage=stage, cause="client_deadline") == 1
+        assert running.metric("ssu_cancelled_total", stage=stage, cause="deadline") == 0
 
 
 async def test_a_client_that_leaves_cancels_the_work(clip: bytes) -> None:
@@ -137,6 +155,7 @@ async def test_after_sigterm_it_is_not_ready_but_still_answers(clip: bytes) -> N
         live = await running.client.get("/livez")
         answer = await running.understand(clip)
         assert (ready.status_code, ready.json()["reasons"]) == (503, ["draining"])
+        assert (running.metric("ssu_ready"), running.metric("ssu_engine_up")) == (0, 1)
         assert (live.status_code, answer.status_code) == (200, 200)
         assert not server.should_exit
 
@@ -165,6 +184,7 @@ async def test_metrics_name_what_happened(running: Running, clip: bytes) -> None
         "ssu_queue_depth 0.0",
         "ssu_queue_oldest_age_seconds 0.0",
         "ssu_workers 1.0",
+        "ssu_ready 1.0",
         "ssu_engine_up 1.0",
         'ssu_circuit_state{engine="ssu_caption"} 0.0',
         "ssu_draining 0.0",
@@ -218,5 +238,11 @@ async def test_counters_exist_before_they_count() -> None:
         'ssu_admission_rejected_total{reason="queue_full"} 0.0',
         'ssu_decode_child_exits_total{reason="decode_failed"} 0.0',
         'ssu_cancelled_total{cause="deadline",stage="decode"} 0.0',
+        'ssu_cancelled_total{cause="client_deadline",stage="decode"} 0.0',
+        'ssu_input_rejected_total{code="key_refused"} 0.0',
+        'ssu_requests_total{code="429",outcome="overloaded",route="/understand",version=""} 0.0',
+        'ssu_requests_total{code="503",outcome="failed",route="/understand",version=""} 0.0',
+        'ssu_requests_total{code="200",outcome="answered",route="/understand",version="0"} 0.0',
+        'ssu_requests_total{code="502",outcome="failed",route="/understand",version="0"} 0.0',
     ):
         assert name in text
