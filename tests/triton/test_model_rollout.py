@@ -15,7 +15,7 @@ import pytest
 
 from model_export import repository
 from service.inference_server import inference_server
-from ssuformer.contract import CAPTION, SEGMENTATION, caption_engine, segmentation_engine
+from ssuformer.contract import SEGMENTATION, caption_engine, segmentation_engine
 from ssuformer.manifest import Manifest
 from tests.service.conftest import Running, run, small_settings
 from tests.triton.conftest import REPOSITORY
@@ -29,8 +29,13 @@ def copy_repository(folder: Path) -> Path:
     return shutil.copytree(REPOSITORY, folder / "models")
 
 
-def add_version(models: Path, number: int, *, digest: str | None = None) -> None:
-    """Publish the weights of version 1 once more, as an export of other weights would be."""
+def add_version(
+    models: Path, number: int, *, digest: str | None = None, stated: str | None = None
+) -> None:
+    """Publish the weights of version 1 once more, as an export of other weights would be.
+
+    `stated` is what the server's configuration says of their digest, from the beginning.
+    """
     manifest = Manifest.read(models / SEGMENTATION / "1")
     specs = [segmentation_engine(manifest.dimensions), caption_engine(manifest.dimensions)]
     for spec in specs:
@@ -42,7 +47,15 @@ def add_version(models: Path, number: int, *, digest: str | None = None) -> None
         if digest is not None:
             changes["digests"] = label.digests | {repository.WEIGHTS: digest}
         label.model_copy(update=changes).write(staged)
-    repository.publish(models, specs, number)
+        if stated is not None:
+            repository.write_configs(models, spec, staged=number)
+            for config in repository.config_paths(models, spec):
+                config.write_text(config.read_text().replace(str(digest), stated))
+    if stated is None:
+        repository.publish(models, specs, number)
+    else:
+        for spec in specs:
+            (models / spec.name / f"{number}.new").rename(models / spec.name / str(number))
 
 
 @dataclass
@@ -117,10 +130,7 @@ async def test_weights_other_than_the_manifest_says_are_refused_and_no_request_f
     with inference_server(models, mode="poll") as server:
         async with under_traffic(models, server.grpc) as traffic:
             await until(lambda: len(traffic.answers) >= 2)
-            add_version(models, 2, digest="f" * 64)
-            for name in (SEGMENTATION, CAPTION):
-                config = models / name / repository.CONFIG
-                config.write_text(config.read_text().replace("f" * 64, "e" * 64))
+            add_version(models, 2, digest="f" * 64, stated="e" * 64)
             refused = "ssu_model_rollouts_total"
             await until(lambda: traffic.running.metric(refused, result="refused") == 1)
             await until(lambda: len(traffic.answers) >= 10)
