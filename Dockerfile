@@ -53,8 +53,8 @@ RUN find . -type d -name tests -prune -exec rm -r {} + \
         onnxruntime/capi/libonnxruntime.so* \
     && find . -name '*.so' -not -path '*.libs/*' -exec strip --strip-debug {} +
 # Bytecode of what serving imports, and the proof that all of it still loads.
-RUN /opt/ssu/bin/python -c 'import service.cli, service.cli.serving, service.server, \
-    service.decoding_child, service.engines.embedded, service.engines.triton'
+RUN /opt/ssu/bin/python -c 'import service.cli, service.cli.serve, service.server, \
+    service.understanding.decoding_child, service.engines.embedded, service.engines.triton'
 
 FROM python AS gateway
 ARG VERSION=0.1.0
@@ -89,7 +89,7 @@ LABEL org.opencontainers.image.title="SSUFormer models on NVIDIA Triton" \
 # NVIDIA's image has the C++ backends that the models name (onnxruntime, tensorrt), and they are used.
 # Ours in Python, for the CPU, is for images without them. It lies apart, where Triton does not look
 # unless told: it has the name of the C++ one. docs/adr/0005, docs/operations.md.
-COPY service/inference_backend.py /opt/ssu/backends/onnxruntime/model.py
+COPY service/triton_server/backend.py /opt/ssu/backends/onnxruntime/model.py
 COPY triton_repo /models
 USER 10001:10001
 EXPOSE 8000 8001 8002

@@ -12,8 +12,8 @@ from typing import Annotated
 import typer
 
 from benchmarks.timing import measure, report
-from training.composer import Composer
 from training.experiment import open_pack
+from training.scenes.composer import Composer
 
 
 def main(

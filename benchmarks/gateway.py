@@ -32,8 +32,8 @@ from rich.table import Table
 from benchmarks.film import write_film
 from benchmarks.load import Level, drive
 from benchmarks.processes import usage
-from service.cli.hosting import free_port
-from service.inference_server import inference_server
+from service.cli.temporary_service import free_port
+from service.triton_server.launcher import inference_server
 from ssuformer.errors import EngineUnavailable
 
 app = typer.Typer(no_args_is_help=True)

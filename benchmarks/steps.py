@@ -23,7 +23,7 @@ import tritonclient.grpc.aio as grpc
 import typer
 
 from benchmarks.timing import report, summary
-from service.inference_server import inference_server
+from service.triton_server.launcher import inference_server
 from ssuformer.clip import read_clip
 from ssuformer.contract import CAPTION, SEGMENTATION, caption_engine, segmentation_engine
 from ssuformer.manifest import Manifest

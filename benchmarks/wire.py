@@ -16,9 +16,9 @@ from benchmarks.timing import report, summary
 from service.engines.embedded import OnnxEngine
 from service.engines.engine import Engine
 from service.engines.triton import TritonEngine
-from service.inference_server import inference_server
-from service.metrics import Metrics
 from service.settings import Settings
+from service.telemetry.metrics import Metrics
+from service.triton_server.launcher import inference_server
 from ssuformer.clip import Clip, read_clip
 
 WARM_UP = 3

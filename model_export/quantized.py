@@ -23,7 +23,7 @@ from onnxruntime.quantization import (
     quantize_static,
 )
 
-from model_export.half import front_end
+from model_export.float16 import front_end
 from model_export.to_onnx import Arrays
 
 _SYMMETRIC = {"ActivationSymmetric": True, "WeightSymmetric": True}

@@ -29,7 +29,7 @@ from rich.table import Table
 from model_export import repository, to_onnx
 from model_export.calibration import read_clips, surest_regions
 from model_export.float8 import quantize_to_float8
-from model_export.half import round_as_bfloat16, to_half
+from model_export.float16 import round_as_bfloat16, to_half
 from model_export.parity import Deviation, Run, Tolerance, deviations, in_onnxruntime
 from model_export.quantized import quantize, quantize_on_the_fly
 from model_export.to_onnx import Arrays

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 
-from service.metrics import Metrics
+from service.telemetry.metrics import Metrics
 from ssuformer.errors import Overloaded
 
 _SMOOTHING = 0.2

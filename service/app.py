@@ -8,12 +8,12 @@ from typing import TextIO
 
 from fastapi import FastAPI
 
-from service.access import AccessMiddleware
 from service.engines.engine import Engine
 from service.gateway import Gateway
-from service.keys import KeyMiddleware, KeyRing
-from service.problems import add_problem_handlers
-from service.routes import health, information, understand
+from service.http.api_keys import KeyMiddleware, KeyRing
+from service.http.problems import add_problem_handlers
+from service.http.request_log import AccessMiddleware
+from service.http.routes import health, information, understand
 from service.settings import Settings
 
 _DESCRIPTION = (

@@ -10,16 +10,16 @@ from typing import TextIO
 from structlog.typing import FilteringBoundLogger
 
 from service.admission import Admission
-from service.decoding import DecodePool
 from service.engines import repository
 from service.engines.engine import Engine
 from service.engines.repository import MODEL_FILE
-from service.event_loop import watch_event_loop
-from service.generation import Generation
-from service.logs import make_log
-from service.metrics import Metrics
-from service.rollout import Rollout
 from service.settings import Settings
+from service.telemetry.event_loop import watch_event_loop
+from service.telemetry.logs import make_log
+from service.telemetry.metrics import Metrics
+from service.understanding.decoding import DecodePool
+from service.weights.generation import Generation
+from service.weights.rollout import Rollout
 from ssuformer.contract import MODELS
 from ssuformer.manifest import FILE_NAME
 

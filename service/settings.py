@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field, FilePath, PositiveFloat, PositiveInt
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from service.container import available_cores
+from service.telemetry.container import available_cores
 from ssuformer.clip import Limits
 
 

@@ -16,10 +16,10 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from ssuformer.audio_reader import Sound, Waveform
 from ssuformer.errors import ClipTruncated, OptionError
 from ssuformer.media import ClipInfo, ClipWarning, Limits, Source
-from ssuformer.pictures import Picture, Pictures
-from ssuformer.sound import Sound, Waveform
+from ssuformer.video_reader import Picture, Pictures
 
 __all__ = [
     "Chunk",

@@ -20,7 +20,7 @@
     ├── ConfigError                a setting, experiment or checkpoint file is wrong
     └── ParityError                an exported graph does not compute what the model computes
 
-HTTP status codes live in `service/problems.py` alone.
+HTTP status codes live in `service/http/problems.py` alone.
 """
 
 from __future__ import annotations

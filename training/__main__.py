@@ -18,10 +18,10 @@ from ssuformer.manifest import Manifest
 from training import evaluation as evaluations
 from training import experiment as experiments
 from training import fit as fitting
-from training.clips import write_clips
-from training.composer import Composer
 from training.packs.command import pack_app
-from training.rendering import SAMPLES, render_sample
+from training.scenes.clips import write_clips
+from training.scenes.composer import Composer
+from training.scenes.samples import SAMPLES, render_sample
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown")
 app.add_typer(pack_app, name="pack")

@@ -22,13 +22,13 @@ from ssuformer.model.ssuformer import parameters
 from ssuformer.regions import Segmentation
 from ssuformer.tokenizer import Tokenizer
 from training.batch import SceneSource
-from training.composer import Composer
 from training.experiment import open_pack
-from training.grammar import Grammar
-from training.listener import Listener, ModelListener
 from training.metrics.regions import Region
 from training.metrics.report import Evaluation
+from training.predictor import Listener, ModelListener
 from training.scene import Scene, Split
+from training.scenes.composer import Composer
+from training.scenes.grammar import Grammar
 
 AT_ONCE = 8
 """Scenes that go through the model together."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError
 
 from ssuformer.errors import ConfigError
-from training.objective import LossWeights
+from training.losses import LossWeights
 from training.packs.pack import AssetPack, Licences
 from training.scene import Profile
 

@@ -23,15 +23,15 @@ from ssuformer.model.config import ModelConfig, preset
 from ssuformer.model.ssuformer import SSUFormer, parameters
 from ssuformer.tokenizer import Tokenizer
 from training.batch import Batch, SceneTensors, batches
-from training.composer import Composer
 from training.evaluation import quick_j
 from training.experiment import Experiment, Stage
-from training.grammar import sentences_of_grammar
-from training.listener import ModelListener
-from training.objective import Objective
+from training.losses import Objective
 from training.optimizers import optimizers
 from training.packs.pack import AssetPack
+from training.predictor import ModelListener
 from training.progress import Progress
+from training.scenes.composer import Composer
+from training.scenes.grammar import sentences_of_grammar
 
 STATE = "state.pt"
 

@@ -10,12 +10,7 @@ from typing import Annotated
 
 import typer
 
-from service.cli import installation
-from service.cli.doctor import doctor
-from service.cli.inference_server import triton
-from service.cli.inventory import show_models
-from service.cli.serving import serve
-from service.cli.understanding import understand
+from service.cli import doctor, installation, models, serve, triton, understand
 
 __all__ = ["app"]
 
@@ -54,8 +49,8 @@ def main(
     """
 
 
-app.command()(understand)
-app.command()(serve)
-app.command()(triton)
-app.command("models")(show_models)
-app.command()(doctor)
+app.command()(understand.understand)
+app.command()(serve.serve)
+app.command()(triton.triton)
+app.command("models")(models.show_models)
+app.command()(doctor.doctor)

@@ -14,15 +14,15 @@ import av.error
 from pydantic import ValidationError
 from rich.rule import Rule
 
-from service.cli.answer_masks import marks_of
 from service.cli.client import Client, Trouble
-from service.cli.contact_sheet import ContactSheet, Moment
-from service.cli.film_reader import Reel
-from service.cli.overlay import Film, canvas
+from service.cli.film.answer_masks import marks_of
+from service.cli.film.contact_sheet import ContactSheet, Moment
+from service.cli.film.drawing import Layer, Size, burn_in, paint
+from service.cli.film.film_reader import Reel
+from service.cli.film.overlay import Film, canvas
 from service.cli.tables import facts_of, seconds_of
 from service.cli.terminal import Step, complain, console, progress
-from service.drawing import Layer, Size, burn_in, paint
-from service.schemas import Understanding
+from service.understanding.schemas import Understanding
 from ssuformer.errors import SsuError
 
 

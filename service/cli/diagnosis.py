@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from service.cli import installation
-from service.container import available_cores
-from service.metrics import Metrics
 from service.settings import Settings
+from service.telemetry.container import available_cores
+from service.telemetry.metrics import Metrics
 from ssuformer.contract import CAPTION, SEGMENTATION
 from ssuformer.errors import EngineMismatch, SsuError
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from service.cli.understanding import EngineName, Models
+from service.cli.understand import EngineName, Models
 
 
 def doctor(

@@ -9,9 +9,9 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from service.cli.contact_sheet import clock
-from service.drawing import colour_of
-from service.schemas import LoadedModel, Region, Understanding
+from service.cli.film.contact_sheet import clock
+from service.cli.film.drawing import colour_of
+from service.understanding.schemas import LoadedModel, Region, Understanding
 
 _THIRDS = (("top left", "top", "top right"), ("left", "centre", "right"))
 _PLACES = (*_THIRDS, ("bottom left", "bottom", "bottom right"))

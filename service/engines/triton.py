@@ -17,8 +17,8 @@ from service.engines.conformance import Found, require
 from service.engines.engine import Captions
 from service.engines.repository import read_labels
 from service.engines.triton_client import Array, Description, Question, TritonClient
-from service.metrics import Metrics
 from service.settings import Settings
+from service.telemetry.metrics import Metrics
 from ssuformer.contract import CAPTION, SEGMENTATION, caption_engine, segmentation_engine
 from ssuformer.errors import EngineMismatch, EngineUnavailable
 from ssuformer.manifest import Manifest

@@ -18,9 +18,9 @@ from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
 from service.engines.shared_inputs import SharedInputs
 from service.engines.triton_errors import may_be_repeated, ran_out_of_time, too_late, translated
-from service.metrics import Metrics
 from service.settings import Settings
-from service.trace import trace_headers
+from service.telemetry.metrics import Metrics
+from service.telemetry.trace import trace_headers
 from ssuformer.contract import EngineSpec
 from ssuformer.errors import EngineMismatch
 

@@ -7,15 +7,31 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import node_curve
-from benchmarks.capacity import CLIPS, WITHIN
-from benchmarks.capacity_tables import Sheet, curve_sheet, plan_row, times_sheet, write
-from benchmarks.fleet import Card, Fleet, Gpu, Prices, Seen, Traffic, simulate
-from benchmarks.node_curve import CurvePoint, Measured, ratios, simulate_curve
-from benchmarks.planning import CELL, Goal, enough, on_paper, plan_of, traffic_of, wait_on_paper
-from benchmarks.queueing import Clock, Cores, Process
-from benchmarks.replica import ClipWork, Embedded, Job, Replica, Visit, WindowWork, clip_work
-from benchmarks.service_times import ClipTimes, ServiceTimes, scaled
+from benchmarks.capacity import node_curve
+from benchmarks.capacity.__main__ import CLIPS, WITHIN
+from benchmarks.capacity.fleet import Card, Fleet, Gpu, Prices, Seen, Traffic, simulate
+from benchmarks.capacity.node_curve import CurvePoint, Measured, ratios, simulate_curve
+from benchmarks.capacity.planning import (
+    CELL,
+    Goal,
+    enough,
+    on_paper,
+    plan_of,
+    traffic_of,
+    wait_on_paper,
+)
+from benchmarks.capacity.queueing import Clock, Cores, Process
+from benchmarks.capacity.replica import (
+    ClipWork,
+    Embedded,
+    Job,
+    Replica,
+    Visit,
+    WindowWork,
+    clip_work,
+)
+from benchmarks.capacity.service_times import ClipTimes, ServiceTimes, scaled
+from benchmarks.capacity.tables import Sheet, curve_sheet, plan_row, times_sheet, write
 
 DOCUMENT = Path("docs/capacity.md")
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from benchmarks.queueing import Clock, Cores, Process, Turns, erlang_c, mean_wait
+from benchmarks.capacity.queueing import Clock, Cores, Process, Turns, erlang_c, mean_wait
 
 Station = Callable[[Clock], Callable[[float], Process]]
 

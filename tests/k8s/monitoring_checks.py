@@ -10,7 +10,7 @@ from pathlib import Path
 import yaml
 from prometheus_client.metrics_core import Metric
 
-from service.metrics import Metrics
+from service.telemetry.metrics import Metrics
 from tests.k8s.manifests import Manifests, Object, called, matches
 
 ADAPTER = Path("k8s/prometheus-adapter/config.yaml")

@@ -12,7 +12,7 @@ from onnx_ir.traversal import RecursiveGraphIterator
 
 from model_export import parity, variants
 from model_export.calibration import read_clips
-from model_export.half import front_end, round_as_bfloat16, to_half
+from model_export.float16 import front_end, round_as_bfloat16, to_half
 from model_export.parity import Tolerance
 from model_export.variants import Precision, precision_of
 from ssuformer.contract import CAPTION, SEGMENTATION, caption_engine, segmentation_engine

@@ -18,8 +18,8 @@ from pathlib import Path
 import httpx
 import psutil
 
-from service.cli.hosting import LOOPBACK, free_port
-from service.inference_server import InferenceServer, inference_server
+from service.cli.temporary_service import LOOPBACK, free_port
+from service.triton_server.launcher import InferenceServer, inference_server
 from tests.observability.prometheus_server import Job
 
 REPOSITORY = Path("triton_repo")

@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import yaml
 
-from service.cli.hosting import LOOPBACK, free_port
+from service.cli.temporary_service import LOOPBACK, free_port
 
 PATIENCE = 120.0
 Job = Sequence[tuple[str, Mapping[str, str]]]

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import yaml
 
-from service.dashboards.files import files
-from service.dashboards.objectives import PROMPT_SECONDS
-from service.dashboards.rules import rule_file
-from service.metrics import Metrics
+from k8s.dashboards.files import files
+from k8s.dashboards.objectives import PROMPT_SECONDS
+from k8s.dashboards.rules import rule_file
+from service.telemetry.metrics import Metrics
 from tests.observability.unit_tests import METRIC, load
 
 FILES = files()
@@ -56,7 +56,7 @@ def test_what_is_committed_is_what_is_generated(name: str) -> None:
 
     committed = (GENERATED / name).read_text()
 
-    assert committed == generated, "run: python -m service.dashboards"
+    assert committed == generated, "run: python -m k8s.dashboards"
 
 
 def test_nothing_is_committed_that_is_not_generated() -> None:

@@ -13,11 +13,11 @@ from grpc import StatusCode, aio, ssl_server_credentials  # type: ignore[import-
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 from tritonclient.utils import np_to_triton_dtype
 
-from service.cli.hosting import LOOPBACK, free_port
+from service.cli.temporary_service import LOOPBACK, free_port
 from service.engines.fake import FakeEngine
 from service.engines.triton import DIGEST_PARAMETER, TritonEngine
-from service.metrics import Metrics
 from service.settings import Settings
+from service.telemetry.metrics import Metrics
 from ssuformer.contract import (
     CAPTION,
     SEGMENTATION,

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from service.schemas import (
+from service.understanding.schemas import (
     ClipFacts,
     Frame,
     ModelFacts,

@@ -11,11 +11,11 @@ from ssuformer.manifest import Thresholds
 from ssuformer.regions import Float, Segmentation
 from ssuformer.tokenizer import Tokenizer
 from tests.ssuformer.model.small_model import small_model
-from training.composer import Composer
 from training.evaluation import CANDIDATES, cost, find_thresholds, parse_splits, quick_j, score
-from training.grammar import Grammar, sentences_of_grammar
-from training.listener import Listener, ModelListener
 from training.packs import procedural
+from training.predictor import Listener, ModelListener
+from training.scenes.composer import Composer
+from training.scenes.grammar import Grammar, sentences_of_grammar
 
 PACK = procedural.pack()
 CATEGORIES = tuple(category.name for category in PACK.categories)

@@ -61,7 +61,7 @@ def test_a_run_that_was_stopped_ends_with_the_same_weights(tmp_path: Path) -> No
 def test_the_loss_of_one_scene_falls_when_it_is_seen_again_and_again(tmp_path: Path) -> None:
     from training.batch import SceneTensors, batches
     from training.fit import composer, train_step
-    from training.objective import Objective
+    from training.losses import Objective
 
     run = begin(tmp_path, stages=(Stage(size=64, seconds=2, batch=2, steps=60),))
     scenes = SceneTensors(

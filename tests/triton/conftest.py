@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from service.inference_server import InferenceServer, inference_server
+from service.triton_server.launcher import InferenceServer, inference_server
 
 REPOSITORY = Path("triton_repo")
 

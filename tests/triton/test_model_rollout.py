@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from model_export import repository
-from service.inference_server import inference_server
+from service.triton_server.launcher import inference_server
 from ssuformer.contract import SEGMENTATION, caption_engine, segmentation_engine
 from ssuformer.manifest import Manifest
 from tests.service.conftest import Running, run, small_settings

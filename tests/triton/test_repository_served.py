@@ -16,7 +16,7 @@ from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
 from model_export import repository
 from model_export.to_onnx import Arrays, example_inputs
-from service.inference_server import InferenceServer
+from service.triton_server.launcher import InferenceServer
 from ssuformer.contract import (
     CAPTION,
     SEGMENTATION,

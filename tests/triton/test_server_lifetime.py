@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from service.inference_server import Mode, inference_server
+from service.triton_server.launcher import Mode, inference_server
 from ssuformer.contract import CAPTION
 from ssuformer.errors import EngineUnavailable
 from tests.triton.conftest import REPOSITORY
@@ -23,7 +23,7 @@ PATIENCE = 60.0
 LONELY_PARENT = """
 import json, sys, time
 from pathlib import Path
-from service.inference_server import inference_server
+from service.triton_server.launcher import inference_server
 with inference_server(Path(sys.argv[1])) as server:
     print(json.dumps([server.process.pid, *server.stubs().values()]), flush=True)
     time.sleep(600)

@@ -11,9 +11,9 @@ import pytest
 from service.cli.diagnosis import examine
 from service.engines.embedded import OnnxEngine
 from service.engines.triton import TritonEngine
-from service.inference_server import InferenceServer
-from service.metrics import Metrics
 from service.settings import Settings
+from service.telemetry.metrics import Metrics
+from service.triton_server.launcher import InferenceServer
 from ssuformer import masks
 from ssuformer.contract import (
     CAPTION,

@@ -16,8 +16,8 @@ import pytest
 from google.protobuf import text_format
 from tritonclient.grpc.model_config_pb2 import ModelConfig
 
-from service.inference_server import InferenceServer, inference_server
 from service.settings import Settings
+from service.triton_server.launcher import InferenceServer, inference_server
 from ssuformer.contract import CAPTION, SEGMENTATION
 from ssuformer.errors import Overloaded
 from tests.service.conftest import Running, run, small_settings

@@ -1,0 +1,1 @@
+"""How many replicas a load needs: measured on one node, simulated for many."""

@@ -1,0 +1,63 @@
+"""Exported engines that are asked about whole scenes, so that a variant is scored as a model is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime
+
+from service.engines.repository import open_repository
+from ssuformer.contract import CAPTION, EngineSpec, caption_engine, segmentation_engine
+from ssuformer.regions import Float, Segmentation
+from ssuformer.tokenizer import Tokenizer
+from training.predictor import Listener
+
+
+def open_session(path: Path, *, threads: int) -> onnxruntime.InferenceSession:
+    """Load an ONNX file as serving does: so many threads, none that spins."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+
+
+class OnnxListener(Listener):
+    """A model repository on onnxruntime; its regions are kept by the rules of the torch model's."""
+
+    def __init__(self, models: Path, *, threads: int = 1) -> None:
+        files = open_repository(models)
+        manifest = files.manifest
+        super().__init__(
+            categories=manifest.categories,
+            tokenizer=Tokenizer(manifest.vocabulary),
+            thresholds=manifest.thresholds,
+        )
+        self.specs: dict[str, EngineSpec] = {
+            spec.name: spec
+            for spec in (
+                segmentation_engine(manifest.dimensions),
+                caption_engine(manifest.dimensions),
+            )
+        }
+        self.files = dict(zip(self.specs, (files.segmentation, files.caption), strict=True))
+        self.sessions = {
+            name: open_session(path, threads=threads) for name, path in self.files.items()
+        }
+        self._segmentation, self._caption = self.sessions.values()
+
+    def segment(
+        self, frames: npt.NDArray[np.uint8], waveform: npt.NDArray[np.float32]
+    ) -> list[Segmentation]:
+        """Return what the engine says of each clip: frames [b t h w 3], waveform [b t 16000]."""
+        outputs = self._segmentation.run(None, {"frames": frames, "waveform": waveform})
+        return [Segmentation(*(output[clip] for output in outputs)) for clip in range(len(frames))]
+
+    def caption(self, regions: tuple[Float, Float, Float]) -> npt.NDArray[np.int64]:
+        """Return the engine's token ids [n l]."""
+        names = (tensor.name for tensor in self.specs[CAPTION].inputs)
+        ids: npt.NDArray[np.int64] = self._caption.run(
+            ["token_ids"], dict(zip(names, regions, strict=True))
+        )[0]
+        return ids

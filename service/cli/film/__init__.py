@@ -1,0 +1,1 @@
+"""Drawing on films: overlay, contact sheet, masks, text."""

@@ -1,0 +1,130 @@
+"""The film of a clip, frame by frame, on the same timeline as the service's answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Self, cast
+
+import av.error
+import numpy as np
+from av.audio.stream import AudioStream
+from av.packet import Packet
+from av.video.frame import VideoFrame
+from av.video.reformatter import ColorRange, VideoReformatter
+from av.video.stream import VideoStream
+from numpy.typing import NDArray
+
+from service.cli.film.drawing import Picture, Size
+from service.cli.film.yuv_layer import turn
+from ssuformer.media import (
+    Limits,
+    audio_stream,
+    ffmpeg_errors,
+    open_media,
+    start_time,
+    video_stream,
+)
+
+_ENOUGH = Limits(bytes=2**40, pixels=2**28, frames=2**31, seconds=1e9)
+_USUAL_RATE = 25
+SoundListener = Callable[["Packet[AudioStream]"], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """One frame of the film, as it is decoded, and when it is shown: seconds of the clip."""
+
+    frame: VideoFrame
+    time: float
+
+    @property
+    def quarters(self) -> int:
+        """By how many quarters of a circle, counter-clockwise, it has to be turned."""
+        return round((self.frame.rotation or 0) / 90) % 4
+
+
+class Reel:
+    """Decodes the film from its start, as a context manager; memory does not grow with it."""
+
+    def __init__(self, path: Path, *, threads: int = 2) -> None:
+        """Open the film; raise a ClipError if that is impossible."""
+        self._media = open_media(path, _ENOUGH)
+        self._container = self._media.container
+        try:
+            self.video = video_stream(self._container, _ENOUGH)
+            self.audio = audio_stream(self._container)
+        except BaseException:
+            self._media.close()
+            raise
+        self.video.thread_type = "AUTO"
+        self.video.codec_context.thread_count = threads
+        self.start = start_time(self._container) or 0.0
+        self.rate = Fraction(self.video.average_rate or _USUAL_RATE)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._media.close()
+
+    def shots(self, listen: SoundListener | None = None) -> Iterator[Shot]:
+        """Yield all frames that can be decoded; hand packets of sound over in passing."""
+        streams = [self.video, *([self.audio] if self.audio and listen else [])]
+        time = -1 / float(self.rate)
+        with ffmpeg_errors():
+            for packet in self._container.demux(*streams):
+                if isinstance(packet.stream, AudioStream):
+                    if listen is not None:
+                        listen(cast("Packet[AudioStream]", packet))
+                    continue
+                for frame in _decode(cast("Packet[VideoStream]", packet)):
+                    usual = time + 1 / float(self.rate)
+                    time = usual if frame.time is None else frame.time - self.start
+                    yield Shot(frame, time)
+
+
+class Projector:
+    """Turns shots into pictures and planes of one size: upright, with square pixels."""
+
+    def __init__(self, size: Size) -> None:
+        self._size = size
+        self._reformatter = VideoReformatter()
+
+    def picture(self, shot: Shot) -> Picture:
+        """Return a shot in red, green and blue [h w 3]."""
+        return np.ascontiguousarray(np.rot90(self._convert(shot, "rgb24"), shot.quarters))
+
+    def planes(self, shot: Shot) -> NDArray[np.uint8]:
+        """Return a shot in YUV 4:2:0 [h * 3 / 2, w]; both sides of the size must be even."""
+        frame = self._convert(shot, "yuv420p")
+        return turn(frame, quarters=shot.quarters) if shot.quarters else frame
+
+    def _convert(self, shot: Shot, pixel_format: str) -> NDArray[np.uint8]:
+        height, width = self._size if shot.quarters % 2 == 0 else self._size[::-1]
+        full_range = shot.frame.color_range == ColorRange.JPEG
+        frame = self._reformatter.reformat(
+            shot.frame,
+            width=width,
+            height=height,
+            format=pixel_format,
+            interpolation="AREA" if width < shot.frame.width else "BICUBIC",
+            dst_color_range="MPEG" if full_range and pixel_format == "yuv420p" else None,
+        )
+        return cast("NDArray[np.uint8]", frame.to_ndarray())
+
+
+def _decode(packet: Packet[VideoStream]) -> list[VideoFrame]:
+    """Return the frames of a packet; none if it is damaged."""
+    try:
+        return packet.decode()
+    except (av.error.InvalidDataError, av.error.EOFError):
+        return []

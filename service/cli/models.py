@@ -1,0 +1,79 @@
+"""`ssu models`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from service.cli.understand import EngineName, Key, Models, Url
+
+if TYPE_CHECKING:
+    from service.cli.client import Trouble
+    from service.settings import Settings
+    from service.understanding.schemas import LoadedModel
+
+    Found = tuple[list[LoadedModel], dict[str, int]]
+
+
+def show_models(
+    *, url: Url = None, key: Key = None, models: Models = None, engine: EngineName = None
+) -> None:
+    """Show the models: version, digest, size, thresholds, and how good they were measured to be.
+
+    With `--url` those that a service has loaded, without it those of the local repository.
+
+    **Examples**
+
+    - `ssu models`
+    - `ssu models --models /models`
+    - `ssu models --url http://127.0.0.1:8000`
+    """
+    from service.cli.client import Trouble
+    from service.cli.configuration import settings_for
+    from service.cli.tables import models_table
+    from service.cli.terminal import complain, console, ended_by_errors
+
+    with ended_by_errors():
+        if url is None:
+            found: Found | Trouble = _local(settings_for(models=models, engine=engine))
+        else:
+            found = _remote(url.rstrip("/"), key)
+    if isinstance(found, Trouble):
+        complain(found)
+        raise typer.Exit(1)
+    console().print(models_table(*found))
+
+
+def _remote(url: str, key: str | None) -> Found | Trouble:
+    """Return what a service has loaded; the size of its files is not known here."""
+    from pydantic import ValidationError
+
+    from service.cli.client import Client, Trouble
+    from service.understanding.schemas import Models
+
+    with Client(url, key=key) as client:
+        body = client.get("/models")
+    if isinstance(body, Trouble):
+        return body
+    try:
+        return Models.model_validate_json(body).models, {}
+    except ValidationError as error:
+        return Trouble("answer_unknown", f"the answer has another form than is known: {error}")
+
+
+def _local(settings: Settings) -> Found:
+    """Return what the repository holds, with the bytes of each file."""
+    from service.engines.repository import open_repository
+    from service.gateway import load_engine
+    from service.understanding.schemas import LoadedModel
+
+    sizes: dict[str, int] = {}
+    if settings.engine == "fake":
+        engine = load_engine(settings)
+        manifest, digest = engine.manifest, engine.digest
+    else:
+        files = open_repository(settings.model_repository)
+        manifest, digest = files.manifest, files.digest
+        sizes = {str(file): file.stat().st_size for file in (files.segmentation, files.caption)}
+    return [LoadedModel.of(manifest, digest=digest, device="not loaded")], sizes

@@ -1,0 +1,87 @@
+"""`ssu serve`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def serve(
+    *,
+    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 is all.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="0 takes a free one.")] = 8000,
+    metrics_port: Annotated[
+        int | None,
+        typer.Option(
+            min=0, max=65_535, help="Port of /metrics; 0 takes a free one.", show_default="9464"
+        ),
+    ] = None,
+    models: Annotated[
+        Path | None, typer.Option(help="Model repository.", show_default="triton_repo")
+    ] = None,
+    engine: Annotated[
+        str | None, typer.Option(help="Backend the models run on.", show_default="onnx")
+    ] = None,
+    triton: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT", help="Triton server (gRPC) to run the models on: engine triton."
+        ),
+    ] = None,
+    threads: Annotated[
+        int | None,
+        typer.Option(min=1, help="Threads of one inference.", show_default="all cores"),
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Clips worked on at once.", show_default="2")
+    ] = None,
+    queue: Annotated[
+        int | None, typer.Option(min=0, help="Clips that may wait.", show_default="16")
+    ] = None,
+    log_level: Annotated[
+        str | None, typer.Option(help="debug, info, warning or error.", show_default="info")
+    ] = None,
+) -> None:
+    """Serve over HTTP until Ctrl-C or SIGTERM.
+
+    Everything else is set by environment variables that begin with `SSU_`, such as
+    `SSU_MAX_SECONDS`; an option wins over its variable.
+
+    **Examples**
+
+    - `ssu serve`
+    - `ssu serve --host 0.0.0.0 --port 8080 --models /models`
+    - `ssu serve --triton 127.0.0.1:8001`
+    - `SSU_DRAIN_SECONDS=0 ssu serve --port 0 --threads 1`
+    """
+    from service.cli.configuration import settings_for
+    from service.cli.temporary_service import free_port
+    from service.cli.terminal import console, ended_by_errors
+    from service.engines.repository import open_repository, read_labels
+    from service.server import serve as serve_until_stopped
+
+    with ended_by_errors():
+        settings = settings_for(
+            models=models,
+            metrics_port=metrics_port,
+            engine=engine or (triton and "triton"),
+            triton_address=triton,
+            engine_threads=threads,
+            workers=workers,
+            queue_limit=queue,
+            log_level=log_level,
+        )
+        if settings.engine == "onnx":
+            open_repository(settings.model_repository)
+        if settings.engine == "triton":
+            read_labels(settings.model_repository)
+        port = port or free_port(host)
+        metrics = settings.metrics_port or free_port(host)
+        settings = settings.model_copy(update={"metrics_port": metrics})
+        console(errors=True).print(
+            f"serving on http://{host}:{port}, metrics on http://{host}:{metrics}/metrics",
+            markup=False,
+        )
+        serve_until_stopped(settings, host=host, port=port)

@@ -1,0 +1,78 @@
+"""`ssu triton`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+
+def triton(
+    *,
+    models: Annotated[
+        Path | None, typer.Option(help="Model repository.", show_default="triton_repo")
+    ] = None,
+    http_port: Annotated[int, typer.Option(min=0, max=65_535, help="0 takes a free one.")] = 8010,
+    grpc_port: Annotated[int, typer.Option(min=0, max=65_535, help="0 takes a free one.")] = 8001,
+    metrics_port: Annotated[
+        int, typer.Option(min=0, max=65_535, help="0 takes a free one.")
+    ] = 8002,
+    mode: Annotated[
+        Literal["none", "poll", "explicit"],
+        typer.Option(help="Model control: load once, watch the folder, or load on request too."),
+    ] = "none",
+    environment: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="SSU_TRITON_ENVIRONMENT",
+            help="What scripts/triton-environment made.",
+            show_default=".venv-triton",
+        ),
+    ] = None,
+    log: Annotated[
+        Path | None, typer.Option(dir_okay=False, help="Append the server's log to this file.")
+    ] = None,
+) -> None:
+    """Run NVIDIA's Triton server on the model repository, without a GPU, until Ctrl-C or SIGTERM.
+
+    For development: the server is the real one, its onnxruntime backend is replaced by one in
+    Python. The ports are Triton's own, but for HTTP's 8000, which is that of `ssu serve`.
+
+    **Examples**
+
+    - `scripts/triton-environment && ssu triton`
+    - `ssu triton --models /models --mode poll`
+    - `ssu triton --http-port 0 --grpc-port 0 --metrics-port 0 --log triton.log`
+    """
+    import signal
+
+    from service.cli.configuration import settings_for
+    from service.cli.terminal import console, ended_by_errors
+    from service.triton_server.launcher import Ports, inference_server
+
+    out = console(errors=True)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with (
+        ended_by_errors(),
+        inference_server(
+            settings_for(models=models).model_repository,
+            environment=environment,
+            ports=Ports.free(http=http_port, grpc=grpc_port, metrics=metrics_port),
+            mode=mode,
+            log=log,
+        ) as server,
+    ):
+        facts = {
+            "grpc": server.grpc,
+            "http": server.http,
+            "metrics": server.metrics,
+            "log": server.log,
+            "models": ", ".join(server.names),
+        }
+        try:
+            for name, fact in facts.items():
+                out.print(f"{name:<8} {fact}", markup=False)
+            server.wait()
+        except KeyboardInterrupt:
+            out.print("stopping")

@@ -1,0 +1,136 @@
+"""`ssu understand`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Files = Annotated[
+    list[Path],
+    typer.Argument(metavar="FILE", exists=True, dir_okay=False, help="Clips, sent in turn."),
+]
+Url = Annotated[
+    str | None,
+    typer.Option(
+        envvar="SSU_URL",
+        help="A service that is running. Without it one is started here for the duration.",
+    ),
+]
+Key = Annotated[str | None, typer.Option(envvar="SSU_KEY", help="Bearer key of that service.")]
+Models = Annotated[
+    Path | None,
+    typer.Option(help="Model repository for a service started here.", show_default="triton_repo"),
+]
+EngineName = Annotated[
+    str | None, typer.Option(help="Backend for a service started here.", show_default="onnx")
+]
+
+
+def understand(
+    files: Files,
+    *,
+    url: Url = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            file_okay=False,
+            help="Folder to write the answer, the overlay and the contact sheet of each clip to.",
+        ),
+    ] = None,
+    fps: Annotated[
+        float | None,
+        typer.Option(help="Moments to look at per second.", show_default="as trained"),
+    ] = None,
+    min_score: Annotated[
+        float | None, typer.Option(help="Leave out regions less certain than this, 0 to 1.")
+    ] = None,
+    start: Annotated[float | None, typer.Option(help="Begin here, in seconds.")] = None,
+    end: Annotated[float | None, typer.Option(help="End here, in seconds.")] = None,
+    captions: Annotated[bool, typer.Option(help="Describe the regions.")] = True,
+    mask_format: Annotated[
+        str,
+        typer.Option(help="Masks in the answer: rle, rle_uncompressed, polygon, png or none."),
+    ] = "rle",
+    mask_size: Annotated[
+        str, typer.Option(help="Masks in pixels of the clip (source) or of the model (engine).")
+    ] = "source",
+    deadline: Annotated[float | None, typer.Option(help="Give up after so many seconds.")] = None,
+    overlay: Annotated[bool, typer.Option(help="Write the film with its masks.")] = True,
+    sheet: Annotated[bool, typer.Option(help="Write the contact sheet.")] = True,
+    raw: Annotated[
+        bool, typer.Option("--json", help="Print the answer as it came, not as a table.")
+    ] = False,
+    key: Key = None,
+    models: Models = None,
+    engine: EngineName = None,
+) -> None:
+    """Find what *sounds* in clips, second by second, and say it.
+
+    With `--out` each clip leaves three files there: `NAME.json`, the answer; `NAME.overlay.mp4`,
+    the film with coloured masks, sentences and its own sound; `NAME.sheet.png`, a contact sheet.
+
+    **Examples**
+
+    - `ssu understand dog.mp4`
+    - `ssu understand *.mp4 --out out --url http://127.0.0.1:8000`
+    - `ssu understand talk.webm --start 60 --end 90 --fps 2 --min-score 0.7`
+    - `ssu understand dog.mp4 --json | jq '.tracks[].category'`
+    """
+    from service.cli.client import Client
+    from service.cli.clip_report import Order, names_for, screen
+    from service.cli.terminal import ended_by_errors
+    from service.telemetry.container import available_cores
+
+    query = {
+        "fps": fps,
+        "min_score": min_score,
+        "start": start,
+        "end": end,
+        "captions": str(captions).lower(),
+        "mask_format": mask_format,
+        "mask_size": mask_size,
+        "deadline": deadline,
+    }
+    order = Order(
+        query={name: value for name, value in query.items() if value is not None},
+        folder=out,
+        overlay=overlay,
+        sheet=sheet,
+        raw=raw,
+        threads=available_cores(),
+    )
+    with (
+        ended_by_errors(),
+        _service(url, models=models, engine=engine) as address,
+        Client(address, key=key) as client,
+    ):
+        went_well = [
+            screen(file, name, client=client, order=order)
+            for file, name in zip(files, names_for(files), strict=True)
+        ]
+    if not all(went_well):
+        raise typer.Exit(1)
+
+
+@contextmanager
+def _service(url: str | None, *, models: Path | None, engine: str | None) -> Iterator[str]:
+    """Yield the address of the service that was named, or of one's own."""
+    if url is not None:
+        yield url.rstrip("/")
+        return
+    from service.cli.configuration import settings_for
+    from service.cli.temporary_service import hosted
+    from service.cli.terminal import console
+
+    patient = {"deadline_seconds": 3600.0, "decode_seconds": 3600.0}
+    settings = settings_for(models=models, engine=engine, workers=1, log_level="error", **patient)
+    with ExitStack() as stack:
+        with console(errors=True).status("starting a service"):
+            address = stack.enter_context(hosted(settings))
+        yield address

@@ -1,0 +1,53 @@
+"""How long a request lives: until it is answered, its time is up, or the client leaves."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from contextlib import suppress
+from typing import Any, TypeVar
+
+from fastapi import Request
+from starlette.requests import ClientDisconnect
+
+from service.telemetry.stages import StageClock
+from ssuformer.errors import DeadlineExceeded
+
+T = TypeVar("T")
+
+
+async def within(
+    seconds: float, work: Coroutine[Any, Any, T], *, clock: StageClock, client: Request | None
+) -> T:
+    """Return what the work returns; cancel it after so many seconds since the request came.
+
+    With a client, whose body must have been read, also cancel the work once it has left. Raises
+    DeadlineExceeded naming the stage that was reached, or ClientDisconnect.
+    """
+    task = asyncio.create_task(work)
+    racing: list[asyncio.Task[Any]] = [task]
+    if client is not None:
+        racing.append(asyncio.create_task(_left(client)))
+    try:
+        left = max(0.0, seconds - clock.elapsed)
+        done, _ = await asyncio.wait(racing, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+        # An engine that was told how long it has may find that out a moment before we do here.
+        with suppress(DeadlineExceeded):
+            if task in done:
+                return task.result()
+        if done - {task}:
+            raise ClientDisconnect("the client left")
+        raise DeadlineExceeded(
+            f"the request took longer than {seconds:g} s; it had reached: {clock.current}",
+            limit=seconds,
+            actual=clock.current,
+        )
+    finally:
+        for one in racing:
+            one.cancel()
+        await asyncio.gather(*racing, return_exceptions=True)
+
+
+async def _left(client: Request) -> None:
+    while (await client.receive())["type"] != "http.disconnect":
+        pass

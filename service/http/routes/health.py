@@ -1,0 +1,33 @@
+"""Whether this process lives, has started, and should be sent requests."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Response
+
+from service.http.routes.dependencies import GatewayDep
+from service.understanding.schemas import Health
+
+router = APIRouter(tags=["health"])
+
+
+@router.get("/livez", summary="Does the process make progress?")
+@router.get("/v2/health/live", include_in_schema=False)
+async def live() -> Health:
+    """Answer at all; being busy or not ready is not being dead."""
+    return Health(status="live")
+
+
+@router.get("/readyz", summary="Should requests be sent here?")
+@router.get("/v2/health/ready", include_in_schema=False)
+async def ready(gateway: GatewayDep, response: Response) -> Health:
+    """Answer 503 with the reasons while requests should go elsewhere."""
+    reasons = gateway.reasons_not_ready()
+    response.status_code = 503 if reasons else 200
+    return Health(status="not_ready" if reasons else "ready", reasons=reasons)
+
+
+@router.get("/startupz", summary="Has it started?")
+async def started(gateway: GatewayDep, response: Response) -> Health:
+    """Answer 503 until the models are loaded and warm."""
+    response.status_code = 200 if gateway.started else 503
+    return Health(status="started" if gateway.started else "starting")

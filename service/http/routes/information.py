@@ -1,0 +1,36 @@
+"""What is accepted, and what is loaded."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from service.http.routes.dependencies import GatewayDep
+from service.understanding.schemas import Accepted, LoadedModel, Models
+from ssuformer.media import AUDIO_CODECS, FORMATS, VIDEO_CODECS
+
+router = APIRouter(tags=["information"])
+
+
+@router.get("/limits", summary="What is accepted")
+async def limits(gateway: GatewayDep) -> Accepted:
+    """Return the caps on a clip; over one of them it is 413 `clip_too_large`."""
+    settings = gateway.settings
+    return Accepted(
+        bytes=settings.max_bytes,
+        pixels=settings.max_pixels,
+        frames=settings.max_frames,
+        seconds=settings.max_seconds,
+        deadline_seconds=settings.deadline_seconds,
+        queue=settings.queue_limit,
+        formats=FORMATS.split(","),
+        video_codecs=sorted(VIDEO_CODECS),
+        audio_codecs=[*sorted(AUDIO_CODECS), "pcm_*", "adpcm_*"],
+    )
+
+
+@router.get("/models", summary="What is loaded")
+async def models(gateway: GatewayDep) -> Models:
+    """Return the weights that answer, with how good they were measured to be."""
+    engine = gateway.current.engine
+    loaded = LoadedModel.of(engine.manifest, digest=engine.digest, device=engine.device)
+    return Models(models=[loaded])

@@ -1,0 +1,110 @@
+"""`POST /understand`: a clip in, masks and sentences out."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+from starlette.requests import ClientDisconnect
+
+from service.gateway import Gateway
+from service.http.deadline import within
+from service.http.problems import PROBLEMS
+from service.http.request_log import CLIENT_DEADLINE, exemplar_of
+from service.http.routes.dependencies import GatewayDep
+from service.http.upload import FIELD, Upload, closing, receive
+from service.telemetry.stages import StageClock
+from service.telemetry.trace import passed_on
+from service.understanding.options import Options
+from service.understanding.schemas import Understanding
+from ssuformer.errors import DeadlineExceeded
+
+router = APIRouter(tags=["understanding"])
+
+_CLIP = {"type": "string", "format": "binary", "description": "The clip."}
+_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {"type": "object", "required": [FIELD], "properties": {FIELD: _CLIP}}
+            },
+            "video/*": {"schema": _CLIP},
+            "application/octet-stream": {"schema": _CLIP},
+        },
+    }
+}
+
+
+@router.post(
+    "/understand",
+    response_model=Understanding,
+    responses=PROBLEMS,
+    openapi_extra=_BODY,
+    summary="Find what sounds in every second of a clip, and say it",
+)
+async def understand(
+    request: Request, options: Annotated[Options, Query()], gateway: GatewayDep
+) -> Response:
+    """Take a clip as multipart field `file` or as the raw body, and answer when it is done."""
+    clock = StageClock()
+    try:
+        gateway.current.admit(captions=options.captions)
+        with gateway.admission.seat(), passed_on(request.headers.get("traceparent")):
+            return await _answer(request, options, gateway, clock)
+    except ClientDisconnect:
+        gateway.metrics.cancelled.labels(clock.current, "disconnect").inc()
+        raise
+    except DeadlineExceeded:
+        cause = "deadline"
+        if options.deadline and options.deadline < gateway.settings.deadline_seconds:
+            cause = request.state.outcome = CLIENT_DEADLINE
+        gateway.metrics.cancelled.labels(clock.current, cause).inc()
+        raise
+    finally:
+        gateway.metrics.observe_stages(
+            clock,
+            backend=gateway.settings.engine,
+            version=request.scope["state"].get("version", ""),
+            exemplar=exemplar_of(request.scope["state"]),
+        )
+        request.state.stages_ms = clock.milliseconds()
+
+
+async def _answer(
+    request: Request, options: Options, gateway: Gateway, clock: StageClock
+) -> Response:
+    longest = gateway.settings.deadline_seconds
+    seconds = min(options.deadline or longest, longest)
+    with clock.stage("upload"):
+        reading = receive(request, limit=gateway.settings.max_bytes)
+        upload = await within(seconds, reading, clock=clock, client=None)
+    gateway.metrics.clip_bytes.observe(upload.size)
+    async with closing(upload):
+        work = _understand(request, upload, options, gateway, clock, seconds=seconds)
+        body = await within(seconds, work, clock=clock, client=request)
+    headers = {"Server-Timing": clock.server_timing()}
+    return Response(body, media_type="application/json", headers=headers)
+
+
+async def _understand(
+    request: Request,
+    upload: Upload,
+    options: Options,
+    gateway: Gateway,
+    clock: StageClock,
+    *,
+    seconds: float,
+) -> bytes:
+    with clock.stage("queue"):
+        await gateway.admission.take_turn()
+    generation = gateway.current
+    request.state.version = generation.version
+    async with gateway.admission.turn():
+        with generation.in_use() as pipeline:
+            understanding = await pipeline.understand(
+                upload.descriptor, options, clock, seconds=seconds
+            )
+        with clock.stage("encode"):
+            return (await asyncio.to_thread(understanding.model_dump_json)).encode()

@@ -1,0 +1,245 @@
+"""What can be seen from outside: every metric of the gateway, in a registry of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import get_args
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+
+from service.telemetry.container import ContainerCollector
+from service.telemetry.stages import Stage, StageClock
+from ssuformer.contract import MODELS
+from ssuformer.errors import (
+    DeadlineExceeded,
+    DecodeFailed,
+    DecodeTimeout,
+    EngineError,
+    EngineMismatch,
+    EngineUnavailable,
+    KeyRefused,
+    Overloaded,
+)
+
+_REQUEST_BUCKETS = (
+    *(0.05, 0.1, 0.25, 0.5, 0.75, 1, 1.5, 2, 3, 5, 7.5),
+    *(10, 15, 20, 30, 45, 60, 90, 120, 180, 300),
+)
+_STAGE_BUCKETS = (
+    *(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5),
+    *(1, 2.5, 5, 10, 30, 60, 120),
+)
+_FAILED = tuple((code, "failed") for code in ("500", "502", "503", "504"))
+"""Status and outcome of the requests that failed."""
+SPEED_STAGES: tuple[Stage, ...] = ("decode", "segmentation", "caption")
+"""The stages whose speed is told apart."""
+_REALTIME_BUCKETS = (0.1, 0.25, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
+_LAG_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
+
+
+class Metrics:
+    """Counters, gauges and histograms of one application.
+
+    The label `version` is that of the weights that answered; it is empty where none were asked.
+    """
+
+    def __init__(self) -> None:
+        self.registry = registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+        registry.register(ContainerCollector())
+        self._add_durations(registry)
+        self._add_clips(registry)
+        self._add_counters(registry)
+        self._add_gauges(registry)
+        self._begin_at_zero()
+
+    def _add_durations(self, registry: CollectorRegistry) -> None:
+        self.request_duration = Histogram(
+            "ssu_request_duration_seconds",
+            "From the first byte in to the last byte out.",
+            ("route", "outcome", "version"),
+            buckets=_REQUEST_BUCKETS,
+            registry=registry,
+        )
+        self.stage_duration = Histogram(
+            "ssu_stage_duration_seconds",
+            "Time a request spent in a stage.",
+            ("stage", "backend", "version"),
+            buckets=_STAGE_BUCKETS,
+            registry=registry,
+        )
+        self.engine_duration = Histogram(
+            "ssu_engine_infer_duration_seconds",
+            "One inference.",
+            ("engine", "device", "version"),
+            buckets=_STAGE_BUCKETS,
+            registry=registry,
+        )
+        self.realtime_factor = Histogram(
+            "ssu_realtime_factor",
+            "Seconds of clip per second spent on it; under 1 is slower than real time.",
+            ("stage", "version"),
+            buckets=_REALTIME_BUCKETS,
+            registry=registry,
+        )
+        self.event_loop_lag = Histogram(
+            "ssu_event_loop_lag_seconds",
+            "How much later than asked for the event loop woke up.",
+            buckets=_LAG_BUCKETS,
+            registry=registry,
+        )
+
+    def _add_clips(self, registry: CollectorRegistry) -> None:
+        self.engine_batch = Histogram(
+            "ssu_engine_batch_size",
+            "Frames or regions in one inference.",
+            ("engine", "version"),
+            buckets=(1, 2, 4, 8, 16, 32, 64, 128),
+            registry=registry,
+        )
+        self.clip_duration = Histogram(
+            "ssu_clip_duration_seconds",
+            "Duration of the clips.",
+            buckets=(1, 2, 5, 10, 20, 30, 60, 120, 300, 600),
+            registry=registry,
+        )
+        self.clip_frames = Histogram(
+            "ssu_clip_frames",
+            "Frames of the clips that the engines were shown.",
+            buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 5000),
+            registry=registry,
+        )
+        self.clip_pixels = Histogram(
+            "ssu_clip_pixels",
+            "Pixels of one frame of the clips.",
+            buckets=tuple(4.0**power * 2**12 for power in range(8)),
+            registry=registry,
+        )
+        self.clip_bytes = Histogram(
+            "ssu_clip_bytes",
+            "Size of the clips.",
+            buckets=tuple(4.0**power * 2**16 for power in range(9)),
+            registry=registry,
+        )
+
+    def _add_counters(self, registry: CollectorRegistry) -> None:
+        self.requests = Counter(
+            "ssu_requests",
+            "Requests answered.",
+            ("route", "code", "outcome", "version"),
+            registry=registry,
+        )
+        self.input_rejected = Counter(
+            "ssu_input_rejected",
+            "Requests refused for what they hold.",
+            ("code",),
+            registry=registry,
+        )
+        self.warnings = Counter(
+            "ssu_warnings", "Warnings in answers.", ("code",), registry=registry
+        )
+        self.admission_rejected = Counter(
+            "ssu_admission_rejected", "Requests not let in.", ("reason",), registry=registry
+        )
+        self.cancelled = Counter(
+            "ssu_cancelled", "Requests given up.", ("stage", "cause"), registry=registry
+        )
+        self.decode_exits = Counter(
+            "ssu_decode_child_exits", "Ends of decoding processes.", ("reason",), registry=registry
+        )
+        self.engine_failures = Counter(
+            "ssu_engine_failures",
+            "Inferences without an answer; `overloaded`: the server's queue was full.",
+            ("engine", "code", "version"),
+            registry=registry,
+        )
+        self.engine_retries = Counter(
+            "ssu_engine_retries",
+            "Inferences asked for again as the connection broke.",
+            ("engine", "version"),
+            registry=registry,
+        )
+
+        self.rollouts = Counter(
+            "ssu_model_rollouts",
+            "Newer weights that were `switched` to, `refused`, or `rolled_back`.",
+            ("result",),
+            registry=registry,
+        )
+
+    def _add_gauges(self, registry: CollectorRegistry) -> None:
+        self.queue_depth = Gauge("ssu_queue_depth", "Clips waiting.", registry=registry)
+        self.queue_limit = Gauge("ssu_queue_limit", "Clips that may wait.", registry=registry)
+        self.queue_oldest_age = Gauge(
+            "ssu_queue_oldest_age_seconds",
+            "How long the first clip in the queue has waited.",
+            registry=registry,
+        )
+        self.workers = Gauge(
+            "ssu_workers", "Clips that are worked on at once, at most.", registry=registry
+        )
+        self.draining = Gauge("ssu_draining", "1 after SIGTERM, until the end.", registry=registry)
+        self.in_work = Gauge("ssu_in_work", "Clips being worked on.", registry=registry)
+        self.ready = Gauge(
+            "ssu_ready", "1 if requests should be sent here, as /readyz says.", registry=registry
+        )
+        self.engine_up = Gauge("ssu_engine_up", "1 if the engine answers.", registry=registry)
+        self.circuit_state = Gauge(
+            "ssu_circuit_state",
+            "0 closed; 1 open: the model is down and requests fail at once.",
+            ("engine",),
+            registry=registry,
+        )
+        self.engine_last_success = Gauge(
+            "ssu_engine_last_success_timestamp_seconds",
+            "When the engine answered last.",
+            ("engine",),
+            registry=registry,
+        )
+        self.model_info = Gauge(
+            "ssu_model_info",
+            "The loaded weights.",
+            ("name", "version", "digest", "repository_version"),
+            registry=registry,
+        )
+
+    def _begin_at_zero(self) -> None:
+        """Let counters exist before they count: a rate does not see a series' first value."""
+        for result in ("switched", "refused", "rolled_back"):
+            self.rollouts.labels(result)
+        causes = (DecodeFailed.code, DecodeTimeout.code)
+        for reason in (*causes, "abandoned", "died_idle", "start_failed"):
+            self.decode_exits.labels(reason)
+        for stage in get_args(Stage):
+            for cause in ("deadline", "client_deadline", "disconnect"):
+                self.cancelled.labels(stage, cause)
+        self.admission_rejected.labels("queue_full")
+        self.input_rejected.labels(KeyRefused.code)
+        self._begin_requests("", ("429", "overloaded"), *_FAILED)
+
+    def begin_version(self, version: str) -> None:
+        """Let the counters of these weights exist, too."""
+        self._begin_requests(version, ("200", "answered"), *_FAILED)
+        for model in MODELS:
+            self.engine_retries.labels(model, version)
+            for kind in (EngineError, EngineUnavailable, EngineMismatch, Overloaded):
+                self.engine_failures.labels(model, kind.code, version)
+            self.engine_failures.labels(model, DeadlineExceeded.code, version)
+
+    def _begin_requests(self, version: str, *results: tuple[str, str]) -> None:
+        for code, outcome in results:
+            self.requests.labels("/understand", code, outcome, version)
+
+    def observe_stages(
+        self, clock: StageClock, *, backend: str, version: str, exemplar: Mapping[str, str]
+    ) -> None:
+        """Count what one request spent in each stage; the exemplar says which request it was."""
+        for stage, seconds in clock.seconds.items():
+            self.stage_duration.labels(stage, backend, version).observe(seconds, dict(exemplar))
+
+    def observe_speed(self, clock: StageClock, clip_seconds: float, *, version: str) -> None:
+        """Count how many times faster than real time a clip went through."""
+        spent = {stage: clock.seconds.get(stage, 0.0) for stage in SPEED_STAGES}
+        for stage, seconds in [*spent.items(), ("total", clock.elapsed)]:
+            if seconds > 0:
+                self.realtime_factor.labels(stage, version).observe(clip_seconds / seconds)

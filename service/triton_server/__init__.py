@@ -1,0 +1,1 @@
+"""A Triton server for development and tests, without a GPU."""

@@ -1,0 +1,1 @@
+"""From an open clip to the answer: decoding, windows, tracks, masks, sentences."""

@@ -1,0 +1,122 @@
+"""From regions as the engine gives them to the answer: pixels, boxes, sentences, tracks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+from service.understanding.options import MaskFormat
+from service.understanding.schemas import (
+    Interval,
+    PlainRleMask,
+    PngMask,
+    PolygonMask,
+    Region,
+    RleMask,
+    Sentence,
+    Track,
+)
+from ssuformer import masks
+from ssuformer.masks import Mask
+from ssuformer.outlines import outlines
+from ssuformer.regions import Found
+
+AnyInterval = TypeVar("AnyInterval", bound=Interval)
+WrittenMask = RleMask | PlainRleMask | PolygonMask | PngMask | None
+
+
+def write_mask(mask: Mask, kind: MaskFormat) -> WrittenMask:
+    """Return a mask in the form that was asked for."""
+    size = (mask.shape[0], mask.shape[1])
+    match kind:
+        case "rle":
+            return RleMask(size=size, counts=masks.encode_rle(mask)["counts"])
+        case "rle_uncompressed":
+            counts = masks.encode_uncompressed_rle(mask)["counts"]
+            return PlainRleMask(size=size, counts=counts)
+        case "polygon":
+            return PolygonMask(size=size, rings=outlines(mask))
+        case "png":
+            return PngMask(size=size, png=masks.encode_png(mask))
+        case "none":
+            return None
+
+
+def render(
+    found: Found,
+    *,
+    track: int,
+    category: str,
+    description: str | None,
+    size: tuple[int, int],
+    threshold: float,
+    mask_format: MaskFormat,
+) -> Region | None:
+    """Return a region in pixels of `size` (height, width); None if not one of them is left."""
+    mask = masks.enlarge(found.probability, size=size, threshold=threshold)
+    area = int(mask.sum())
+    if area == 0:
+        return None
+    return Region(
+        track=track,
+        score=round(found.score, 4),
+        category=category,
+        bbox=masks.bounding_box(mask),
+        area=area,
+        mask=write_mask(mask, mask_format),
+        description=description,
+    )
+
+
+class TrackLog:
+    """Who sounds when, and what is said of them, gathered frame by frame."""
+
+    def __init__(self, *, step: float) -> None:
+        """Take every frame for `step` seconds of the clip, around its time."""
+        self._step = step
+        self._categories: dict[int, str] = {}
+        self._intervals: dict[int, list[Interval]] = {}
+        self._sentences: dict[int, list[Sentence]] = {}
+
+    def add(self, time: float, regions: Sequence[Region]) -> None:
+        """Note the regions of the next frame."""
+        start, end = max(0.0, time - self._step / 2), time + self._step / 2
+        for region in regions:
+            self._categories.setdefault(region.track, region.category)
+            intervals = self._intervals.setdefault(region.track, [])
+            if intervals and self._adjoins(intervals[-1], start):
+                intervals[-1] = Interval(start=intervals[-1].start, end=end)
+            else:
+                intervals.append(Interval(start=start, end=end))
+            if region.description:
+                self._say(region.track, region.description, start, end)
+
+    def tracks(self, *, duration: float) -> list[Track]:
+        """Return all tracks in the order they were first heard."""
+        return [
+            Track(
+                id=number,
+                category=category,
+                intervals=[_until(interval, duration) for interval in self._intervals[number]],
+                sentences=[_until(said, duration) for said in self._sentences.get(number, [])],
+            )
+            for number, category in self._categories.items()
+        ]
+
+    def _say(self, track: int, text: str, start: float, end: float) -> None:
+        said = self._sentences.setdefault(track, [])
+        if said and said[-1].text == text and self._adjoins(said[-1], start):
+            said[-1] = Sentence(start=said[-1].start, end=end, text=text)
+        else:
+            said.append(Sentence(start=start, end=end, text=text))
+
+    def _adjoins(self, before: Interval, start: float) -> bool:
+        return start - before.end < self._step / 2
+
+
+def _until(interval: AnyInterval, duration: float) -> AnyInterval:
+    cut = {
+        "start": round(interval.start, 3),
+        "end": round(min(interval.end, max(duration, interval.start)), 3),
+    }
+    return interval.model_copy(update=cut)

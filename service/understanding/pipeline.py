@@ -1,0 +1,241 @@
+"""The order of the steps, from an open file to the answer. The only place that knows it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import AsyncExitStack, contextmanager
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.engines.circuit_breaker import Circuit
+from service.engines.engine import Engine
+from service.telemetry.metrics import Metrics
+from service.telemetry.stages import StageClock
+from service.understanding.answer import TrackLog, render
+from service.understanding.decoding import DecodePool, Decoding
+from service.understanding.options import Options
+from service.understanding.schemas import (
+    ClipFacts,
+    Frame,
+    ModelFacts,
+    Notice,
+    Region,
+    Understanding,
+)
+from service.understanding.tracks import Tracker
+from service.understanding.windows import Window, cut
+from ssuformer.clip import Sampling
+from ssuformer.contract import CAPTION, FRAME_SIZE, SEGMENTATION
+from ssuformer.regions import Found, Segmentation, find_regions, to_describe
+from ssuformer.tokenizer import Tokenizer
+
+
+@dataclass(slots=True)
+class _Run:
+    """One clip on its way through the pipeline."""
+
+    options: Options
+    clock: StageClock
+    fps: float
+    size: tuple[int, int]
+    tracker: Tracker
+    log: TrackLog
+    seconds: float | None
+    frames: list[Frame] = field(default_factory=list)
+
+    @property
+    def left(self) -> float | None:
+        """Seconds until nobody waits for the answer any more, if that is known."""
+        return None if self.seconds is None else max(0.0, self.seconds - self.clock.elapsed)
+
+
+class Pipeline:
+    """Decode, segment, keep what sounds, describe it, follow it, write it down."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        circuits: Mapping[str, Circuit],
+        pool: DecodePool,
+        metrics: Metrics,
+        *,
+        window_overlap: int,
+    ) -> None:
+        self._engine = engine
+        self._circuits = circuits
+        self._pool = pool
+        self._metrics = metrics
+        self._manifest = engine.manifest
+        self._overlap = min(window_overlap, self._manifest.window_frames - 1)
+        self._tokenizer = Tokenizer(self._manifest.vocabulary)
+
+    async def understand(
+        self, file: int, options: Options, clock: StageClock, *, seconds: float | None = None
+    ) -> Understanding:
+        """Return what sounds in the clip that the descriptor is open on.
+
+        So many seconds after the request came nobody waits for it any more; engines are told.
+        """
+        fps = options.fps or self._manifest.frames_per_second
+        sampling = Sampling(fps=fps, start=options.start, end=options.end)
+        async with AsyncExitStack() as stack:
+            with clock.stage("probe"):
+                decoding = await stack.enter_async_context(self._pool.decode(file, sampling))
+            run = self._begin(decoding, options, clock, fps=fps, seconds=seconds)
+            await self._run_windows(decoding, run)
+        return self._answer(decoding, run)
+
+    def _begin(
+        self,
+        decoding: Decoding,
+        options: Options,
+        clock: StageClock,
+        *,
+        fps: float,
+        seconds: float | None,
+    ) -> _Run:
+        source = (decoding.info.height, decoding.info.width)
+        return _Run(
+            options=options,
+            clock=clock,
+            fps=fps,
+            size=source if options.mask_size == "source" else (FRAME_SIZE, FRAME_SIZE),
+            tracker=Tracker(memory=self._manifest.window_frames),
+            log=TrackLog(step=1 / fps),
+            seconds=seconds,
+        )
+
+    async def _run_windows(self, decoding: Decoding, run: _Run) -> None:
+        chunks = decoding.chunks()
+        windows = cut(chunks, size=self._manifest.window_frames, overlap=self._overlap)
+        while True:
+            with run.clock.stage("decode"):
+                window = await anext(windows, None)
+            if window is None:
+                return
+            run.frames += await self._understand_window(window, run)
+
+    async def _understand_window(self, window: Window, run: _Run) -> list[Frame]:
+        with run.clock.stage("segmentation"):
+            found = await self._segment(window.chunk.frames, window.chunk.waveform, run)
+        with run.clock.stage("postprocess"):
+            frames = await asyncio.to_thread(
+                find_regions,
+                found,
+                thresholds=self._manifest.thresholds,
+                min_score=run.options.min_score,
+            )
+        fresh = frames[window.fresh :] if run.options.captions else []
+        with run.clock.stage("caption"):
+            sentences = await self._describe(found, fresh, run)
+        with run.clock.stage("postprocess"):
+            return await asyncio.to_thread(self._render, window, frames, sentences, run)
+
+    async def _segment(
+        self, frames: NDArray[np.uint8], waveform: NDArray[np.float32], run: _Run
+    ) -> Segmentation:
+        with self._inference(SEGMENTATION, len(frames)):
+            return await self._engine.segment(frames, waveform, timeout=run.left)
+
+    async def _describe(
+        self, window: Segmentation, fresh: list[list[Found]], run: _Run
+    ) -> dict[tuple[int, int], str]:
+        """Return the sentence of each region by frame and query, all from one inference."""
+        groups = to_describe(fresh)
+        if not groups:
+            return {}
+        frames = [first.frame for first, _ in groups]
+        queries = [first.query for first, _ in groups]
+        with self._inference(CAPTION, len(groups)):
+            captions = await self._engine.caption(
+                window.region_tokens[frames, queries],
+                window.scene_prompt[frames],
+                window.source_prompt[frames],
+                timeout=run.left,
+            )
+        sentences = [self._tokenizer.decode(ids) for ids in captions.token_ids.tolist()]
+        return {
+            (region.frame, region.query): sentence
+            for (_, regions), sentence in zip(groups, sentences, strict=True)
+            for region in regions
+        }
+
+    def _render(
+        self,
+        window: Window,
+        frames: list[list[Found]],
+        sentences: dict[tuple[int, int], str],
+        run: _Run,
+    ) -> list[Frame]:
+        numbers = run.tracker.follow(frames, fresh=window.fresh)
+        rendered = []
+        times = window.chunk.times[window.fresh :].tolist()
+        for time_of, found, tracks in zip(times, frames[window.fresh :], numbers, strict=True):
+            regions = [
+                self._render_region(region, track, sentences, run)
+                for region, track in zip(found, tracks, strict=True)
+            ]
+            shown = [region for region in regions if region is not None]
+            run.log.add(time_of, shown)
+            rendered.append(Frame(time=round(time_of, 3), regions=shown))
+        return rendered
+
+    def _render_region(
+        self, region: Found, track: int, sentences: dict[tuple[int, int], str], run: _Run
+    ) -> Region | None:
+        return render(
+            region,
+            track=track,
+            category=self._manifest.categories[region.category],
+            description=sentences.get((region.frame, region.query)),
+            size=run.size,
+            threshold=self._manifest.thresholds.mask,
+            mask_format=run.options.mask_format,
+        )
+
+    def _answer(self, decoding: Decoding, run: _Run) -> Understanding:
+        info, duration = decoding.info, decoding.duration or 0.0
+        for warning in decoding.warnings:
+            self._metrics.warnings.labels(warning.code).inc()
+        self._metrics.clip_duration.observe(duration)
+        self._metrics.clip_frames.observe(len(run.frames))
+        self._metrics.clip_pixels.observe(info.width * info.height)
+        self._metrics.observe_speed(run.clock, duration, version=self._manifest.version)
+        return Understanding(
+            clip=ClipFacts(
+                duration=round(duration, 3),
+                width=info.width,
+                height=info.height,
+                rotation=info.rotation,
+                audio=info.has_audio,
+                fps=info.fps and round(info.fps, 3),
+                video_codec=info.video_codec,
+                audio_codec=info.audio_codec,
+            ),
+            model=ModelFacts(
+                name=self._manifest.name,
+                version=self._manifest.version,
+                digest=self._engine.digest,
+            ),
+            sampled_fps=run.fps,
+            mask_size=run.size,
+            timings_ms=run.clock.milliseconds(),
+            warnings=[Notice(code=w.code, message=w.message) for w in decoding.warnings],
+            frames=run.frames,
+            tracks=run.log.tracks(duration=duration),
+        )
+
+    @contextmanager
+    def _inference(self, engine: str, batch: int) -> Iterator[None]:
+        """Measure one inference, which fails at once while the engine's circuit is open."""
+        began = time.perf_counter()
+        with self._circuits[engine].passed():
+            yield
+        spent = time.perf_counter() - began
+        labels = (engine, self._engine.device, self._manifest.version)
+        self._metrics.engine_duration.labels(*labels).observe(spent)
+        self._metrics.engine_batch.labels(engine, self._manifest.version).observe(batch)

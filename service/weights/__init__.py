@@ -1,0 +1,1 @@
+"""Which weights answer: probed, put into service, taken out again."""

@@ -1,0 +1,99 @@
+"""One set of weights in service, with all that belongs to it and goes with it."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from structlog.typing import FilteringBoundLogger
+
+from service.engines.circuit_breaker import Circuit
+from service.engines.engine import Engine
+from service.settings import Settings
+from service.telemetry.metrics import Metrics
+from service.understanding.decoding import DecodePool
+from service.understanding.pipeline import Pipeline
+from service.weights.probe import Canary
+from ssuformer.contract import MODELS, SEGMENTATION
+
+
+@dataclass(slots=True)
+class Generation:
+    """An engine, what watches over its models, and the pipeline on it."""
+
+    engine: Engine
+    circuits: Mapping[str, Circuit]
+    canary: Canary
+    pipeline: Pipeline
+    _users: int = 0
+    _unused: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @classmethod
+    def of(
+        cls,
+        engine: Engine,
+        *,
+        settings: Settings,
+        pool: DecodePool,
+        metrics: Metrics,
+        log: FilteringBoundLogger,
+    ) -> Generation:
+        """Return a generation whose models have not been asked anything yet."""
+        version = engine.manifest.version
+        metrics.begin_version(version)
+        circuits = {
+            model: Circuit(
+                model, version, failures=settings.circuit_failures, metrics=metrics, log=log
+            )
+            for model in MODELS
+        }
+        return cls(
+            engine=engine,
+            circuits=circuits,
+            canary=Canary(engine, circuits, period=settings.canary_seconds, log=log),
+            pipeline=Pipeline(
+                engine, circuits, pool, metrics, window_overlap=settings.window_overlap
+            ),
+        )
+
+    @property
+    def version(self) -> str:
+        """The version of the weights, as answers and metrics name it."""
+        return self.engine.manifest.version
+
+    @property
+    def labels(self) -> tuple[str, str, str, str]:
+        """What `ssu_model_info` says of it."""
+        manifest, engine = self.engine.manifest, self.engine
+        return manifest.name, manifest.version, engine.digest, str(engine.repository_version)
+
+    @property
+    def has_answered(self) -> bool:
+        """Whether both models have ever answered."""
+        return all(circuit.last_success > -math.inf for circuit in self.circuits.values())
+
+    def admit(self, *, captions: bool) -> None:
+        """Raise EngineUnavailable or EngineMismatch if a request would fail for want of a model."""
+        for model in MODELS if captions else (SEGMENTATION,):
+            self.circuits[model].admit()
+
+    @contextmanager
+    def in_use(self) -> Iterator[Pipeline]:
+        """Keep it from being closed while a request is worked on."""
+        self._users += 1
+        self._unused.clear()
+        try:
+            yield self.pipeline
+        finally:
+            self._users -= 1
+            if not self._users:
+                self._unused.set()
+
+    async def close(self) -> None:
+        """Let go of the engine, once the last request has been answered."""
+        if self._users:
+            await self._unused.wait()
+        await self.engine.close()

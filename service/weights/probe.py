@@ -1,0 +1,118 @@
+"""A small question that both models are asked now and then, so that `ready` means they answer."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from structlog.typing import FilteringBoundLogger
+
+from service.engines.circuit_breaker import Circuit
+from service.engines.engine import Captions, Engine
+from ssuformer.contract import SEGMENTATION, EngineSpec, caption_engine, segmentation_engine
+from ssuformer.errors import EngineMismatch, EngineUnavailable, Overloaded, SsuError
+from ssuformer.regions import Segmentation
+
+TICK_SECONDS = 0.5
+"""How often it is looked whether to ask, and how often a model that is down is asked."""
+
+_STALE_PERIODS = 6
+
+
+class Canary:
+    """Asks each model that has not answered anybody for a while, and works its circuit.
+
+    Busy is not dead: an engine that works for others proves by their answers that it lives, so a
+    canary that has to wait its turn changes nothing.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        circuits: Mapping[str, Circuit],
+        *,
+        period: float,
+        log: FilteringBoundLogger,
+    ) -> None:
+        self._engine = engine
+        self._circuits = circuits
+        self._period = period
+        self._log = log
+
+    @property
+    def reasons(self) -> list[str]:
+        """Why no request should be sent here; nothing if both models answer."""
+        codes = {one.trouble.code for one in self._circuits.values() if one.trouble is not None}
+        latest = max((one.last_success for one in self._circuits.values()), default=-math.inf)
+        if not codes and time.monotonic() - latest > _STALE_PERIODS * self._period:
+            codes = {EngineUnavailable.code}
+        return sorted(codes)
+
+    async def look(self, *, whole: bool = False) -> None:
+        """Ask both models now; raise what is wrong with the first of them that does not answer.
+
+        `whole`: with as much as a clip asks at once, a window and a batch of its regions.
+        """
+        await asyncio.gather(
+            *(self._ask(circuit, whole=whole) for circuit in self._circuits.values())
+        )
+        for circuit in self._circuits.values():
+            if circuit.trouble is not None:
+                raise circuit.trouble
+
+    async def keep_looking(self) -> None:
+        """Ask for ever: a model that is down at every tick, one that is up once a period."""
+        await asyncio.gather(*(self._keep_asking(one) for one in self._circuits.values()))
+
+    async def _keep_asking(self, circuit: Circuit) -> None:
+        while True:
+            await asyncio.sleep(min(TICK_SECONDS, self._period))
+            quiet = time.monotonic() - circuit.last_success
+            if circuit.trouble is not None or quiet >= self._period:
+                await self._ask(circuit)
+
+    async def _ask(self, circuit: Circuit, *, whole: bool = False) -> None:
+        began = time.monotonic()
+        try:
+            await self._engine.check(circuit.model)
+            await self._infer(circuit.model, whole=whole)
+        except Overloaded:
+            return
+        except SsuError as error:
+            answered_others = circuit.last_success > began
+            if isinstance(error, EngineMismatch) or not answered_others:
+                circuit.open(error)
+        except Exception as error:
+            self._log.exception("canary_crash", engine=circuit.model)
+            circuit.open(EngineUnavailable(f"{circuit.model} could not be asked: {error!r}"))
+        else:
+            circuit.succeeded()
+            circuit.close()
+
+    async def _infer(self, model: str, *, whole: bool) -> None:
+        """Put one frame, or one region, of nothing through the model; or a window of them."""
+        size = self._engine.manifest.dimensions
+        count = self._engine.manifest.window_frames if whole else 1
+        if model == SEGMENTATION:
+            frames, waveform = _zeros(segmentation_engine(size), b=1, t=count)
+            answer: Segmentation | Captions = await self._engine.segment(frames[0], waveform[0])
+        else:
+            answer = await self._engine.caption(*_zeros(caption_engine(size), n=count))
+        wrong = [name for name, array in _arrays(answer) if not np.isfinite(array).all()]
+        if wrong:
+            raise EngineMismatch(f"{model} answers with numbers that are none: {', '.join(wrong)}")
+
+
+def _arrays(answer: Segmentation | Captions) -> Iterator[tuple[str, NDArray[Any]]]:
+    for output in fields(answer):
+        yield output.name, getattr(answer, output.name)
+
+
+def _zeros(spec: EngineSpec, **sizes: int) -> list[NDArray[Any]]:
+    return [np.zeros(tensor.shape(**sizes), tensor.dtype) for tensor in spec.inputs]

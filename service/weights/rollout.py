@@ -1,0 +1,296 @@
+"""Newer weights go into service while requests are answered, and out again if they fail.
+
+The model repository is looked at now and then. A version that is newer than the one in service is
+loaded beside it, or found loaded on the server, and asked the canary's questions; only if it
+answers do new requests go there, while those under way end where they began. The version before
+stays at hand for a while: should the new one stop answering, requests go back to it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+from structlog.typing import FilteringBoundLogger
+
+from service.engines.engine import Engine
+from service.settings import Settings
+from service.telemetry.metrics import Metrics
+from service.weights.generation import Generation
+from service.weights.probe import TICK_SECONDS
+from ssuformer.errors import EngineMismatch, EngineUnavailable, SsuError
+
+_PROBATION_CANARIES = 6
+"""How many canaries a new version has to answer before the one before it is let go."""
+
+_LONGEST_PAUSE_PERIODS = 32
+_REMOTE_LOOKS = 3
+"""How often a version on servers elsewhere has to answer before it goes into service: they load it
+one after the other, and each look meets others of them."""
+
+_AWAITED_SECONDS = 1800.0
+"""After which a version that a server has not loaded counts as refused; engines take 20 minutes."""
+
+_REMOTE_SECONDS = 5.0
+"""How long the start waits for an engine that runs elsewhere; the canary goes on asking."""
+
+
+@dataclass(slots=True)
+class _Refusal:
+    """A version that did not get into service, and when it is looked at again."""
+
+    code: str
+    pause: float
+    again: float
+
+
+class Rollout:
+    """Which generation answers; `current` may change between two requests."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        metrics: Metrics,
+        log: FilteringBoundLogger,
+        *,
+        versions: Callable[[], list[int]],
+        load: Callable[[int], Engine],
+        generation_of: Callable[[Engine], Generation],
+    ) -> None:
+        self._settings = settings
+        self._metrics = metrics
+        self._log = log
+        self._versions = versions
+        self._load = load
+        self._generation_of = generation_of
+        self._current: Generation | None = None
+        self._previous: Generation | None = None
+        self._on_probation_until = -math.inf
+        self._refused: dict[int, _Refusal] = {}
+        self._awaited_since: dict[int, float] = {}
+        self._looks: dict[int, int] = {}
+        self._watching: asyncio.Task[None] | None = None
+        self._closing: set[asyncio.Task[None]] = set()
+
+    @property
+    def current(self) -> Generation:
+        """The generation that new requests go to."""
+        if self._current is None:
+            raise EngineUnavailable("no model is in service yet")
+        return self._current
+
+    async def load_newest(self) -> Engine:
+        """Return the newest version that can be loaded; raise what is wrong with the newest."""
+        numbers = await asyncio.to_thread(self._versions)
+        failures = []
+        for version in numbers:
+            try:
+                return await asyncio.to_thread(self._load, version)
+            except SsuError as error:
+                self._refuse(version, error)
+                failures.append(error)
+        raise failures[0]
+
+    async def begin(self, engine: Engine, *, fixed: bool) -> None:
+        """Put an engine into service, or the newest older one that answers if this one does not.
+
+        Raises what is wrong with it if none answers. An engine elsewhere may yet come: it is in
+        service, but not ready. `fixed`: there is no other one.
+        """
+        first = self._generation_of(engine)
+        try:
+            async with asyncio.timeout(_REMOTE_SECONDS if engine.remote else None):
+                await first.canary.look(whole=True)
+        except (SsuError, TimeoutError) as error:
+            if not engine.remote:
+                first = await self._older_than(first, error, fixed=fixed)
+        self._put_in_service(first)
+
+    async def _older_than(self, failed: Generation, error: Exception, *, fixed: bool) -> Generation:
+        version, windows = failed.engine.repository_version, failed.engine.manifest.window_frames
+        numbers = [] if fixed else await asyncio.to_thread(self._versions)
+        if isinstance(error, SsuError) and not fixed:
+            self._refuse(version, error)
+        await failed.close()
+        for number in numbers:
+            if number < version and (older := await self._tried(number, windows)):
+                return older
+        raise error
+
+    async def keep_looking(self) -> None:
+        """Look for newer weights for ever, and whether the newest still answer."""
+        period = self._settings.rollout_seconds
+        looked = time.monotonic()
+        while True:
+            await asyncio.sleep(min(TICK_SECONDS, period))
+            try:
+                await self._end_probation()
+                if time.monotonic() - looked >= period:
+                    looked = time.monotonic()
+                    await self.look()
+            except Exception:
+                # What nobody thought of, a volume that is away say: what is in service stays.
+                self._log.exception("rollout_crash")
+
+    async def look(self) -> None:
+        """Take the newest version of the repository that answers into service.
+
+        Only a newer one, unless what is in service has never answered: a server elsewhere may have
+        nothing but an older one.
+        """
+        try:
+            numbers = await asyncio.to_thread(self._versions)
+        except SsuError:
+            return
+        current = self.current
+        for version in numbers:
+            if version <= current.engine.repository_version and current.has_answered:
+                return
+            if version == current.engine.repository_version or self._is_refused(version):
+                continue
+            candidate = await self._tried(version, current.engine.manifest.window_frames)
+            if candidate is None:
+                continue
+            if self._has_to_answer_again(candidate):
+                self._retire(candidate)
+            else:
+                self._switch(candidate)
+            return
+
+    async def close(self) -> None:
+        """Let go of all generations."""
+        if self._watching is not None:
+            self._watching.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._watching
+        for generation in (self._previous, self._current):
+            if generation is not None:
+                self._retire(generation)
+        await asyncio.gather(*self._closing)
+
+    async def _tried(self, version: int, window_frames: int) -> Generation | None:
+        """Return a generation of that version that has answered, or note why there is none."""
+        try:
+            engine = await asyncio.to_thread(self._load, version)
+            try:
+                _require_windows(engine, window_frames)
+                candidate = self._generation_of(engine)
+                await candidate.canary.look(whole=True)
+            except BaseException:
+                await engine.close()
+                raise
+        except SsuError as error:
+            self._looks.pop(version, None)
+            self._refuse(version, error)
+            return None
+        self._refused.pop(version, None)
+        self._awaited_since.pop(version, None)
+        return candidate
+
+    def _has_to_answer_again(self, candidate: Generation) -> bool:
+        """Count how often in a row a version elsewhere has answered."""
+        if not candidate.engine.remote or not self.current.has_answered:
+            return False
+        version = candidate.engine.repository_version
+        self._looks[version] = self._looks.get(version, 0) + 1
+        return self._looks[version] < _REMOTE_LOOKS
+
+    def _switch(self, candidate: Generation) -> None:
+        if self._previous is not None:
+            self._retire(self._previous)
+        self._previous = self.current if self.current.has_answered else None
+        if self._previous is None:
+            self._retire(self.current)
+        self._on_probation_until = (
+            time.monotonic() + _PROBATION_CANARIES * self._settings.canary_seconds
+        )
+        self._put_in_service(candidate)
+        self._note("switched", candidate)
+
+    async def _end_probation(self) -> None:
+        """Go back to the version before if this one is down and that one answers."""
+        if self._previous is None:
+            return
+        if self.current.canary.reasons:
+            previous = self._previous
+            with suppress(SsuError):
+                await previous.canary.look()
+                # Both may have been away together, and be back together.
+                try:
+                    await self.current.canary.look(whole=True)
+                except SsuError:
+                    self._go_back(previous)
+        elif time.monotonic() >= self._on_probation_until:
+            self._retire(self._previous)
+            self._previous = None
+
+    def _go_back(self, previous: Generation) -> None:
+        failed = self.current
+        self._refused[failed.engine.repository_version] = _Refusal("", math.inf, math.inf)
+        self._put_in_service(previous)
+        self._previous = None
+        self._note("rolled_back", failed)
+        self._retire(failed)
+
+    def _put_in_service(self, generation: Generation) -> None:
+        if self._watching is not None:
+            self._watching.cancel()
+        self._current = generation
+        self._watching = asyncio.create_task(generation.canary.keep_looking())
+        self._metrics.model_info.clear()
+        self._metrics.model_info.labels(*generation.labels).set(1)
+
+    def _retire(self, generation: Generation) -> None:
+        task = asyncio.create_task(generation.close())
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
+
+    def _is_refused(self, version: int) -> bool:
+        refusal = self._refused.get(version)
+        return refusal is not None and time.monotonic() < refusal.again
+
+    def _refuse(self, version: int, error: SsuError) -> None:
+        """Note why, once, and look again later and later; what is only not there yet is no fault.
+
+        A server elsewhere may load a version after this side has seen it.
+        """
+        period = self._settings.rollout_seconds
+        before = self._refused.get(version)
+        if self._settings.engine == "triton" and isinstance(error, EngineUnavailable):
+            self._log.debug("model_awaited", repository_version=version, reason=error.message)
+            since = self._awaited_since.setdefault(version, time.monotonic())
+            if time.monotonic() - since < _AWAITED_SECONDS:
+                return
+        longest = _LONGEST_PAUSE_PERIODS * period
+        pause = period if before is None else min(2 * before.pause, longest)
+        self._refused[version] = _Refusal(error.code, pause, time.monotonic() + pause)
+        if before is None or before.code != error.code:
+            self._metrics.rollouts.labels("refused").inc()
+            self._log.warning(
+                "model_refused", repository_version=version, code=error.code, reason=error.message
+            )
+
+    def _note(self, result: str, generation: Generation) -> None:
+        self._metrics.rollouts.labels(result).inc()
+        name, version, digest, number = generation.labels
+        self._log.info(
+            f"model_{result}",
+            model=name,
+            version=version,
+            digest=digest,
+            repository_version=number,
+        )
+
+
+def _require_windows(engine: Engine, frames: int) -> None:
+    if engine.manifest.window_frames != frames:
+        raise EngineMismatch(
+            f"version {engine.repository_version} takes windows of "
+            f"{engine.manifest.window_frames} frames; restart the gateway to change to it",
+            limit=frames,
+            actual=engine.manifest.window_frames,
+        )

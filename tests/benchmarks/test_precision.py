@@ -1,0 +1,67 @@
+"""A variant is scored as a model is, and drawn where it belongs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.onnx_predictor import OnnxListener
+from benchmarks.precision import BATCHES, on_front, time_all
+from ssuformer.contract import CAPTION, SEGMENTATION
+from ssuformer.model import checkpoint
+from ssuformer.tokenizer import Tokenizer
+from training.packs import procedural
+from training.predictor import ModelListener
+from training.scenes.composer import Composer
+
+REPOSITORY = Path("triton_repo")
+
+
+def test_the_exported_engines_answer_about_scenes_as_the_torch_model_does() -> None:
+    model, manifest = checkpoint.load(Path("training/checkpoints/tiny"))
+    torch_listener = ModelListener(
+        model,
+        categories=manifest.categories,
+        tokenizer=Tokenizer(manifest.vocabulary),
+        thresholds=manifest.thresholds,
+    )
+    composer = Composer(procedural.pack(), "test", seconds=2)
+    scenes = [composer.compose(number) for number in range(3)]
+    frames = np.stack([scene.frames for scene in scenes])
+    waveform = np.stack([scene.waveform for scene in scenes])
+
+    answers = [
+        listener.regions(listener.segment(frames, waveform), (224, 224))
+        for listener in (torch_listener, OnnxListener(REPOSITORY))
+    ]
+
+    told = [
+        [(r.category, r.sentence) for clip in answer for frame in clip for r in frame]
+        for answer in answers
+    ]
+    masks = [
+        np.array([r.mask for clip in answer for frame in clip for r in frame]) for answer in answers
+    ]
+    assert told[0]
+    assert told[0] == told[1]
+    assert np.mean(masks[0] != masks[1]) < 1e-4
+
+
+def test_every_engine_is_timed_at_every_batch() -> None:
+    listeners = {"exact": OnnxListener(REPOSITORY)}
+
+    found = time_all(listeners, Path("samples/music-solo.mp4"), frames=1, runs=1)
+
+    assert set(found) == {
+        ("exact", engine, batch) for engine in (SEGMENTATION, CAPTION) for batch in BATCHES
+    }
+    assert all(milliseconds > 0 for milliseconds in found.values())
+
+
+def test_the_front_holds_what_nothing_beats() -> None:
+    slow, quick, useless = (9.0, 0.7), (3.0, 0.6), (9.0, 0.6)
+
+    front = on_front(*zip(slow, quick, useless, strict=True))
+
+    assert front == [0, 1]

@@ -1,0 +1,387 @@
+import json
+import os
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from typer.testing import CliRunner, Result
+
+from service.cli import app, diagnosis, installation
+from service.cli.client import Client, Trouble
+from service.cli.film.answer_masks import mask_of, text_of
+from service.cli.tables import where
+from service.cli.temporary_service import hosted
+from service.engines.fake import FakeEngine
+from service.understanding.answer import write_mask
+from service.understanding.options import MaskFormat
+from service.understanding.schemas import Understanding
+from ssuformer.contract import CAPTION, SEGMENTATION
+from ssuformer.manifest import Manifest, digest
+from tests.service.conftest import small_settings
+from tests.service.made_answer import region
+
+TRY = Path(__file__).parents[3] / "scripts" / "try"
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    """A service with the fake engine, on a port of this machine."""
+    with hosted(small_settings(log_level="error", max_bytes=2**20)) as address:
+        yield address
+
+
+@pytest.fixture
+def film(tmp_path: Path, clip: bytes) -> Path:
+    path = tmp_path / "film.mp4"
+    path.write_bytes(clip)
+    return path
+
+
+def ssu(*arguments: object, **environment: str) -> Result:
+    """Run the command line as from a shell."""
+    return CliRunner(env={"COLUMNS": "120", **environment}).invoke(app, [str(a) for a in arguments])
+
+
+@pytest.mark.parametrize("command", [[], ["understand"], ["serve"], ["models"], ["doctor"]])
+def test_every_command_explains_itself_with_examples(command: list[str]) -> None:
+    result = ssu(*command, "--help")
+
+    assert result.exit_code == 0
+    assert "Examples" in result.output
+    assert "ssu " in result.output
+
+
+def test_version_is_the_projects() -> None:
+    result = ssu("--version")
+
+    assert result.exit_code == 0
+    assert result.output.startswith("ssu 0.")
+
+
+def test_understand_prints_every_second_with_its_track_and_sentence(
+    address: str, film: Path
+) -> None:
+    result = ssu("understand", film, "--url", address)
+
+    assert result.exit_code == 0, result.output
+    rows = {line.split()[0]: line for line in result.output.splitlines() if line.strip()}
+    assert "silence" in rows["0:00.5"]
+    assert "■ 1" in rows["0:01.5"]
+    assert "a bell is ringing." in rows["0:01.5"]
+    assert "top" in rows["0:01.5"]
+    assert "a lamp is humming." in result.output
+    assert "real time" in rows["time"]
+
+
+def test_understand_leaves_answer_overlay_and_sheet_in_the_folder(
+    address: str, film: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "new" / "out"
+
+    result = ssu("understand", film, "--url", address, "--out", out)
+
+    assert result.exit_code == 0, result.output
+    names = {"film.json", "film.overlay.mp4", "film.sheet.png"}
+    assert {path.name for path in out.iterdir()} == names
+    assert all(name in result.output for name in names)
+    answer = Understanding.model_validate_json((out / "film.json").read_bytes())
+    assert answer.mask_size == (48, 64)
+
+
+def test_understand_sends_the_options_it_was_given(address: str, film: Path) -> None:
+    options = ("--fps", 2, "--start", 1, "--end", 2, "--no-captions", "--min-score", 0.85)
+
+    result = ssu("understand", film, "--url", address, "--json", "--mask-format", "none", *options)
+
+    answer = Understanding.model_validate_json(result.stdout)
+    assert [frame.time for frame in answer.frames] == [1.25, 1.75]
+    found = [region for frame in answer.frames for region in frame.regions]
+    assert {(region.score, region.mask, region.description) for region in found} == {
+        (0.9, None, None)
+    }
+
+
+def test_a_problem_is_told_with_code_limit_and_actual_value_and_the_others_go_on(
+    address: str, film: Path, tmp_path: Path
+) -> None:
+    broken = tmp_path / "empty.mp4"
+    broken.write_bytes(b"")
+
+    result = ssu("understand", broken, film, "--url", address)
+
+    assert result.exit_code == 1
+    assert "clip_empty" in result.stderr
+    assert str(broken) in result.stderr
+    assert "a bell is ringing." in result.stdout
+
+
+def test_a_clip_that_is_too_large_is_told_with_its_size(address: str, tmp_path: Path) -> None:
+    large = tmp_path / "large.mp4"
+    with large.open("wb") as file:
+        file.truncate(3 * 2**20)
+
+    result = ssu("understand", large, "--url", address)
+
+    assert result.exit_code == 1
+    assert "clip_too_large" in result.stderr
+    assert "limit 1048576" in result.stderr
+    assert "actual 3145728" in result.stderr
+
+
+def test_a_problem_with_an_option_names_it(address: str, film: Path) -> None:
+    result = ssu("understand", film, "--url", address, "--fps", 99)
+
+    assert result.exit_code == 1
+    assert "option_invalid" in result.stderr
+    assert "fps" in result.stderr
+
+
+def test_without_an_address_a_service_is_started_and_stopped(film: Path) -> None:
+    result = ssu("understand", film, "--engine", "fake")
+
+    assert result.exit_code == 0, result.output
+    assert "a bell is ringing." in result.output
+
+
+def test_a_service_that_is_not_there_is_said_to_be_out_of_reach(film: Path) -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as closed:
+        port = closed.getsockname()[1]
+
+    result = ssu("understand", film, "--url", f"http://127.0.0.1:{port}")
+
+    assert result.exit_code == 1
+    assert "service_unreachable" in result.stderr
+
+
+def test_an_answer_of_something_else_is_not_taken_for_ours(film: Path) -> None:
+    teapot = httpx.MockTransport(lambda _: httpx.Response(418, text="short and stout"))
+
+    with Client("http://kitchen", transport=teapot) as client:
+        trouble = client.understand(film, {})
+
+    assert isinstance(trouble, Trouble)
+    assert trouble.code == "http_418"
+
+
+def test_a_problem_keeps_when_to_try_again_and_the_key_is_sent() -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        body = {"code": "overloaded", "detail": request.headers["authorization"], "limit": 16}
+        return httpx.Response(429, json=body, headers={"Retry-After": "7"})
+
+    with Client("http://busy", key="secret", transport=httpx.MockTransport(answer)) as client:
+        trouble = client.get("/models")
+
+    assert trouble == Trouble("overloaded", "Bearer secret", limit=16, retry_after="7")
+
+
+def test_what_was_sent_is_told_piece_by_piece(film: Path) -> None:
+    pieces: list[int] = []
+    echo = httpx.MockTransport(lambda request: httpx.Response(200, content=request.read()))
+
+    with Client("http://echo", transport=echo) as client:
+        body = client.understand(film, {}, pieces.append)
+
+    assert body == film.read_bytes()
+    assert sum(pieces) == film.stat().st_size
+
+
+def repository(folder: Path) -> Path:
+    """Write a repository whose models are whole but empty."""
+    for name in (SEGMENTATION, CAPTION):
+        version = folder / name / "1"
+        version.mkdir(parents=True)
+        model = version / "model.onnx"
+        model.write_bytes(name.encode())
+        values: dict[str, Any] = FakeEngine().manifest.model_dump()
+        values |= {"name": "bells", "version": "7", "created": datetime(2025, 1, 1, tzinfo=UTC)}
+        values |= {"metrics": {"val": {"mIoU": 0.612}, "test": {"mIoU": 0.587, "F": 0.7}}}
+        values |= {"digests": {"model.onnx": digest(model)}}
+        Manifest.model_validate(values).write(version)
+    return folder
+
+
+def test_models_shows_the_local_repository_with_metrics_and_sizes(tmp_path: Path) -> None:
+    result = ssu("models", "--models", repository(tmp_path))
+
+    assert result.exit_code == 0, result.output
+    for shown in ("bells 7", "mIoU", "0.612", "0.587", "sounding 0.5", "bell, lamp", "MiB"):
+        assert shown in result.output
+
+
+def test_models_shows_what_a_service_has_loaded(address: str) -> None:
+    result = ssu("models", "--url", address)
+
+    assert result.exit_code == 0, result.output
+    assert "fake 0" in result.output
+    assert "0" * 64 in result.output
+
+
+def test_models_says_which_model_is_missing(tmp_path: Path) -> None:
+    result = ssu("models", "--models", tmp_path)
+
+    assert result.exit_code == 1
+    assert "engine_unavailable" in result.stderr
+    assert SEGMENTATION in result.stderr
+
+
+def test_serve_refuses_to_start_without_models(tmp_path: Path) -> None:
+    result = ssu("serve", "--models", tmp_path, "--port", 0)
+
+    assert result.exit_code == 1
+    assert "engine_unavailable" in result.stderr
+
+
+def test_a_wrong_setting_is_named() -> None:
+    result = ssu("serve", "--engine", "steam")
+
+    assert result.exit_code == 1
+    assert "config_invalid" in result.stderr
+    assert "engine" in result.stderr
+
+
+def test_doctor_finds_all_that_is_needed(tmp_path: Path) -> None:
+    result = ssu("doctor", "--models", repository(tmp_path))
+
+    assert result.exit_code == 0, result.output
+    for shown in ("python", "pydantic", "CPUExecutionProvider", "libavcodec", "h264", "webm"):
+        assert shown in result.output
+    assert "bells 7" in result.output
+
+
+def test_doctor_ends_with_one_and_the_remedy_if_models_are_missing(tmp_path: Path) -> None:
+    result = ssu("doctor", "--models", tmp_path)
+
+    assert result.exit_code == 1
+    assert "missing" in result.output
+    assert "python -m model_export CHECKPOINT --out" in result.output
+
+
+def test_doctor_ends_with_one_if_the_models_are_not_what_they_say(tmp_path: Path) -> None:
+    folder = repository(tmp_path)
+    (folder / CAPTION / "1" / "model.onnx").write_bytes(b"something else")
+
+    result = ssu("doctor", "--models", folder)
+
+    assert result.exit_code == 1
+    assert "engine_mismatch" in result.output
+
+
+def test_doctor_says_when_both_runtimes_are_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(installation, "version_of", lambda name: f"of {name}")
+
+    checks = list(diagnosis.examine(small_settings(), port=1))
+
+    clash = next(check for check in checks if "both are installed" in check.found)
+    assert clash.verdict == "warning"
+    assert "pip uninstall" in clash.mend
+
+
+def test_doctor_names_the_packages_that_are_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(installation, "version_of", lambda name: None if name == "av" else "1")
+
+    checks = {check.name: check for check in diagnosis.examine(small_settings(), port=1)}
+
+    assert checks["packages"].verdict == "missing"
+    assert checks["packages"].found == "missing: av"
+    assert "pip install" in checks["packages"].mend
+
+
+def test_doctor_says_when_the_port_is_taken_and_threads_are_too_many() -> None:
+    settings = small_settings(engine_threads=4096)
+
+    with closing(socket.create_server(("127.0.0.1", 0))) as taken:
+        port = taken.getsockname()[1]
+        checks = {check.name: check for check in diagnosis.examine(settings, port=port)}
+
+    assert checks["port"].verdict == "warning"
+    assert checks["cores"].verdict == "warning"
+    assert checks["cores"].mend.startswith("export SSU_ENGINE_THREADS=")
+
+
+def test_required_packages_are_those_of_the_project_without_extras(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stated = ["av<19,>=18.1", "uvicorn[standard]>=0.40", "torch==2.13.0; extra == 'train'"]
+    monkeypatch.setattr(metadata, "requires", lambda _: stated)
+
+    assert installation.required_packages() == ["av", "uvicorn"]
+
+
+@pytest.mark.parametrize("kind", ["rle", "rle_uncompressed", "polygon", "png", "none"])
+def test_a_mask_is_read_in_whichever_form_it_came(kind: MaskFormat) -> None:
+    mask = np.zeros((20, 30), bool)
+    mask[3:12, 5:25] = True
+    if kind != "none":
+        mask[5:8, 9:14] = False
+        mask[0, 0] = mask[19, 29] = True
+    written = region(mask).model_copy(update={"mask": write_mask(mask, kind)})
+
+    assert (mask_of(written, (20, 30)) == mask).all()
+
+
+def test_a_region_without_a_sentence_is_called_by_its_category() -> None:
+    assert text_of(region(np.ones((2, 2), bool), text=None)) == "bell, 90%"
+
+
+@pytest.mark.parametrize(
+    ("bbox", "words"),
+    [
+        ((0, 0, 10, 10), "top left"),
+        ((40, 40, 20, 20), "centre"),
+        ((90, 90, 10, 10), "bottom right"),
+    ],
+)
+def test_places_are_said_in_words(bbox: tuple[int, int, int, int], words: str) -> None:
+    assert where(bbox, (100, 100)) == words
+
+
+def run_try(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [TRY, *arguments],
+        env={**os.environ, **environment},
+        cwd="/",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_try_explains_itself() -> None:
+    result = run_try("--help")
+
+    assert result.returncode == 0
+    assert "scripts/try --keep" in result.stdout
+
+
+def test_try_says_which_file_is_not_there() -> None:
+    result = run_try("/nowhere.mp4")
+
+    assert result.returncode == 1
+    assert "/nowhere.mp4" in result.stderr
+
+
+def test_try_says_that_python_is_too_old(tmp_path: Path, film: Path) -> None:
+    old = tmp_path / "python-old"
+    old.write_text('#!/bin/sh\n[ "$1" = --version ] && echo Python 3.9.1\nexit 1\n')
+    old.chmod(0o755)
+
+    result = run_try(str(film), PYTHON=str(old), SSU_VENV=str(tmp_path / "venv"))
+
+    assert result.returncode == 1
+    assert "Python 3.9.1 is too old, 3.11 or newer is needed" in result.stderr
+
+
+def test_json_on_standard_output_is_nothing_but_the_answer(address: str, film: Path) -> None:
+    result = ssu("understand", film, "--url", address, "--json", "--out", film.parent / "out")
+
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout) == json.loads((film.parent / "out/film.json").read_bytes())
+    assert "film.sheet.png" in result.stderr

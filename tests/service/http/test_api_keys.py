@@ -1,0 +1,113 @@
+from collections.abc import AsyncIterator, Iterable, Iterator
+from pathlib import Path
+
+import pytest
+from fastapi.routing import APIRoute
+from starlette.routing import BaseRoute, Route
+
+from service.http.api_keys import OPEN
+from ssuformer.errors import ConfigError
+from tests.service.conftest import Running, run, small_settings
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> Path:
+    file = tmp_path / "keys"
+    file.write_text("first\n\n  second  \n")
+    return file
+
+
+@pytest.fixture
+async def closed(keys: Path) -> AsyncIterator[Running]:
+    async with run(small_settings(keys_file=keys)) as started:
+        yield started
+
+
+def routes_of(routes: Iterable[BaseRoute]) -> Iterator[tuple[str, str]]:
+    """Yield every method and path, those of included routers too."""
+    for route in routes:
+        if isinstance(route, Route | APIRoute):
+            yield from ((method, route.path) for method in route.methods or ())
+        else:
+            yield from routes_of(route.original_router.routes)  # type: ignore[attr-defined]
+
+
+def bearer(key: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {key}"}
+
+
+async def test_every_route_but_health_is_closed_without_a_key(closed: Running) -> None:
+    routes = list(routes_of(closed.app.routes))
+
+    for method, path in routes:
+        status = (await closed.client.request(method, path)).status_code
+        assert (status == 401) == (path not in OPEN), (method, path, status)
+    assert {path for _, path in routes} > OPEN
+    assert {path for _, path in routes} >= {"/understand", "/limits", "/models", "/docs"}
+
+
+async def test_a_path_that_does_not_exist_is_closed_too(closed: Running) -> None:
+    assert (await closed.client.get("/nothing")).status_code == 401
+
+
+async def test_each_key_of_the_file_opens(closed: Running, clip: bytes) -> None:
+    for key in ("first", "second"):
+        answer = await closed.client.post("/understand", content=clip, headers=bearer(key))
+        assert answer.status_code == 200
+
+
+@pytest.mark.parametrize("given", ["Bearer third", "Bearer ", "Basic first", "first", "Bearer é"])
+async def test_anything_else_is_a_problem_that_says_what_is_wanted(
+    closed: Running, given: str
+) -> None:
+    answer = await closed.client.get("/limits", headers={b"Authorization": given.encode()})
+
+    assert (answer.status_code, answer.json()["code"]) == (401, "key_refused")
+    assert answer.headers["www-authenticate"] == "Bearer"
+    assert closed.metric("ssu_input_rejected_total", code="key_refused") == 1
+
+
+async def test_keys_are_changed_without_a_restart(closed: Running, keys: Path) -> None:
+    assert (await closed.client.get("/limits", headers=bearer("first"))).status_code == 200
+
+    fresh = keys.with_name("fresh")
+    fresh.write_text("third\n")
+    fresh.replace(keys)
+
+    assert (await closed.client.get("/limits", headers=bearer("first"))).status_code == 401
+    assert (await closed.client.get("/limits", headers=bearer("third"))).status_code == 200
+
+
+async def test_while_the_file_is_away_the_keys_before_hold(closed: Running, keys: Path) -> None:
+    keys.unlink()
+
+    assert (await closed.client.get("/limits", headers=bearer("first"))).status_code == 200
+
+
+async def test_while_the_file_holds_no_key_the_keys_before_hold_and_the_log_says_so_once(
+    closed: Running, keys: Path
+) -> None:
+    keys.write_text("\n  \n")
+
+    for _ in range(2):
+        assert (await closed.client.get("/limits", headers=bearer("first"))).status_code == 200
+    assert (await closed.client.get("/limits", headers=bearer(""))).status_code == 401
+
+    said = [line for line in closed.lines if line["event"] == "no_key_in_file"]
+    assert [(line["level"], line["path"]) for line in said] == [("warning", str(keys))]
+
+    keys.write_text("third key\n")
+
+    assert (await closed.client.get("/limits", headers=bearer("first"))).status_code == 401
+    assert (await closed.client.get("/limits", headers=bearer("third key"))).status_code == 200
+
+
+async def test_a_file_without_a_key_is_a_wrong_setting(tmp_path: Path) -> None:
+    empty = tmp_path / "keys"
+    empty.write_text("\n")
+
+    with pytest.raises(ConfigError, match="holds no key"):
+        async with run(small_settings(keys_file=empty)):
+            pytest.fail("it may not start")

@@ -1,0 +1,386 @@
+"""Weights change while requests are answered: who answers, and when the change is taken back."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from service import gateway
+from service.engines.fake import FakeEngine
+from service.settings import Settings
+from service.telemetry.metrics import Metrics
+from service.weights import rollout
+from ssuformer.contract import SEGMENTATION
+from ssuformer.errors import EngineError, EngineMismatch, EngineUnavailable, SsuError
+from ssuformer.manifest import Manifest
+from ssuformer.regions import Float, Segmentation
+from tests.service.conftest import Running, run, small_settings
+
+pytestmark = pytest.mark.anyio
+WAIT = 20.0
+
+
+class NumberedEngine(FakeEngine):
+    """Answers as the version it is of, unless it was told to fail."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
+        self.failure: SsuError | None = None
+        self.spoiled = False
+        self.closed = False
+        self.window_frames = 10
+        self.longest_window = 10
+        self.is_remote = False
+        self.free = asyncio.Event()
+        self.free.set()
+        self.waiting = asyncio.Event()
+
+    @property
+    def repository_version(self) -> int:
+        return self.number
+
+    @property
+    def remote(self) -> bool:
+        return self.is_remote
+
+    @property
+    def manifest(self) -> Manifest:
+        changes = {"version": str(self.number), "window_frames": self.window_frames}
+        return super().manifest.model_copy(update=changes)
+
+    async def segment(
+        self, frames: NDArray[np.uint8], waveform: Float, *, timeout: float | None = None
+    ) -> Segmentation:
+        self.waiting.set()
+        await self.free.wait()
+        if self.failure is not None:
+            raise self.failure
+        if len(frames) > self.longest_window:
+            raise EngineError("out of memory")
+        found = await super().segment(frames, waveform, timeout=timeout)
+        if self.spoiled:
+            found.mask_probability[0, 0, 0, 0] = np.nan
+        return found
+
+    async def close(self) -> None:
+        self.closed = True
+
+
+class Versions:
+    """A model repository that holds numbered engines."""
+
+    def __init__(self) -> None:
+        self.engines = {1: NumberedEngine(1)}
+        self.loaded: list[int] = []
+        self.unloadable: dict[int, SsuError] = {}
+        self.away = False
+
+    def add(self, number: int) -> NumberedEngine:
+        self.engines[number] = engine = NumberedEngine(number)
+        return engine
+
+    def numbers(self, _: Settings) -> list[int]:
+        if self.away:
+            raise PermissionError("the volume is away")
+        return sorted(self.engines, reverse=True)
+
+    def load(
+        self, _: Settings, __: Metrics | None = None, version: int | None = None
+    ) -> NumberedEngine:
+        number = max(self.engines) if version is None else version
+        self.loaded.append(number)
+        if error := self.unloadable.get(number):
+            raise error
+        return self.engines[number]
+
+
+@pytest.fixture
+def versions(monkeypatch: pytest.MonkeyPatch) -> Versions:
+    made = Versions()
+    monkeypatch.setattr(gateway, "versions", made.numbers)
+    monkeypatch.setattr(gateway, "load_engine", made.load)
+    return made
+
+
+@asynccontextmanager
+async def serving(**settings: object) -> AsyncIterator[Running]:
+    values = {"engine": "onnx", "rollout_seconds": 0.05, "canary_seconds": 0.1, **settings}
+    async with run(small_settings(**values)) as running:
+        yield running
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(WAIT):
+        while not holds():
+            await asyncio.sleep(0.01)
+
+
+def rollouts(running: Running, result: str) -> float:
+    return running.metric("ssu_model_rollouts_total", result=result)
+
+
+async def test_a_newer_version_goes_into_service_once_it_has_answered(
+    versions: Versions, clip: bytes
+) -> None:
+    async with serving() as running:
+        before = await running.understand(clip)
+        versions.add(2)
+        await until(lambda: rollouts(running, "switched") == 1)
+        after = await running.understand(clip)
+
+        assert [a.json()["model"]["version"] for a in (before, after)] == ["1", "2"]
+        info = {"name": "fake", "digest": "0" * 64}
+        assert running.metric("ssu_model_info", version="2", repository_version="2", **info) == 1
+        assert running.metric("ssu_model_info", version="1", repository_version="1", **info) == 0
+        labels = {"route": "/understand", "code": "200", "outcome": "answered"}
+        assert running.metric("ssu_requests_total", version="1", **labels) == 1
+        assert running.metric("ssu_requests_total", version="2", **labels) == 1
+
+
+async def test_a_request_ends_on_the_version_it_began_on(versions: Versions, clip: bytes) -> None:
+    first = versions.engines[1]
+    async with serving(canary_seconds=0.05) as running:
+        first.free.clear()
+        first.waiting.clear()
+        request = asyncio.create_task(running.understand(clip, deadline=WAIT))
+        await first.waiting.wait()
+        versions.add(2)
+        await until(lambda: rollouts(running, "switched") == 1)
+        await asyncio.sleep(1.5)
+
+        assert not first.closed
+        first.free.set()
+        answer = await request
+
+        assert (answer.status_code, answer.json()["model"]["version"]) == (200, "1")
+        await until(lambda: first.closed)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "code"),
+    [
+        (lambda e: setattr(e, "failure", EngineError("no answer")), "engine_failed"),
+        (lambda e: setattr(e, "failure", EngineMismatch("other tensors")), "engine_mismatch"),
+        (lambda e: setattr(e, "spoiled", True), "engine_mismatch"),
+        (lambda e: setattr(e, "window_frames", 12), "engine_mismatch"),
+        (lambda e: setattr(e, "longest_window", 9), "engine_failed"),
+    ],
+    ids=["fails", "other tensors", "not finite", "other windows", "fails on a whole window"],
+)
+async def test_a_version_that_the_canary_refuses_never_answers(
+    versions: Versions, clip: bytes, spoil: Callable[[NumberedEngine], None], code: str
+) -> None:
+    async with serving() as running:
+        spoil(bad := versions.add(2))
+        await until(lambda: rollouts(running, "refused") == 1)
+
+        answer = await running.understand(clip)
+
+        assert answer.json()["model"]["version"] == "1"
+        assert bad.closed
+        assert [line["code"] for line in running.lines if line["event"] == "model_refused"] == [
+            code
+        ]
+        assert (await running.client.get("/readyz")).status_code == 200
+
+
+async def test_a_refused_version_is_looked_at_again_and_counted_once(versions: Versions) -> None:
+    async with serving() as running:
+        bad = versions.add(2)
+        bad.failure = EngineError("no answer")
+        await until(lambda: versions.loaded.count(2) >= 3)
+        assert rollouts(running, "refused") == 1
+
+        bad.failure = None
+
+        await until(lambda: rollouts(running, "switched") == 1)
+
+
+async def test_a_version_that_the_server_has_not_loaded_yet_is_no_fault(
+    versions: Versions,
+) -> None:
+    async with serving(engine="triton") as running:
+        late = versions.add(2)
+        late.failure = EngineUnavailable("not loaded there")
+        await until(lambda: versions.loaded.count(2) >= 3)
+        assert rollouts(running, "refused") == 0
+
+        late.failure = None
+
+        await until(lambda: rollouts(running, "switched") == 1)
+
+
+async def test_a_version_that_the_server_never_loads_is_refused_in_the_end(
+    versions: Versions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rollout, "_AWAITED_SECONDS", 0.2)
+    async with serving(engine="triton") as running:
+        versions.add(2).failure = EngineUnavailable("not loaded there")
+
+        await until(lambda: rollouts(running, "refused") == 1)
+
+        assert versions.loaded.count(2) >= 2
+
+
+async def test_a_version_that_cannot_be_loaded_into_this_process_is_refused_at_once(
+    versions: Versions,
+) -> None:
+    async with serving() as running:
+        versions.unloadable[2] = EngineUnavailable("onnxruntime cannot load it")
+        versions.add(2)
+
+        await until(lambda: rollouts(running, "refused") == 1)
+
+        assert (await running.client.get("/readyz")).status_code == 200
+
+
+async def test_servers_elsewhere_have_to_answer_several_times(versions: Versions) -> None:
+    async with serving(engine="triton") as running:
+        far = versions.add(2)
+        far.is_remote = True
+
+        await until(lambda: rollouts(running, "switched") == 1)
+
+        assert versions.loaded.count(2) == 3
+
+
+async def test_a_version_that_answers_only_now_and_then_stays_out(versions: Versions) -> None:
+    class Lagging(NumberedEngine):
+        """Like four servers of which one has not loaded the version yet."""
+
+        looked = 0
+
+        async def check(self, model: str) -> None:
+            Lagging.looked += model == SEGMENTATION
+            if Lagging.looked % 3 == 0:
+                raise EngineUnavailable("not loaded there")
+
+    async with serving(engine="triton") as running:
+        versions.engines[2] = lagging = Lagging(2)
+        lagging.is_remote = True
+
+        await until(lambda: versions.loaded.count(2) >= 8)
+
+        assert rollouts(running, "switched") == 0
+
+
+@pytest.mark.parametrize("how", ["cannot be loaded", "does not answer"])
+async def test_a_gateway_that_starts_goes_past_a_newest_version_that_is_bad(
+    versions: Versions, clip: bytes, how: str
+) -> None:
+    bad, error = versions.add(2), EngineMismatch("a digest is wrong")
+    if how == "cannot be loaded":
+        versions.unloadable[2] = error
+    else:
+        bad.failure = error
+
+    async with serving() as running:
+        answer = await running.understand(clip)
+
+        assert answer.json()["model"]["version"] == "1"
+        assert rollouts(running, "refused") == 1
+
+        versions.unloadable.clear()
+        bad.failure = None
+        await until(lambda: rollouts(running, "switched") == 1)
+
+
+async def test_without_any_version_that_answers_there_is_no_start(versions: Versions) -> None:
+    for number in (1, 2):
+        versions.add(number).failure = EngineMismatch(f"version {number} is bad")
+
+    with pytest.raises(EngineMismatch, match="version 2 is bad"):
+        async with serving():
+            pass
+
+
+async def test_a_server_that_has_only_an_older_version_is_used_as_it_is(
+    versions: Versions, clip: bytes
+) -> None:
+    late = versions.add(2)
+    for engine in versions.engines.values():
+        engine.is_remote = True
+    late.failure = EngineUnavailable("not loaded there")
+
+    async with serving(engine="triton") as running:
+        await until(lambda: rollouts(running, "switched") == 1)
+        answer = await running.understand(clip)
+        assert answer.json()["model"]["version"] == "1"
+        assert rollouts(running, "refused") == 0
+
+        late.failure = None
+        await until(lambda: rollouts(running, "switched") == 2)
+        assert running.gateway.current.version == "2"
+
+
+async def test_taking_the_newest_folder_away_changes_nothing(versions: Versions) -> None:
+    versions.add(2)
+    async with serving() as running:
+        del versions.engines[2]
+        await asyncio.sleep(0.3)
+
+        assert running.gateway.current.version == "2"
+
+
+async def test_a_version_that_stops_answering_is_taken_back_and_not_tried_again(
+    versions: Versions, clip: bytes
+) -> None:
+    async with serving(canary_seconds=1, circuit_failures=1) as running:
+        bad = versions.add(2)
+        await until(lambda: rollouts(running, "switched") == 1)
+
+        bad.failure = EngineUnavailable("its process crashed")
+        await running.understand(clip)
+        await until(lambda: rollouts(running, "rolled_back") == 1)
+        answer = await running.understand(clip)
+        await asyncio.sleep(0.3)
+
+        assert answer.json()["model"]["version"] == "1"
+        assert versions.loaded.count(2) == 1
+        assert bad.closed
+
+        versions.add(3)
+        await until(lambda: rollouts(running, "switched") == 2)
+        assert running.gateway.current.version == "3"
+
+
+async def test_a_repository_that_cannot_be_read_for_a_while_changes_nothing(
+    versions: Versions,
+) -> None:
+    async with serving() as running:
+        versions.away = True
+        await until(lambda: any(line["event"] == "rollout_crash" for line in running.lines))
+        assert (await running.client.get("/readyz")).status_code == 200
+
+        versions.away = False
+        versions.add(2)
+
+        await until(lambda: rollouts(running, "switched") == 1)
+
+
+async def test_if_both_versions_are_down_it_is_not_the_weights(versions: Versions) -> None:
+    async with serving(canary_seconds=1) as running:
+        bad = versions.add(2)
+        await until(lambda: rollouts(running, "switched") == 1)
+
+        for engine in versions.engines.values():
+            engine.failure = EngineUnavailable("the server is away")
+        await until(lambda: bool(running.gateway.current.canary.reasons))
+        await asyncio.sleep(1.2)
+
+        assert running.gateway.current.engine is bad
+        assert rollouts(running, "rolled_back") == 0
+
+        for engine in versions.engines.values():
+            engine.failure = None
+        await until(lambda: not running.gateway.current.canary.reasons)
+        await asyncio.sleep(1.2)
+
+        assert running.gateway.current.engine is bad
+        assert rollouts(running, "rolled_back") == 0
