@@ -56,6 +56,10 @@ def fit(
     begin: Annotated[
         Path | None, typer.Option(help="A checkpoint whose weights a new run begins from.")
     ] = None,
+    precision: Annotated[
+        fitting.Precision,
+        typer.Option(help="What the model computes in; `auto`: bfloat16 where hardware has it."),
+    ] = "auto",
 ) -> None:
     """Train a model, or go on with one that was stopped.
 
@@ -70,7 +74,8 @@ def fit(
     with told():
         experiment = experiments.read(config)
         pack = experiments.open_pack(experiment.pack, experiment.categories)
-        fitting.fit(fitting.start(experiment, pack, out, torch.device(device), begin), until=until)
+        run = fitting.start(experiment, pack, out, torch.device(device), begin, precision=precision)
+        fitting.fit(run, until=until)
 
 
 @app.command()

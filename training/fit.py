@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -25,7 +26,7 @@ from ssuformer.tokenizer import Tokenizer
 from training.batch import Batch, SceneTensors, batches
 from training.evaluation import quick_j
 from training.experiment import Experiment, Stage
-from training.losses import Objective
+from training.losses import TrainingLoss
 from training.optimizers import optimizers
 from training.packs.pack import AssetPack
 from training.predictor import ModelListener
@@ -34,6 +35,12 @@ from training.scenes.composer import Composer
 from training.scenes.grammar import sentences_of_grammar
 
 STATE = "state.pt"
+
+Precision = Literal["auto", "float32", "bfloat16"]
+"""What the model computes in; `auto` is bfloat16 where the device computes it in hardware."""
+
+MAY_CHANGE = frozenset({"checkpoint_minutes", "validation_scenes", "workers"})
+"""Fields of an experiment that a run may go on with other values of: none changes the weights."""
 
 
 @dataclass(slots=True)
@@ -49,6 +56,8 @@ class Run:
     model: SSUFormer
     optimizers: tuple[torch.optim.Optimizer, ...]
     average: dict[str, Tensor]
+    bfloat16: bool = False
+    """Whether the model computes in bfloat16; losses and weights are float32 either way."""
     step: int = 0
     losses: dict[str, float] = field(default_factory=dict)
 
@@ -64,6 +73,8 @@ def start(
     folder: Path,
     device: torch.device,
     begin: Path | None = None,
+    *,
+    precision: Precision = "auto",
 ) -> Run:
     """Return the run that was left in `folder`, or a fresh one, with the weights of `begin`."""
     # Without it, Adam's square root of vanishing moments takes ten times a whole step on a CPU.
@@ -94,6 +105,7 @@ def start(
             weight_decay=experiment.weight_decay,
         ),
         average={name: tensor.clone() for name, tensor in model.state_dict().items()},
+        bfloat16=precision == "bfloat16" or (precision == "auto" and _fast_bfloat16(device)),
     )
     if (folder / STATE).exists():
         _resume(run)
@@ -109,6 +121,7 @@ def _resume(run: Run) -> None:
     state = torch.load(run.folder / STATE, map_location=run.device, weights_only=True)
     if state["config"] != run.config.model_dump_json():
         raise ConfigError(f"{run.folder} holds a run of another model; choose another --out")
+    _refuse_changes(run, Experiment.model_validate_json(state["experiment"]))
     run.model.load_state_dict(state["model"])
     for optimizer, learnt in zip(run.optimizers, state["optimizers"], strict=True):
         optimizer.load_state_dict(learnt)
@@ -116,11 +129,25 @@ def _resume(run: Run) -> None:
     run.step = state["step"]
 
 
+def _refuse_changes(run: Run, before: Experiment) -> None:
+    """Raise ConfigError for a field that decides the weights and was another when the run began."""
+    for name in Experiment.model_fields.keys() - MAY_CHANGE:
+        old, new = getattr(before, name), getattr(run.experiment, name)
+        if old != new:
+            raise ConfigError(
+                f"{run.folder} holds a run with {name} = {old}, the experiment says {new}; "
+                "choose another --out, or begin a new run from its weights with --begin",
+                limit=str(old),
+                actual=str(new),
+            )
+
+
 def save(run: Run, metrics: dict[str, dict[str, float]] | None = None) -> None:
     """Write the state to go on from, and the averaged weights as a checkpoint, each at once."""
     run.folder.mkdir(parents=True, exist_ok=True)
     state = {
         "config": run.config.model_dump_json(),
+        "experiment": run.experiment.model_dump_json(),
         "model": run.model.state_dict(),
         "optimizers": [optimizer.state_dict() for optimizer in run.optimizers],
         "average": run.average,
@@ -168,15 +195,15 @@ def fit(run: Run, *, until: int | None = None) -> None:
     experiment = run.experiment
     last = min(until or experiment.steps, experiment.steps)
     rank, world = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
-    objective: nn.Module = Objective(run.model, experiment.losses)
+    loss: nn.Module = TrainingLoss(run.model, experiment.losses)
     if world > 1:
-        objective = DistributedDataParallel(objective, find_unused_parameters=True)
+        loss = DistributedDataParallel(loss, find_unused_parameters=True)
     chief = rank == 0
     saved = time.monotonic()
     with Progress(last, run.step, shown=chief) as progress:
         board = SummaryWriter(str(run.folder / "tensorboard")) if chief else None
         for batch in _batches(run, last, rank, world):
-            losses = train_step(run, objective, batch)
+            losses = train_step(run, loss, batch)
             progress.advance(run.step, losses)
             if board and run.step % 10 == 0:
                 for name, value in losses.items():
@@ -219,7 +246,7 @@ def composer(run: Run, stage: Stage) -> Composer:
     )  # fmt: skip
 
 
-def train_step(run: Run, objective: nn.Module, batch: Batch) -> dict[str, float]:
+def train_step(run: Run, loss: nn.Module, batch: Batch) -> dict[str, float]:
     """Take one optimizer step and return its losses."""
     experiment = run.experiment
     torch.manual_seed(experiment.seed * 1_000_003 + run.step)
@@ -227,8 +254,8 @@ def train_step(run: Run, objective: nn.Module, batch: Batch) -> dict[str, float]
         group["lr"] = experiment.rate_at(run.step)
     truth_share = max(0.2, 1.0 - run.step / (0.7 * experiment.steps))
     run.model.train()
-    with torch.autocast(run.device.type, torch.bfloat16, enabled=_fast_bfloat16(run.device)):
-        losses: dict[str, Tensor] = objective(batch.to(run.device), truth_share)
+    with torch.autocast(run.device.type, torch.bfloat16, enabled=run.bfloat16):
+        losses: dict[str, Tensor] = loss(batch.to(run.device), truth_share)
     for optimizer in run.optimizers:
         optimizer.zero_grad(set_to_none=True)
     losses["total"].backward()  # type: ignore[no-untyped-call]

@@ -6,7 +6,7 @@ described regions, l caption tokens.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from einops import rearrange
@@ -85,7 +85,22 @@ def dice_loss(
     return 1.0 - (2.0 * overlap + 1.0) / (total + 1.0)
 
 
-class Objective(nn.Module):
+def in_float32(found: Segmented) -> Segmented:
+    """Return what losses are computed of in float32, whatever precision the model computed in."""
+    answers = [
+        QueryAnswer(answer.masks.float(), answer.sounding.float(), answer.categories.float())
+        for answer in found.answers
+    ]
+    return replace(
+        found,
+        answers=answers,
+        queries=found.queries.float(),
+        heard=found.heard.float(),
+        seen=found.seen.float(),
+    )
+
+
+class TrainingLoss(nn.Module):
     """The model with its losses, as one module, so that it can be distributed as one."""
 
     def __init__(
@@ -100,22 +115,27 @@ class Objective(nn.Module):
         """Return the weighted losses and their `total`.
 
         `truth_share` of the described regions are shown under their true mask, the others under
-        the predicted one.
+        the predicted one. The model computes as autocast says, the losses are float32.
         """
-        found = self.model.segment(batch.frames, batch.waveform)
-        matches = find_matches(found.answers[-1], batch)
-        losses = self._aside(found, batch)
-        for answer in found.answers:
-            for name, loss in self._answer(answer, matches, batch).items():
-                losses[name] = losses.get(name, 0.0) + loss / len(found.answers)
-        losses |= self._caption(found, matches, batch, truth_share)
-        losses |= self._apart(found, found.answers[-1])
+        found = in_float32(self.model.segment(batch.frames, batch.waveform))
+        with torch.autocast(batch.frames.device.type, enabled=False):
+            matches = find_matches(found.answers[-1], batch)
+            losses = self._segmentation(found, matches, batch)
+            apart = self._apart(found, found.answers[-1])
+        losses |= self._caption(found, matches, batch, truth_share) | apart
         weighted = {
             name: getattr(self.weights, name) * loss
             for name, loss in losses.items()
             if getattr(self.weights, name)
         }
         return weighted | {"total": torch.stack(list(weighted.values())).sum()}
+
+    def _segmentation(self, found: Segmented, matches: Matches, batch: Batch) -> dict[str, Tensor]:
+        losses = self._aside(found, batch)
+        for answer in found.answers:
+            for name, loss in self._answer(answer, matches, batch).items():
+                losses[name] = losses.get(name, 0.0) + loss / len(found.answers)
+        return losses
 
     def _answer(
         self, answer: QueryAnswer, matches: Matches, batch: Batch
@@ -173,16 +193,16 @@ class Objective(nn.Module):
         )
         target = batch.tokens[clip, matches.source[row], frame]
         if not len(target):
-            nothing = tokens.sum() * 0.0
+            nothing = tokens.float().sum() * 0.0
             return {"caption": nothing, "balance": nothing}
         length = int((target != PAD).any(dim=0).sum())
         target = target[:, :length]
         given = torch.cat([torch.full_like(target[:, :1], BEGIN), target[:, :-1]], dim=1)
         logits, balance = self.model.caption(regions, given)
         loss = F.cross_entropy(
-            rearrange(logits, "n l v -> (n l) v"), target.flatten(), ignore_index=PAD
+            rearrange(logits.float(), "n l v -> (n l) v"), target.flatten(), ignore_index=PAD
         )
-        return {"caption": loss, "balance": balance}
+        return {"caption": loss, "balance": balance.float()}
 
     def _apart(self, found: Segmented, answer: QueryAnswer) -> dict[str, Tensor]:
         if not (self.weights.queries_apart or self.weights.masks_apart):

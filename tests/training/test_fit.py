@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import torch
@@ -11,8 +13,12 @@ from ssuformer.errors import ConfigError
 from ssuformer.model import checkpoint
 from tests.training.small_pack import SmallPack
 from training import experiment as experiments
+from training.batch import SceneTensors, batches
 from training.experiment import Experiment, Stage
-from training.fit import Run, fit, start
+from training.fit import Precision, Run, composer, fit, start, train_step
+from training.losses import LossWeights, TrainingLoss
+
+ALL_LOSSES = LossWeights(queries_apart=1.0, masks_apart=1.0)
 
 SIZES: dict[str, bool | int | float | str] = {
     "channels": 32,
@@ -38,8 +44,14 @@ def small_experiment(**changes: object) -> Experiment:
     return Experiment.model_validate(fields | changes)
 
 
-def begin(folder: Path, **changes: object) -> Run:
-    return start(small_experiment(**changes), SmallPack(), folder, torch.device("cpu"))  # type: ignore[arg-type]
+PRECISION: Precision = os.environ.get("SSU_TEST_PRECISION", "auto")  # type: ignore[assignment]
+"""What every test here trains in: set SSU_TEST_PRECISION to force it on any processor."""
+
+
+def begin(folder: Path, precision: Precision = PRECISION, **changes: object) -> Run:
+    return start(
+        small_experiment(**changes), SmallPack(), folder, torch.device("cpu"), precision=precision  # type: ignore[arg-type]
+    )  # fmt: skip
 
 
 def test_a_run_that_was_stopped_ends_with_the_same_weights(tmp_path: Path) -> None:
@@ -58,17 +70,16 @@ def test_a_run_that_was_stopped_ends_with_the_same_weights(tmp_path: Path) -> No
         torch.testing.assert_close(same, value, rtol=0, atol=0, msg=name)
 
 
-def test_the_loss_of_one_scene_falls_when_it_is_seen_again_and_again(tmp_path: Path) -> None:
-    from training.batch import SceneTensors, batches
-    from training.fit import composer, train_step
-    from training.losses import Objective
-
-    run = begin(tmp_path, stages=(Stage(size=64, seconds=2, batch=2, steps=60),))
+@pytest.mark.parametrize("precision", get_args(Precision))
+def test_the_loss_of_one_scene_falls_in_every_precision(
+    tmp_path: Path, precision: Precision
+) -> None:
+    run = begin(tmp_path, precision, stages=(Stage(size=64, seconds=2, batch=2, steps=60),))
     scenes = SceneTensors(
         composer(run, run.experiment.stages[0]), run.categories, run.tokenizer, 28
     )
     (batch,) = batches(scenes, first=0, steps=1, size=2, workers=0)
-    objective = Objective(run.model, run.experiment.losses)
+    objective = TrainingLoss(run.model, run.experiment.losses)
 
     losses = [train_step(run, objective, batch)["total"] for _ in range(40)]
 
@@ -80,6 +91,40 @@ def test_a_run_of_another_model_is_not_overwritten(tmp_path: Path) -> None:
 
     with pytest.raises(ConfigError, match="another model"):
         begin(tmp_path, model=SIZES | {"queries": 5})
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("learning_rate", 0.5), ("seed", 1), ("stages", [{"size": 64, "steps": 9}])],
+)
+def test_a_run_does_not_go_on_with_an_experiment_that_says_something_else(
+    tmp_path: Path, field: str, value: object
+) -> None:
+    fit(begin(tmp_path), until=1)
+
+    with pytest.raises(ConfigError, match=f"{field} = "):
+        begin(tmp_path, PRECISION, **{field: value})
+
+
+def test_a_run_may_go_on_with_more_workers(tmp_path: Path) -> None:
+    fit(begin(tmp_path), until=1)
+
+    assert begin(tmp_path, workers=2).step == 1
+
+
+def test_every_loss_is_float32_whatever_the_model_computed_in(tmp_path: Path) -> None:
+    run = begin(tmp_path, "bfloat16")
+    scenes = SceneTensors(
+        composer(run, run.experiment.stages[0]), run.categories, run.tokenizer, 28
+    )
+    (batch,) = batches(scenes, first=0, steps=1, size=2, workers=0)
+
+    with torch.autocast("cpu", torch.bfloat16):
+        losses = TrainingLoss(run.model, ALL_LOSSES)(batch, 0.5)
+
+    assert {name: loss.dtype for name, loss in losses.items()} == dict.fromkeys(
+        losses, torch.float32
+    )
 
 
 def test_a_new_run_may_begin_from_a_checkpoint(tmp_path: Path) -> None:
