@@ -1,6 +1,6 @@
 """Measures an overlay on the cluster that KUBECONFIG names: a table, then one JSON line.
 
-Run by `scripts/cluster-test`. Ends with status 1 if something is not as it should be.
+Run by `scripts/sandbox/cluster-test`. Ends with status 1 if something is not as it should be.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.k8s.manifests import Manifests, Object, Workload, called, matches
 
-DNS, TRACES, INFERENCES = 53, 4317, 8001
+DNS, INFERENCES = 53, 8001
 """The only ports that anything here may call."""
 
 
@@ -83,13 +83,13 @@ def doors_lead_to_ports(manifests: Manifests) -> Iterator[str]:
 
 
 def calls_out_are_few(manifests: Manifests) -> Iterator[str]:
-    """Out go only calls to DNS, to Triton and to the collector of traces, each to named peers."""
+    """Out go only calls to DNS and to Triton, each to named peers."""
     for one in manifests.of("NetworkPolicy"):
         for rule in one["spec"].get("egress", ()):
             if not rule.get("to") or not rule.get("ports"):
                 yield f"{called(one)} lets calls out to anybody, or on any port"
         for rule, port in _ports(one["spec"], "egress"):
-            if port not in (DNS, TRACES, INFERENCES):
+            if port not in (DNS, INFERENCES):
                 yield f"{called(one)} lets calls out to port {port}"
             elif (port == INFERENCES) != any(_is_local(peer) for peer in rule.get("to", ())):
                 yield f"{called(one)}: port {port} of somebody else"
