@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -40,6 +41,22 @@ def outlines(mask: Mask) -> list[list[int]]:
                 break
         rings.append(ring)
     return rings
+
+
+def fill(rings: Iterable[Sequence[int]], size: tuple[int, int]) -> Mask:
+    """Return the mask of `size` (height, width) that `outlines` wrote.
+
+    Even-odd along pixel edges: a pixel is inside after an odd number of vertical sides.
+    """
+    height, width = size
+    sides = np.zeros((height, width + 1), np.int32)
+    for ring in rings:
+        corners = np.array(ring).reshape(-1, 2)
+        for (x0, y0), (x1, y1) in zip(corners, np.roll(corners, -1, axis=0), strict=True):
+            if x0 == x1:
+                sides[min(y0, y1) : max(y0, y1), x0] += 1
+    inside: Mask = sides.cumsum(axis=1)[:, :width] % 2 == 1
+    return inside
 
 
 def _next_edge(edges: dict[Point, list[Point]], edge: Edge) -> Edge:

@@ -5,41 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeVar
 
-from service.understanding.options import MaskFormat
+from service.understanding.mask_formats import MaskFormat, write_mask
 from service.understanding.schemas import (
     Interval,
-    PlainRleMask,
-    PngMask,
-    PolygonMask,
     Region,
-    RleMask,
     Sentence,
     Track,
 )
 from ssuformer import masks
-from ssuformer.masks import Mask
-from ssuformer.outlines import outlines
 from ssuformer.regions import Found
 
 AnyInterval = TypeVar("AnyInterval", bound=Interval)
-WrittenMask = RleMask | PlainRleMask | PolygonMask | PngMask | None
-
-
-def write_mask(mask: Mask, kind: MaskFormat) -> WrittenMask:
-    """Return a mask in the form that was asked for."""
-    size = (mask.shape[0], mask.shape[1])
-    match kind:
-        case "rle":
-            return RleMask(size=size, counts=masks.encode_rle(mask)["counts"])
-        case "rle_uncompressed":
-            counts = masks.encode_uncompressed_rle(mask)["counts"]
-            return PlainRleMask(size=size, counts=counts)
-        case "polygon":
-            return PolygonMask(size=size, rings=outlines(mask))
-        case "png":
-            return PngMask(size=size, png=masks.encode_png(mask))
-        case "none":
-            return None
 
 
 def render(

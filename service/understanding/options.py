@@ -6,7 +6,8 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-MaskFormat = Literal["rle", "rle_uncompressed", "polygon", "png", "none"]
+from service.understanding.mask_formats import MaskFormat, describe_formats
+
 MaskSize = Literal["engine", "source"]
 
 
@@ -23,11 +24,7 @@ class Options(BaseModel):
     )
     mask_format: MaskFormat = Field(
         default="rle",
-        description=(
-            "`rle`: COCO's compressed run-lengths; `rle_uncompressed`: the same as numbers; "
-            "`polygon`: closed rings `[x0, y0, x1, y1, ...]`, to be filled even-odd; "
-            "`png`: black and white, in base64; `none`: boxes and areas alone."
-        ),
+        description=describe_formats(),
     )
     mask_size: MaskSize = Field(
         default="engine",

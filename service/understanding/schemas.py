@@ -4,39 +4,12 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from service.understanding.mask_formats import WrittenMask
 from ssuformer.manifest import Manifest
 
 
 class _Answer(BaseModel):
     model_config = ConfigDict(frozen=True)
-
-
-class RleMask(_Answer):
-    """COCO's compressed run-lengths: `pycocotools.mask.decode` reads it."""
-
-    size: tuple[int, int] = Field(description="Height, width.", examples=[[224, 224]])
-    counts: str = Field(examples=["Zo5Q1d6O1N2O1N2N2O0O2O"])
-
-
-class PlainRleMask(_Answer):
-    """Lengths of runs down the columns: background, mask, background, ..."""
-
-    size: tuple[int, int] = Field(description="Height, width.")
-    counts: list[int]
-
-
-class PolygonMask(_Answer):
-    """Closed rings along pixel edges, to be filled even-odd; holes are rings too."""
-
-    size: tuple[int, int] = Field(description="Height, width.")
-    rings: list[list[int]] = Field(description="`[x0, y0, x1, y1, ...]` each.")
-
-
-class PngMask(_Answer):
-    """A black-and-white PNG in base64."""
-
-    size: tuple[int, int] = Field(description="Height, width.")
-    png: str
 
 
 class Region(_Answer):
@@ -47,7 +20,7 @@ class Region(_Answer):
     category: str = Field(examples=["dog"])
     bbox: tuple[int, int, int, int] = Field(description="x, y, width, height, in mask pixels.")
     area: int = Field(description="Pixels of the mask.")
-    mask: RleMask | PlainRleMask | PolygonMask | PngMask | None
+    mask: WrittenMask | None
     description: str | None = Field(examples=["a dog is barking on the left."])
 
 

@@ -2,16 +2,16 @@
 
 from collections.abc import Sequence
 
+from service.understanding.mask_formats import RleMask
 from service.understanding.schemas import (
     ClipFacts,
     Frame,
     ModelFacts,
     Notice,
     Region,
-    RleMask,
     Understanding,
 )
-from ssuformer.masks import Mask, bounding_box, encode_rle
+from ssuformer.masks import Mask, bounding_box
 
 
 def region(mask: Mask, *, track: int = 1, text: str | None = "a bell is ringing.") -> Region:
@@ -21,7 +21,7 @@ def region(mask: Mask, *, track: int = 1, text: str | None = "a bell is ringing.
         category="bell",
         bbox=bounding_box(mask),
         area=int(mask.sum()),
-        mask=RleMask(size=(mask.shape[0], mask.shape[1]), counts=encode_rle(mask)["counts"]),
+        mask=RleMask.of(mask),
         description=text,
     )
 

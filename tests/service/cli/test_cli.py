@@ -20,8 +20,7 @@ from service.cli.film.answer_masks import mask_of, text_of
 from service.cli.tables import where
 from service.cli.temporary_service import hosted
 from service.engines.fake import FakeEngine
-from service.understanding.answer import write_mask
-from service.understanding.options import MaskFormat
+from service.understanding.mask_formats import NAMES, MaskFormat, write_mask
 from service.understanding.schemas import Understanding
 from ssuformer.contract import CAPTION, SEGMENTATION
 from ssuformer.manifest import Manifest, digest
@@ -315,7 +314,7 @@ def test_required_packages_are_those_of_the_project_without_extras(
     assert installation.required_packages() == ["av", "uvicorn"]
 
 
-@pytest.mark.parametrize("kind", ["rle", "rle_uncompressed", "polygon", "png", "none"])
+@pytest.mark.parametrize("kind", NAMES)
 def test_a_mask_is_read_in_whichever_form_it_came(kind: MaskFormat) -> None:
     mask = np.zeros((20, 30), bool)
     mask[3:12, 5:25] = True
@@ -325,6 +324,12 @@ def test_a_mask_is_read_in_whichever_form_it_came(kind: MaskFormat) -> None:
     written = region(mask).model_copy(update={"mask": write_mask(mask, kind)})
 
     assert (mask_of(written, (20, 30)) == mask).all()
+
+
+def test_the_help_names_every_form_that_a_mask_may_have() -> None:
+    result = ssu("understand", "--help", COLUMNS="200")
+
+    assert all(name in result.output for name in NAMES)
 
 
 def test_a_region_without_a_sentence_is_called_by_its_category() -> None:
