@@ -15,9 +15,9 @@ from model_export import parity, plan, repository, to_onnx
 from model_export.compilation import Options
 from model_export.graph import CaptionGraph, SegmentationGraph
 from ssuformer.contract import EngineSpec, caption_engine, segmentation_engine
-from ssuformer.errors import SsuError
 from ssuformer.manifest import Manifest, digest
 from ssuformer.model import checkpoint
+from ssuformer.terminal import replace_unknown_letters, told
 
 SEGMENTATION_SIZES = ({"b": 1, "t": 1}, {"b": 1, "t": 5}, {"b": 2, "t": 1}, {"b": 2, "t": 5})
 CAPTION_SIZES = ({"n": 1}, {"n": 7})
@@ -49,13 +49,10 @@ def main(
     `python -m model_export training/checkpoints/tiny --out models --tensorrt clips.npz`
     """
     console = Console()
-    try:
+    with told():
         differences = export(folder, out, version, console)
         if tensorrt is not None:
             build_plans(out, version, tensorrt, console)
-    except SsuError as error:
-        console.print(f"[red]{error.code}[/]: {error.message}")
-        raise typer.Exit(1) from error
     table = Table("output", "sizes", "largest difference", "allowed")
     for d in differences:
         table.add_row(d.output, d.sizes, f"{d.largest:.1e}", f"{d.allowed:.1e}")
@@ -100,4 +97,5 @@ def _label(path: Path, manifest: Manifest) -> None:
 
 
 if __name__ == "__main__":
+    replace_unknown_letters()
     typer.run(main)

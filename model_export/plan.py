@@ -21,7 +21,6 @@ import torch
 import typer
 from pydantic import BaseModel, ConfigDict
 from rich.console import Console
-from rich.markup import escape
 
 from model_export.calibration import read_clips, surest_regions
 from model_export.compilation import (
@@ -38,8 +37,9 @@ from model_export.repository import MODEL, PLAN
 from model_export.to_onnx import Arrays
 from model_export.variants import TOLERANCES, Precision, as_written, precision_of
 from ssuformer.contract import SEGMENTATION, EngineSpec, caption_engine, segmentation_engine
-from ssuformer.errors import ConfigError, EngineError, SsuError
+from ssuformer.errors import ConfigError, EngineError
 from ssuformer.manifest import Manifest, digest
+from ssuformer.terminal import replace_unknown_letters, told
 
 RECORD = f"{PLAN}.json"
 MESSAGES = f"{PLAN}.log"
@@ -216,7 +216,7 @@ def main(
         version_compatible=version_compatible,
         hardware_compatible=hardware_compatible,
     )
-    try:
+    with told():
         if ahead_of_time is not None:
             for name, size in check_all(models, version=version, target=ahead_of_time):
                 console.print(f"{name}: compiles for {ahead_of_time}, {size / 2**20:.1f} MiB")
@@ -231,10 +231,8 @@ def main(
                 device=torch.device(device),
             ):
                 console.print(record.model_dump_json(indent=1), markup=False)
-    except SsuError as error:
-        console.print(f"[red]{error.code}[/]: {escape(error.message)}")
-        raise typer.Exit(1) from error
 
 
 if __name__ == "__main__":
+    replace_unknown_letters()
     typer.run(main)

@@ -23,7 +23,6 @@ import onnx
 import onnx_ir as ir
 import typer
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from model_export import repository, to_onnx
@@ -34,8 +33,9 @@ from model_export.parity import Deviation, Run, Tolerance, deviations, in_onnxru
 from model_export.quantized import quantize, quantize_on_the_fly
 from model_export.to_onnx import Arrays
 from ssuformer.contract import SEGMENTATION, EngineSpec, caption_engine, segmentation_engine
-from ssuformer.errors import ConfigError, ParityError, SsuError
+from ssuformer.errors import ConfigError, ParityError
 from ssuformer.manifest import Manifest, digest
+from ssuformer.terminal import replace_unknown_letters, told
 
 PRECISION = "precision"
 """The key under which an ONNX file says what it computes in; none means float32."""
@@ -189,11 +189,8 @@ def main(
     Example: `python -m model_export.variants triton_repo --out fp16 --precision fp16 --clips c.npz`
     """
     console = Console()
-    try:
+    with told():
         found = write(models, out, precision, clips, version=version)
-    except SsuError as error:
-        console.print(f"[red]{error.code}[/]: {escape(error.message)}")
-        raise typer.Exit(1) from error
     table = Table("output", "mean difference / mean", "allowed")
     for deviation in found:
         table.add_row(deviation.output, f"{deviation.share:.1e}", f"{deviation.allowed:.1e}")
@@ -201,4 +198,5 @@ def main(
 
 
 if __name__ == "__main__":
+    replace_unknown_letters()
     typer.run(main)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -13,8 +11,8 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from ssuformer.errors import SsuError
 from ssuformer.manifest import Manifest
+from ssuformer.terminal import replace_unknown_letters, told
 from training import evaluation as evaluations
 from training import experiment as experiments
 from training import fit as fitting
@@ -34,16 +32,6 @@ Pack = Annotated[str, typer.Option(help="An asset pack: a folder, or a name in t
 @app.callback()
 def main() -> None:
     """Train and measure SSUFormer, and make what it learns from."""
-
-
-@contextmanager
-def told() -> Iterator[None]:
-    """Show deliberate errors as one line, not as a traceback."""
-    try:
-        yield
-    except SsuError as error:
-        console.print(f"[red]{error.code}[/]: {error.message}")
-        raise typer.Exit(1) from error
 
 
 @app.command()
@@ -154,4 +142,5 @@ def clips(
 
 
 if __name__ == "__main__":
+    replace_unknown_letters()
     app()

@@ -11,8 +11,9 @@ from typing import Annotated
 import typer
 
 from service.cli import doctor, installation, models, serve, triton, understand
+from ssuformer.terminal import replace_unknown_letters
 
-__all__ = ["app"]
+__all__ = ["app", "run"]
 
 app = typer.Typer(
     name="ssu",
@@ -54,3 +55,9 @@ app.command()(serve.serve)
 app.command()(triton.triton)
 app.command("models")(models.show_models)
 app.command()(doctor.doctor)
+
+
+def run() -> None:
+    """Run the command line; help, too, on a terminal that has few letters."""
+    replace_unknown_letters()
+    app()

@@ -1,5 +1,5 @@
 """`python -m service.cli`, the same as `ssu`."""
 
-from service.cli import app
+from service.cli import run
 
-app()
+run()

@@ -21,9 +21,10 @@ from service.cli.film.drawing import Layer, Size, burn_in, paint
 from service.cli.film.film_reader import Reel
 from service.cli.film.overlay import Film, canvas
 from service.cli.tables import facts_of, seconds_of
-from service.cli.terminal import Step, complain, console, progress
+from service.cli.terminal import Step, complain, progress
 from service.understanding.schemas import Understanding
 from ssuformer.errors import SsuError
+from ssuformer.terminal import console
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,11 +29,11 @@ def doctor(
 
     from service.cli.configuration import settings_for
     from service.cli.diagnosis import examine
-    from service.cli.terminal import console, ended_by_errors
+    from ssuformer.terminal import console, told
 
     signs = {"good": "[green]ok[/]", "warning": "[yellow]look[/]", "missing": "[red]missing[/]"}
     table = Table(box=None, show_header=False, pad_edge=False)
-    with ended_by_errors():
+    with told():
         checks = list(examine(settings_for(models=models, engine=engine), port=port))
     for check in checks:
         mend = f"\n[bold]{escape(check.mend)}[/]" if check.mend else ""

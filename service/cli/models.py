@@ -32,9 +32,10 @@ def show_models(
     from service.cli.client import Trouble
     from service.cli.configuration import settings_for
     from service.cli.tables import models_table
-    from service.cli.terminal import complain, console, ended_by_errors
+    from service.cli.terminal import complain
+    from ssuformer.terminal import console, told
 
-    with ended_by_errors():
+    with told():
         if url is None:
             found: Found | Trouble = _local(settings_for(models=models, engine=engine))
         else:

@@ -48,13 +48,13 @@ def triton(
     import signal
 
     from service.cli.configuration import settings_for
-    from service.cli.terminal import console, ended_by_errors
     from service.triton_server.launcher import Ports, inference_server
+    from ssuformer.terminal import console, told
 
     out = console(errors=True)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with (
-        ended_by_errors(),
+        told(),
         inference_server(
             settings_for(models=models).model_repository,
             environment=environment,

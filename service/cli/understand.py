@@ -84,8 +84,8 @@ def understand(
     """
     from service.cli.client import Client
     from service.cli.clip_report import Order, names_for, screen
-    from service.cli.terminal import ended_by_errors
     from service.telemetry.container import available_cores
+    from ssuformer.terminal import told
 
     query = {
         "fps": fps,
@@ -106,7 +106,7 @@ def understand(
         threads=available_cores(),
     )
     with (
-        ended_by_errors(),
+        told(),
         _service(url, models=models, engine=engine) as address,
         Client(address, key=key) as client,
     ):
@@ -126,7 +126,7 @@ def _service(url: str | None, *, models: Path | None, engine: str | None) -> Ite
         return
     from service.cli.configuration import settings_for
     from service.cli.temporary_service import hosted
-    from service.cli.terminal import console
+    from ssuformer.terminal import console
 
     patient = {"deadline_seconds": 3600.0, "decode_seconds": 3600.0}
     settings = settings_for(models=models, engine=engine, workers=1, log_level="error", **patient)

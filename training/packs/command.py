@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -13,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from ssuformer.errors import ConfigError
+from ssuformer.terminal import told
 from training.packs import procedural
 from training.packs.pack import AssetPack, Manifest
 from training.packs.sheet import contact_sheet
@@ -60,7 +58,7 @@ def build(
         python -m training pack build procedural
     """
     folder = (out or PACKS / name).expanduser()
-    with _errors_as_one_line(), _bar() as bar:
+    with told(), _bar() as bar:
         if name is PackName.DEBIAN:
             manifest = _build_debian(folder, npm, bar, free=only_free)
         else:
@@ -83,7 +81,7 @@ def show(
 
     Example: `python -m training pack show ~/.cache/ssu/packs/debian --out sheet.png`
     """
-    with _errors_as_one_line():
+    with told():
         pack = AssetPack.open(folder, licences="free" if only_free else "any")
         contact_sheet(pack).save(out)
     console.print(counts(pack))
@@ -121,12 +119,3 @@ def _build_debian(folder: Path, npm: Path, bar: Progress, *, free: bool) -> Mani
 def _bar() -> Progress:
     columns = (TextColumn("{task.description:<24}"), BarColumn(), MofNCompleteColumn())
     return Progress(*columns, TimeElapsedColumn(), console=console, transient=True)
-
-
-@contextmanager
-def _errors_as_one_line() -> Iterator[None]:
-    try:
-        yield
-    except ConfigError as error:
-        console.print(f"[red]{error.code}[/]: {error.message}", highlight=False, soft_wrap=True)
-        raise typer.Exit(1) from error
