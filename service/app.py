@@ -34,11 +34,8 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        try:
-            await gateway.start(engine)
+        async with gateway.running(engine):
             yield
-        finally:
-            await gateway.stop()
 
     app = FastAPI(
         title="SSUFormer",

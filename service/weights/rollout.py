@@ -107,7 +107,11 @@ class Rollout:
                 await first.canary.look(whole=True)
         except (SsuError, TimeoutError) as error:
             if not engine.remote:
+                await first.close()
                 first = await self._older_than(first, error, fixed=fixed)
+        except BaseException:
+            await first.close()
+            raise
         self._put_in_service(first)
 
     async def _older_than(self, failed: Generation, error: Exception, *, fixed: bool) -> Generation:
@@ -115,7 +119,6 @@ class Rollout:
         numbers = [] if fixed else await asyncio.to_thread(self._versions)
         if isinstance(error, SsuError) and not fixed:
             self._refuse(version, error)
-        await failed.close()
         for number in numbers:
             if number < version and (older := await self._tried(number, windows)):
                 return older
