@@ -22,6 +22,7 @@ from service.telemetry.metrics import Metrics
 from service.understanding.decoding import DecodePool
 from service.weights.generation import Generation
 from service.weights.rollout import Rollout
+from service.weights.source import Clock, Source
 from ssuformer.contract import MODELS
 from ssuformer.manifest import FILE_NAME
 
@@ -40,8 +41,15 @@ class Gateway:
     started: bool = False
 
     @classmethod
-    def build(cls, settings: Settings, log_stream: TextIO | None = None) -> Gateway:
-        """Return a gateway that has not been started."""
+    def build(
+        cls,
+        settings: Settings,
+        log_stream: TextIO | None = None,
+        *,
+        source: Source | None = None,
+        clock: Clock | None = None,
+    ) -> Gateway:
+        """Return a gateway that has not been started; its weights come from the repository."""
         log, metrics = make_log(settings.log_level, log_stream), Metrics()
         pool = DecodePool(settings, metrics)
         admission = Admission(
@@ -51,11 +59,9 @@ class Gateway:
             settings,
             metrics,
             log,
-            versions=partial(versions, settings),
-            load=lambda version: load_engine(settings, metrics, version),
-            generation_of=partial(
-                Generation.of, settings=settings, pool=pool, metrics=metrics, log=log
-            ),
+            pool=pool,
+            source=source or ModelRepository(settings, metrics),
+            clock=clock or Clock(),
         )
         return cls(settings, log, metrics, pool, admission, rollout)
 
@@ -132,13 +138,21 @@ def _at_work(stack: AsyncExitStack, work: Coroutine[None, None, None]) -> asynci
     return task
 
 
-def versions(settings: Settings) -> list[int]:
-    """Return the versions in the model repository, the newest first.
+@dataclass(frozen=True, slots=True)
+class ModelRepository:
+    """The folder that the settings name, as a source of weights."""
 
-    Raises EngineUnavailable if there is none.
-    """
-    file = MODEL_FILE if settings.engine == "onnx" else FILE_NAME
-    return repository.versions(settings.model_repository, file)
+    settings: Settings
+    metrics: Metrics
+
+    def versions(self) -> list[int]:
+        """Return its versions, the newest first; raise EngineUnavailable if there is none."""
+        file = MODEL_FILE if self.settings.engine == "onnx" else FILE_NAME
+        return repository.versions(self.settings.model_repository, file)
+
+    def load(self, version: int) -> Engine:
+        """Return the engine that the settings name, of that version."""
+        return load_engine(self.settings, self.metrics, version)
 
 
 def load_engine(

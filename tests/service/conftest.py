@@ -14,6 +14,7 @@ from service.app import create_app
 from service.engines.engine import Engine
 from service.gateway import Gateway
 from service.settings import Settings
+from service.weights.source import Clock, Source
 from tests.ssuformer.footage import Footage, flash_in
 
 
@@ -62,9 +63,15 @@ def children() -> list[int]:
 
 
 @asynccontextmanager
-async def run(settings: Settings, engine: Engine | None = None) -> AsyncIterator[Running]:
+async def run(
+    settings: Settings,
+    engine: Engine | None = None,
+    *,
+    source: Source | None = None,
+    clock: Clock | None = None,
+) -> AsyncIterator[Running]:
     written = io.StringIO()
-    app = create_app(settings, engine=engine, log_stream=written)
+    app = create_app(settings, engine=engine, source=source, clock=clock, log_stream=written)
     async with app.router.lifespan_context(app):
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
