@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 
 from service.telemetry.metrics import Metrics
+from service.telemetry.stages import StageClock
 from ssuformer.errors import Overloaded
 
 _SMOOTHING = 0.2
@@ -42,19 +43,11 @@ class Admission:
         finally:
             self._inside -= 1
 
-    async def take_turn(self) -> None:
-        """Wait for a worker; give it back with `turn_over`."""
-        since = time.monotonic()
-        self._waiting.append(since)
-        try:
-            with self._metrics.queue_depth.track_inprogress():
-                await self._turns.acquire()
-        finally:
-            self._waiting.remove(since)
-
     @asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
-        """Be worked on; `take_turn` must have returned."""
+    async def turn(self, clock: StageClock) -> AsyncIterator[None]:
+        """Wait in the queue for a worker, and be worked on."""
+        with clock.stage("queue"), self._in_queue():
+            await self._turns.acquire()
         began = time.monotonic()
         try:
             with self._metrics.in_work.track_inprogress():
@@ -63,6 +56,16 @@ class Admission:
             self._turns.release()
             spent = time.monotonic() - began
             self._service_seconds += _SMOOTHING * (spent - self._service_seconds)
+
+    @contextmanager
+    def _in_queue(self) -> Iterator[None]:
+        since = time.monotonic()
+        self._waiting.append(since)
+        try:
+            with self._metrics.queue_depth.track_inprogress():
+                yield
+        finally:
+            self._waiting.remove(since)
 
     def _oldest_age(self) -> float:
         """Return how long the first in the queue has waited; metrics are read by other threads."""

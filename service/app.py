@@ -15,6 +15,7 @@ from service.http.problems import add_problem_handlers
 from service.http.request_log import AccessMiddleware
 from service.http.routes import health, information, understand
 from service.settings import Settings
+from service.weights.source import Clock, Source
 
 _DESCRIPTION = (
     "Send a clip; get back, for every second of it, the mask of each thing that *sounds*, with a "
@@ -26,19 +27,18 @@ def create_app(
     settings: Settings | None = None,
     *,
     engine: Engine | None = None,
+    source: Source | None = None,
+    clock: Clock | None = None,
     log_stream: TextIO | None = None,
 ) -> FastAPI:
-    """Return an application of its own; an engine may be given instead of the settings' one."""
+    """Return an application of its own; an engine, or a source of them, may be given instead."""
     settings = settings or Settings()
-    gateway = Gateway.build(settings, log_stream)
+    gateway = Gateway.build(settings, log_stream, source=source, clock=clock)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        try:
-            await gateway.start(engine)
+        async with gateway.running(engine):
             yield
-        finally:
-            await gateway.stop()
 
     app = FastAPI(
         title="SSUFormer",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from functools import partial
 from typing import TextIO
 
@@ -20,69 +22,86 @@ from service.telemetry.metrics import Metrics
 from service.understanding.decoding import DecodePool
 from service.weights.generation import Generation
 from service.weights.rollout import Rollout
+from service.weights.source import Clock, Source
 from ssuformer.contract import MODELS
 from ssuformer.manifest import FILE_NAME
 
 
-@dataclass
+@dataclass(slots=True)
 class Gateway:
-    """The parts of a running service; `pool` and the rest exist between start and stop."""
+    """The parts of a service; `running` starts and stops them as a whole."""
 
     settings: Settings
     log: FilteringBoundLogger
-    metrics: Metrics = field(default_factory=Metrics)
+    metrics: Metrics
+    pool: DecodePool
+    admission: Admission
+    rollout: Rollout
     draining: bool = False
     started: bool = False
-    pool: DecodePool = field(init=False)
-    admission: Admission = field(init=False)
-    rollout: Rollout = field(init=False)
-    _tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     @classmethod
-    def build(cls, settings: Settings, log_stream: TextIO | None = None) -> Gateway:
-        """Return a gateway that has not been started."""
-        return cls(settings, make_log(settings.log_level, log_stream))
+    def build(
+        cls,
+        settings: Settings,
+        log_stream: TextIO | None = None,
+        *,
+        source: Source | None = None,
+        clock: Clock | None = None,
+    ) -> Gateway:
+        """Return a gateway that has not been started; its weights come from the repository."""
+        log, metrics = make_log(settings.log_level, log_stream), Metrics()
+        pool = DecodePool(settings, metrics)
+        admission = Admission(
+            workers=settings.workers, queue_limit=settings.queue_limit, metrics=metrics
+        )
+        rollout = Rollout(
+            settings,
+            metrics,
+            log,
+            pool=pool,
+            source=source or ModelRepository(settings, metrics),
+            clock=clock or Clock(),
+        )
+        return cls(settings, log, metrics, pool, admission, rollout)
 
     @property
     def current(self) -> Generation:
         """The weights that new requests go to."""
         return self.rollout.current
 
-    async def start(self, engine: Engine | None = None) -> None:
+    @asynccontextmanager
+    async def running(self, engine: Engine | None = None) -> AsyncIterator[None]:
         """Load the models, warm everything up; raise EngineError if that does not work.
 
         A remote engine may be away, or have other weights: then this is a gateway that is not
-        ready, says why, and becomes ready when the engine is as it should be.
+        ready, says why, and becomes ready when the engine is as it should be. However it ends,
+        processes and models are let go of.
         """
-        settings, metrics = self.settings, self.metrics
-        fixed = engine is not None or settings.engine == "fake"
-        self.rollout = Rollout(
-            settings,
-            metrics,
-            self.log,
-            versions=partial(versions, settings),
-            load=lambda version: load_engine(settings, metrics, version),
-            generation_of=self._generation_of,
-        )
+        async with AsyncExitStack() as stack:
+            stack.callback(self.log.info, "stopped")
+            stack.push_async_callback(self.rollout.close)
+            stack.push_async_callback(self.pool.close)
+            await self._begin(engine, stack)
+            try:
+                yield
+            finally:
+                self.draining = True
+
+    async def _begin(self, engine: Engine | None, stack: AsyncExitStack) -> None:
+        fixed = engine is not None or self.settings.engine == "fake"
         if engine is None:
-            engine = load_engine(settings) if fixed else await self.rollout.load_newest()
-        self.pool = DecodePool(settings, metrics, chunk_frames=engine.manifest.window_frames)
-        self.admission = Admission(
-            workers=settings.workers, queue_limit=settings.queue_limit, metrics=metrics
-        )
-        await asyncio.gather(self.pool.start(), self.rollout.begin(engine, fixed=fixed))
+            engine = load_engine(self.settings) if fixed else await self.rollout.load_newest()
+        warm = _at_work(stack, self.pool.start(chunk_frames=engine.manifest.window_frames))
+        await self.rollout.begin(engine, fixed=fixed)
+        await warm
         self._show_state()
-        self._tasks = [asyncio.create_task(watch_event_loop(self.metrics))]
+        _at_work(stack, watch_event_loop(self.metrics))
         if not fixed:
-            self._tasks.append(asyncio.create_task(self.rollout.keep_looking()))
+            _at_work(stack, self.rollout.keep_looking())
         self.started = True
         manifest = self.current.engine.manifest
         self.log.info("started", model=manifest.name, version=manifest.version)
-
-    def _generation_of(self, engine: Engine) -> Generation:
-        return Generation.of(
-            engine, settings=self.settings, pool=self.pool, metrics=self.metrics, log=self.log
-        )
 
     def _show_state(self) -> None:
         """Have the gauges ask for what they show."""
@@ -96,17 +115,6 @@ class Gateway:
     def _circuit_state(self, model: str) -> float:
         return float(self.current.circuits[model].trouble is not None)
 
-    async def stop(self) -> None:
-        """Let go of processes and models."""
-        self.draining = True
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self.started:
-            await self.pool.close()
-            await self.rollout.close()
-        self.log.info("stopped")
-
     def reasons_not_ready(self) -> list[str]:
         """Return why no request should be sent here; nothing if it should."""
         if not self.started:
@@ -118,13 +126,33 @@ class Gateway:
         ]
 
 
-def versions(settings: Settings) -> list[int]:
-    """Return the versions in the model repository, the newest first.
+def _at_work(stack: AsyncExitStack, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+    """Have something done beside everything else, at the longest until the stack is unwound."""
+    task = asyncio.create_task(work)
 
-    Raises EngineUnavailable if there is none.
-    """
-    file = MODEL_FILE if settings.engine == "onnx" else FILE_NAME
-    return repository.versions(settings.model_repository, file)
+    async def end() -> None:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    stack.push_async_callback(end)
+    return task
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRepository:
+    """The folder that the settings name, as a source of weights."""
+
+    settings: Settings
+    metrics: Metrics
+
+    def versions(self) -> list[int]:
+        """Return its versions, the newest first; raise EngineUnavailable if there is none."""
+        file = MODEL_FILE if self.settings.engine == "onnx" else FILE_NAME
+        return repository.versions(self.settings.model_repository, file)
+
+    def load(self, version: int) -> Engine:
+        """Return the engine that the settings name, of that version."""
+        return load_engine(self.settings, self.metrics, version)
 
 
 def load_engine(

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from typing import Any
@@ -138,17 +138,18 @@ class Decoding:
 class DecodePool:
     """So many warm decoding processes; one that fails or is given up is replaced."""
 
-    def __init__(self, settings: Settings, metrics: Metrics, *, chunk_frames: int) -> None:
+    def __init__(self, settings: Settings, metrics: Metrics) -> None:
         self._settings = settings
         self._metrics = metrics
-        self._chunk_frames = chunk_frames
         self._idle: asyncio.Queue[_Child] = asyncio.Queue()
         self._children: set[_Child] = set()
         self._starting: set[asyncio.Task[None]] = set()
 
-    async def start(self) -> None:
+    async def start(self, *, chunk_frames: int) -> None:
         """Start all processes and wait until they are warm."""
-        await asyncio.gather(*(self._add() for _ in range(self._settings.workers)))
+        await asyncio.gather(
+            *(self._starts(self._add(chunk_frames)) for _ in range(self._settings.workers))
+        )
 
     @property
     def ready(self) -> bool:
@@ -183,14 +184,18 @@ class DecodePool:
         self._children.discard(child)
         child.end()
         self._metrics.decode_exits.labels(reason).inc()
-        task = asyncio.create_task(self._add_somehow())
+        self._starts(self._add_somehow(child.memory.size))
+
+    def _starts(self, adding: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(adding)
         self._starting.add(task)
         task.add_done_callback(self._starting.discard)
+        return task
 
-    async def _add_somehow(self) -> None:
+    async def _add_somehow(self, chunk_frames: int) -> None:
         while True:
             try:
-                return await self._add()
+                return await self._add(chunk_frames)
             except (OSError, TimeoutError, errors.SsuError):
                 self._metrics.decode_exits.labels("start_failed").inc()
                 await asyncio.sleep(1)
@@ -204,8 +209,8 @@ class DecodePool:
             child.end()
         self._children.clear()
 
-    async def _add(self) -> None:
-        child = _Child(self._settings, self._chunk_frames)
+    async def _add(self, chunk_frames: int) -> None:
+        child = _Child(self._settings, chunk_frames)
         try:
             async with asyncio.timeout(_START_SECONDS):
                 await child.receive()

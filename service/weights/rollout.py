@@ -10,24 +10,24 @@ from __future__ import annotations
 
 import asyncio
 import math
-import time
-from collections.abc import Callable
+from collections import defaultdict
 from contextlib import suppress
-from dataclasses import dataclass
 
 from structlog.typing import FilteringBoundLogger
 
 from service.engines.engine import Engine
 from service.settings import Settings
 from service.telemetry.metrics import Metrics
+from service.understanding.decoding import DecodePool
+from service.weights.candidate import TAKEN_BACK, Candidate
 from service.weights.generation import Generation
 from service.weights.probe import TICK_SECONDS
+from service.weights.source import Clock, Source
 from ssuformer.errors import EngineMismatch, EngineUnavailable, SsuError
 
 _PROBATION_CANARIES = 6
 """How many canaries a new version has to answer before the one before it is let go."""
 
-_LONGEST_PAUSE_PERIODS = 32
 _REMOTE_LOOKS = 3
 """How often a version on servers elsewhere has to answer before it goes into service: they load it
 one after the other, and each look meets others of them."""
@@ -39,15 +39,6 @@ _REMOTE_SECONDS = 5.0
 """How long the start waits for an engine that runs elsewhere; the canary goes on asking."""
 
 
-@dataclass(slots=True)
-class _Refusal:
-    """A version that did not get into service, and when it is looked at again."""
-
-    code: str
-    pause: float
-    again: float
-
-
 class Rollout:
     """Which generation answers; `current` may change between two requests."""
 
@@ -57,22 +48,20 @@ class Rollout:
         metrics: Metrics,
         log: FilteringBoundLogger,
         *,
-        versions: Callable[[], list[int]],
-        load: Callable[[int], Engine],
-        generation_of: Callable[[Engine], Generation],
+        pool: DecodePool,
+        source: Source,
+        clock: Clock,
     ) -> None:
         self._settings = settings
         self._metrics = metrics
         self._log = log
-        self._versions = versions
-        self._load = load
-        self._generation_of = generation_of
+        self._pool = pool
+        self._source = source
+        self._clock = clock
         self._current: Generation | None = None
         self._previous: Generation | None = None
         self._on_probation_until = -math.inf
-        self._refused: dict[int, _Refusal] = {}
-        self._awaited_since: dict[int, float] = {}
-        self._looks: dict[int, int] = {}
+        self._candidates: defaultdict[int, Candidate] = defaultdict(Candidate)
         self._watching: asyncio.Task[None] | None = None
         self._closing: set[asyncio.Task[None]] = set()
 
@@ -85,11 +74,11 @@ class Rollout:
 
     async def load_newest(self) -> Engine:
         """Return the newest version that can be loaded; raise what is wrong with the newest."""
-        numbers = await asyncio.to_thread(self._versions)
+        numbers = await asyncio.to_thread(self._source.versions)
         failures = []
         for version in numbers:
             try:
-                return await asyncio.to_thread(self._load, version)
+                return await asyncio.to_thread(self._source.load, version)
             except SsuError as error:
                 self._refuse(version, error)
                 failures.append(error)
@@ -107,15 +96,18 @@ class Rollout:
                 await first.canary.look(whole=True)
         except (SsuError, TimeoutError) as error:
             if not engine.remote:
+                await first.close()
                 first = await self._older_than(first, error, fixed=fixed)
+        except BaseException:
+            await first.close()
+            raise
         self._put_in_service(first)
 
     async def _older_than(self, failed: Generation, error: Exception, *, fixed: bool) -> Generation:
         version, windows = failed.engine.repository_version, failed.engine.manifest.window_frames
-        numbers = [] if fixed else await asyncio.to_thread(self._versions)
+        numbers = [] if fixed else await asyncio.to_thread(self._source.versions)
         if isinstance(error, SsuError) and not fixed:
             self._refuse(version, error)
-        await failed.close()
         for number in numbers:
             if number < version and (older := await self._tried(number, windows)):
                 return older
@@ -124,13 +116,13 @@ class Rollout:
     async def keep_looking(self) -> None:
         """Look for newer weights for ever, and whether the newest still answer."""
         period = self._settings.rollout_seconds
-        looked = time.monotonic()
+        looked = self._clock.now()
         while True:
-            await asyncio.sleep(min(TICK_SECONDS, period))
+            await self._clock.sleep(min(TICK_SECONDS, period))
             try:
                 await self._end_probation()
-                if time.monotonic() - looked >= period:
-                    looked = time.monotonic()
+                if self._clock.now() - looked >= period:
+                    looked = self._clock.now()
                     await self.look()
             except Exception:
                 # What nobody thought of, a volume that is away say: what is in service stays.
@@ -143,22 +135,22 @@ class Rollout:
         nothing but an older one.
         """
         try:
-            numbers = await asyncio.to_thread(self._versions)
+            numbers = await asyncio.to_thread(self._source.versions)
         except SsuError:
             return
         current = self.current
         for version in numbers:
             if version <= current.engine.repository_version and current.has_answered:
                 return
-            if version == current.engine.repository_version or self._is_refused(version):
+            if version == current.engine.repository_version or not self._may_be_tried(version):
                 continue
-            candidate = await self._tried(version, current.engine.manifest.window_frames)
-            if candidate is None:
+            newer = await self._tried(version, current.engine.manifest.window_frames)
+            if newer is None:
                 continue
-            if self._has_to_answer_again(candidate):
-                self._retire(candidate)
+            if self._has_answered_enough(newer):
+                self._switch(newer)
             else:
-                self._switch(candidate)
+                self._retire(newer)
             return
 
     async def close(self) -> None:
@@ -175,41 +167,36 @@ class Rollout:
     async def _tried(self, version: int, window_frames: int) -> Generation | None:
         """Return a generation of that version that has answered, or note why there is none."""
         try:
-            engine = await asyncio.to_thread(self._load, version)
+            engine = await asyncio.to_thread(self._source.load, version)
             try:
                 _require_windows(engine, window_frames)
-                candidate = self._generation_of(engine)
-                await candidate.canary.look(whole=True)
+                newer = self._generation_of(engine)
+                await newer.canary.look(whole=True)
             except BaseException:
                 await engine.close()
                 raise
         except SsuError as error:
-            self._looks.pop(version, None)
             self._refuse(version, error)
             return None
-        self._refused.pop(version, None)
-        self._awaited_since.pop(version, None)
-        return candidate
+        self._candidates[version] = self._candidates[version].answered()
+        return newer
 
-    def _has_to_answer_again(self, candidate: Generation) -> bool:
-        """Count how often in a row a version elsewhere has answered."""
-        if not candidate.engine.remote or not self.current.has_answered:
-            return False
-        version = candidate.engine.repository_version
-        self._looks[version] = self._looks.get(version, 0) + 1
-        return self._looks[version] < _REMOTE_LOOKS
+    def _has_answered_enough(self, newer: Generation) -> bool:
+        """Whether it may go into service: of servers elsewhere the next may not have it yet."""
+        if not newer.engine.remote or not self.current.has_answered:
+            return True
+        return self._candidates[newer.engine.repository_version].answers >= _REMOTE_LOOKS
 
-    def _switch(self, candidate: Generation) -> None:
+    def _switch(self, newer: Generation) -> None:
         if self._previous is not None:
             self._retire(self._previous)
         self._previous = self.current if self.current.has_answered else None
         if self._previous is None:
             self._retire(self.current)
-        self._on_probation_until = (
-            time.monotonic() + _PROBATION_CANARIES * self._settings.canary_seconds
-        )
-        self._put_in_service(candidate)
-        self._note("switched", candidate)
+        probation = _PROBATION_CANARIES * self._settings.canary_seconds
+        self._on_probation_until = self._clock.now() + probation
+        self._put_in_service(newer)
+        self._note("switched", newer)
 
     async def _end_probation(self) -> None:
         """Go back to the version before if this one is down and that one answers."""
@@ -224,13 +211,13 @@ class Rollout:
                     await self.current.canary.look(whole=True)
                 except SsuError:
                     self._go_back(previous)
-        elif time.monotonic() >= self._on_probation_until:
+        elif self._clock.now() >= self._on_probation_until:
             self._retire(self._previous)
             self._previous = None
 
     def _go_back(self, previous: Generation) -> None:
         failed = self.current
-        self._refused[failed.engine.repository_version] = _Refusal("", math.inf, math.inf)
+        self._candidates[failed.engine.repository_version] = TAKEN_BACK
         self._put_in_service(previous)
         self._previous = None
         self._note("rolled_back", failed)
@@ -240,6 +227,7 @@ class Rollout:
         if self._watching is not None:
             self._watching.cancel()
         self._current = generation
+        self._candidates.pop(generation.engine.repository_version, None)
         self._watching = asyncio.create_task(generation.canary.keep_looking())
         self._metrics.model_info.clear()
         self._metrics.model_info.labels(*generation.labels).set(1)
@@ -249,30 +237,30 @@ class Rollout:
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
 
-    def _is_refused(self, version: int) -> bool:
-        refusal = self._refused.get(version)
-        return refusal is not None and time.monotonic() < refusal.again
+    def _may_be_tried(self, version: int) -> bool:
+        return self._clock.now() >= self._candidates[version].again
 
     def _refuse(self, version: int, error: SsuError) -> None:
-        """Note why, once, and look again later and later; what is only not there yet is no fault.
-
-        A server elsewhere may load a version after this side has seen it.
-        """
-        period = self._settings.rollout_seconds
-        before = self._refused.get(version)
+        """Note why, once; what a server elsewhere has yet to load is no fault for a while."""
+        before, now = self._candidates[version], self._clock.now()
         if self._settings.engine == "triton" and isinstance(error, EngineUnavailable):
             self._log.debug("model_awaited", repository_version=version, reason=error.message)
-            since = self._awaited_since.setdefault(version, time.monotonic())
-            if time.monotonic() - since < _AWAITED_SECONDS:
+            before = self._candidates[version] = before.awaited(now)
+            if now - before.awaited_since < _AWAITED_SECONDS:
                 return
-        longest = _LONGEST_PAUSE_PERIODS * period
-        pause = period if before is None else min(2 * before.pause, longest)
-        self._refused[version] = _Refusal(error.code, pause, time.monotonic() + pause)
-        if before is None or before.code != error.code:
+        self._candidates[version] = before.refused(
+            error.code, now, period=self._settings.rollout_seconds
+        )
+        if before.code != error.code:
             self._metrics.rollouts.labels("refused").inc()
             self._log.warning(
                 "model_refused", repository_version=version, code=error.code, reason=error.message
             )
+
+    def _generation_of(self, engine: Engine) -> Generation:
+        return Generation.of(
+            engine, settings=self._settings, pool=self._pool, metrics=self._metrics, log=self._log
+        )
 
     def _note(self, result: str, generation: Generation) -> None:
         self._metrics.rollouts.labels(result).inc()

@@ -3,6 +3,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -13,6 +14,7 @@ from service.app import create_app
 from service.engines.engine import Engine
 from service.gateway import Gateway
 from service.settings import Settings
+from service.weights.source import Clock, Source
 from tests.ssuformer.footage import Footage, flash_in
 
 
@@ -54,10 +56,22 @@ def small_settings(**more: object) -> Settings:
     return Settings.model_validate(values)
 
 
+def children() -> list[int]:
+    """Every process that this one has started, whichever of its threads it was."""
+    lists = Path("/proc/self/task").glob("*/children")
+    return sorted(int(number) for found in lists for number in found.read_text().split())
+
+
 @asynccontextmanager
-async def run(settings: Settings, engine: Engine | None = None) -> AsyncIterator[Running]:
+async def run(
+    settings: Settings,
+    engine: Engine | None = None,
+    *,
+    source: Source | None = None,
+    clock: Clock | None = None,
+) -> AsyncIterator[Running]:
     written = io.StringIO()
-    app = create_app(settings, engine=engine, log_stream=written)
+    app = create_app(settings, engine=engine, source=source, clock=clock, log_stream=written)
     async with app.router.lifespan_context(app):
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:

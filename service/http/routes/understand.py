@@ -97,11 +97,9 @@ async def _understand(
     *,
     seconds: float,
 ) -> bytes:
-    with clock.stage("queue"):
-        await gateway.admission.take_turn()
-    generation = gateway.current
-    request.state.version = generation.version
-    async with gateway.admission.turn():
+    async with gateway.admission.turn(clock):
+        generation = gateway.current
+        request.state.version = generation.version
         with generation.in_use() as pipeline:
             understanding = await pipeline.understand(
                 upload.descriptor, options, clock, seconds=seconds

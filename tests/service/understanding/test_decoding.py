@@ -13,7 +13,7 @@ from service.telemetry.metrics import Metrics
 from service.understanding.decoding import DecodePool
 from ssuformer import errors
 from ssuformer.clip import Sampling, read_clip
-from tests.service.conftest import small_settings
+from tests.service.conftest import children, small_settings
 
 pytestmark = pytest.mark.anyio
 
@@ -21,8 +21,8 @@ pytestmark = pytest.mark.anyio
 @asynccontextmanager
 async def a_pool(**settings: object) -> AsyncIterator[tuple[DecodePool, Metrics]]:
     metrics = Metrics()
-    pool = DecodePool(small_settings(**settings), metrics, chunk_frames=3)
-    await pool.start()
+    pool = DecodePool(small_settings(**settings), metrics)
+    await pool.start(chunk_frames=3)
     try:
         yield pool, metrics
     finally:
@@ -51,12 +51,6 @@ def all_exits(metrics: Metrics) -> float:
 def exits(metrics: Metrics, reason: str) -> float:
     labels = {"reason": reason}
     return metrics.registry.get_sample_value("ssu_decode_child_exits_total", labels) or 0.0
-
-
-def children() -> list[int]:
-    """Every process that this one has started, whichever of its threads it was."""
-    lists = Path("/proc/self/task").glob("*/children")
-    return sorted(int(number) for found in lists for number in found.read_text().split())
 
 
 async def test_what_a_child_decodes_is_what_the_clip_holds(clip: bytes) -> None:

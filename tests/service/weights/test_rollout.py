@@ -10,11 +10,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from service import gateway
 from service.engines.fake import FakeEngine
-from service.settings import Settings
-from service.telemetry.metrics import Metrics
-from service.weights import rollout
+from service.weights.source import Clock
 from ssuformer.contract import SEGMENTATION
 from ssuformer.errors import EngineError, EngineMismatch, EngineUnavailable, SsuError
 from ssuformer.manifest import Manifest
@@ -23,6 +20,7 @@ from tests.service.conftest import Running, run, small_settings
 
 pytestmark = pytest.mark.anyio
 WAIT = 20.0
+PERIOD = 1 / 16
 
 
 class NumberedEngine(FakeEngine):
@@ -85,33 +83,59 @@ class Versions:
         self.engines[number] = engine = NumberedEngine(number)
         return engine
 
-    def numbers(self, _: Settings) -> list[int]:
+    def versions(self) -> list[int]:
         if self.away:
             raise PermissionError("the volume is away")
         return sorted(self.engines, reverse=True)
 
-    def load(
-        self, _: Settings, __: Metrics | None = None, version: int | None = None
-    ) -> NumberedEngine:
-        number = max(self.engines) if version is None else version
-        self.loaded.append(number)
-        if error := self.unloadable.get(number):
+    def load(self, version: int) -> NumberedEngine:
+        self.loaded.append(version)
+        if error := self.unloadable.get(version):
             raise error
-        return self.engines[number]
+        return self.engines[version]
+
+
+class SetClock(Clock):
+    """Stands still until a test lets time pass; then the rollout has one look."""
+
+    def __init__(self) -> None:
+        self._now = 0.0
+        self._asleep, self._woken = asyncio.Event(), asyncio.Event()
+
+    def now(self) -> float:
+        return self._now
+
+    async def sleep(self, seconds: float) -> None:  # noqa: ARG002
+        self._woken.clear()
+        self._asleep.set()
+        await self._woken.wait()
+
+    async def passes(self, seconds: float = PERIOD, *, times: int = 1) -> None:
+        async with asyncio.timeout(WAIT):
+            for _ in range(times):
+                await self._asleep.wait()
+                self._now += seconds
+                self._asleep.clear()
+                self._woken.set()
+                await self._asleep.wait()
 
 
 @pytest.fixture
-def versions(monkeypatch: pytest.MonkeyPatch) -> Versions:
-    made = Versions()
-    monkeypatch.setattr(gateway, "versions", made.numbers)
-    monkeypatch.setattr(gateway, "load_engine", made.load)
-    return made
+def versions() -> Versions:
+    return Versions()
+
+
+@pytest.fixture
+def clock() -> SetClock:
+    return SetClock()
 
 
 @asynccontextmanager
-async def serving(**settings: object) -> AsyncIterator[Running]:
-    values = {"engine": "onnx", "rollout_seconds": 0.05, "canary_seconds": 0.1, **settings}
-    async with run(small_settings(**values)) as running:
+async def serving(
+    versions: Versions, clock: Clock | None = None, **settings: object
+) -> AsyncIterator[Running]:
+    values = {"engine": "onnx", "rollout_seconds": PERIOD, "canary_seconds": 0.1, **settings}
+    async with run(small_settings(**values), source=versions, clock=clock) as running:
         yield running
 
 
@@ -128,7 +152,7 @@ def rollouts(running: Running, result: str) -> float:
 async def test_a_newer_version_goes_into_service_once_it_has_answered(
     versions: Versions, clip: bytes
 ) -> None:
-    async with serving() as running:
+    async with serving(versions) as running:
         before = await running.understand(clip)
         versions.add(2)
         await until(lambda: rollouts(running, "switched") == 1)
@@ -143,16 +167,19 @@ async def test_a_newer_version_goes_into_service_once_it_has_answered(
         assert running.metric("ssu_requests_total", version="2", **labels) == 1
 
 
-async def test_a_request_ends_on_the_version_it_began_on(versions: Versions, clip: bytes) -> None:
+async def test_a_request_ends_on_the_version_it_began_on(
+    versions: Versions, clock: SetClock, clip: bytes
+) -> None:
     first = versions.engines[1]
-    async with serving(canary_seconds=0.05) as running:
+    async with serving(versions, clock) as running:
         first.free.clear()
         first.waiting.clear()
         request = asyncio.create_task(running.understand(clip, deadline=WAIT))
         await first.waiting.wait()
         versions.add(2)
-        await until(lambda: rollouts(running, "switched") == 1)
-        await asyncio.sleep(1.5)
+        await clock.passes()
+        assert rollouts(running, "switched") == 1
+        await clock.passes(1.5)
 
         assert not first.closed
         first.free.set()
@@ -176,7 +203,7 @@ async def test_a_request_ends_on_the_version_it_began_on(versions: Versions, cli
 async def test_a_version_that_the_canary_refuses_never_answers(
     versions: Versions, clip: bytes, spoil: Callable[[NumberedEngine], None], code: str
 ) -> None:
-    async with serving() as running:
+    async with serving(versions) as running:
         spoil(bad := versions.add(2))
         await until(lambda: rollouts(running, "refused") == 1)
 
@@ -191,7 +218,7 @@ async def test_a_version_that_the_canary_refuses_never_answers(
 
 
 async def test_a_refused_version_is_looked_at_again_and_counted_once(versions: Versions) -> None:
-    async with serving() as running:
+    async with serving(versions) as running:
         bad = versions.add(2)
         bad.failure = EngineError("no answer")
         await until(lambda: versions.loaded.count(2) >= 3)
@@ -205,7 +232,7 @@ async def test_a_refused_version_is_looked_at_again_and_counted_once(versions: V
 async def test_a_version_that_the_server_has_not_loaded_yet_is_no_fault(
     versions: Versions,
 ) -> None:
-    async with serving(engine="triton") as running:
+    async with serving(versions, engine="triton") as running:
         late = versions.add(2)
         late.failure = EngineUnavailable("not loaded there")
         await until(lambda: versions.loaded.count(2) >= 3)
@@ -217,21 +244,23 @@ async def test_a_version_that_the_server_has_not_loaded_yet_is_no_fault(
 
 
 async def test_a_version_that_the_server_never_loads_is_refused_in_the_end(
-    versions: Versions, monkeypatch: pytest.MonkeyPatch
+    versions: Versions, clock: SetClock
 ) -> None:
-    monkeypatch.setattr(rollout, "_AWAITED_SECONDS", 0.2)
-    async with serving(engine="triton") as running:
+    async with serving(versions, clock, engine="triton") as running:
         versions.add(2).failure = EngineUnavailable("not loaded there")
 
-        await until(lambda: rollouts(running, "refused") == 1)
+        await clock.passes(times=2)
+        await clock.passes(1799)
+        assert (versions.loaded.count(2), rollouts(running, "refused")) == (3, 0)
 
-        assert versions.loaded.count(2) >= 2
+        await clock.passes(1)
+        assert (versions.loaded.count(2), rollouts(running, "refused")) == (4, 1)
 
 
 async def test_a_version_that_cannot_be_loaded_into_this_process_is_refused_at_once(
     versions: Versions,
 ) -> None:
-    async with serving() as running:
+    async with serving(versions) as running:
         versions.unloadable[2] = EngineUnavailable("onnxruntime cannot load it")
         versions.add(2)
 
@@ -241,7 +270,7 @@ async def test_a_version_that_cannot_be_loaded_into_this_process_is_refused_at_o
 
 
 async def test_servers_elsewhere_have_to_answer_several_times(versions: Versions) -> None:
-    async with serving(engine="triton") as running:
+    async with serving(versions, engine="triton") as running:
         far = versions.add(2)
         far.is_remote = True
 
@@ -261,7 +290,7 @@ async def test_a_version_that_answers_only_now_and_then_stays_out(versions: Vers
             if Lagging.looked % 3 == 0:
                 raise EngineUnavailable("not loaded there")
 
-    async with serving(engine="triton") as running:
+    async with serving(versions, engine="triton") as running:
         versions.engines[2] = lagging = Lagging(2)
         lagging.is_remote = True
 
@@ -280,7 +309,7 @@ async def test_a_gateway_that_starts_goes_past_a_newest_version_that_is_bad(
     else:
         bad.failure = error
 
-    async with serving() as running:
+    async with serving(versions) as running:
         answer = await running.understand(clip)
 
         assert answer.json()["model"]["version"] == "1"
@@ -296,7 +325,7 @@ async def test_without_any_version_that_answers_there_is_no_start(versions: Vers
         versions.add(number).failure = EngineMismatch(f"version {number} is bad")
 
     with pytest.raises(EngineMismatch, match="version 2 is bad"):
-        async with serving():
+        async with serving(versions):
             pass
 
 
@@ -308,7 +337,7 @@ async def test_a_server_that_has_only_an_older_version_is_used_as_it_is(
         engine.is_remote = True
     late.failure = EngineUnavailable("not loaded there")
 
-    async with serving(engine="triton") as running:
+    async with serving(versions, engine="triton") as running:
         await until(lambda: rollouts(running, "switched") == 1)
         answer = await running.understand(clip)
         assert answer.json()["model"]["version"] == "1"
@@ -319,41 +348,46 @@ async def test_a_server_that_has_only_an_older_version_is_used_as_it_is(
         assert running.gateway.current.version == "2"
 
 
-async def test_taking_the_newest_folder_away_changes_nothing(versions: Versions) -> None:
+async def test_taking_the_newest_folder_away_changes_nothing(
+    versions: Versions, clock: SetClock
+) -> None:
     versions.add(2)
-    async with serving() as running:
+    async with serving(versions, clock) as running:
         del versions.engines[2]
-        await asyncio.sleep(0.3)
+        await clock.passes(times=6)
 
         assert running.gateway.current.version == "2"
 
 
 async def test_a_version_that_stops_answering_is_taken_back_and_not_tried_again(
-    versions: Versions, clip: bytes
+    versions: Versions, clock: SetClock, clip: bytes
 ) -> None:
-    async with serving(canary_seconds=1, circuit_failures=1) as running:
+    async with serving(versions, clock, canary_seconds=1, circuit_failures=1) as running:
         bad = versions.add(2)
-        await until(lambda: rollouts(running, "switched") == 1)
+        await clock.passes()
+        assert rollouts(running, "switched") == 1
 
         bad.failure = EngineUnavailable("its process crashed")
         await running.understand(clip)
-        await until(lambda: rollouts(running, "rolled_back") == 1)
+        await clock.passes()
+        assert rollouts(running, "rolled_back") == 1
         answer = await running.understand(clip)
-        await asyncio.sleep(0.3)
+        await clock.passes(times=6)
 
         assert answer.json()["model"]["version"] == "1"
         assert versions.loaded.count(2) == 1
         assert bad.closed
 
         versions.add(3)
-        await until(lambda: rollouts(running, "switched") == 2)
+        await clock.passes()
+        assert rollouts(running, "switched") == 2
         assert running.gateway.current.version == "3"
 
 
 async def test_a_repository_that_cannot_be_read_for_a_while_changes_nothing(
     versions: Versions,
 ) -> None:
-    async with serving() as running:
+    async with serving(versions) as running:
         versions.away = True
         await until(lambda: any(line["event"] == "rollout_crash" for line in running.lines))
         assert (await running.client.get("/readyz")).status_code == 200
@@ -364,23 +398,26 @@ async def test_a_repository_that_cannot_be_read_for_a_while_changes_nothing(
         await until(lambda: rollouts(running, "switched") == 1)
 
 
-async def test_if_both_versions_are_down_it_is_not_the_weights(versions: Versions) -> None:
-    async with serving(canary_seconds=1) as running:
+async def test_if_both_versions_are_down_it_is_not_the_weights(
+    versions: Versions, clock: SetClock
+) -> None:
+    async with serving(versions, clock) as running:
         bad = versions.add(2)
-        await until(lambda: rollouts(running, "switched") == 1)
+        await clock.passes()
+        assert rollouts(running, "switched") == 1
 
         for engine in versions.engines.values():
             engine.failure = EngineUnavailable("the server is away")
         await until(lambda: bool(running.gateway.current.canary.reasons))
-        await asyncio.sleep(1.2)
+        await clock.passes(times=6)
 
         assert running.gateway.current.engine is bad
         assert rollouts(running, "rolled_back") == 0
 
         for engine in versions.engines.values():
             engine.failure = None
-        await until(lambda: not running.gateway.current.canary.reasons)
-        await asyncio.sleep(1.2)
+        await clock.passes(times=3)
 
+        assert not running.gateway.current.canary.reasons
         assert running.gateway.current.engine is bad
         assert rollouts(running, "rolled_back") == 0
