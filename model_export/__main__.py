@@ -11,13 +11,14 @@ from rich.console import Console
 from rich.table import Table
 from torch import nn
 
-from model_export import parity, plan, repository, to_onnx
+from model_export import parity, plan, server_config, to_onnx
 from model_export.compilation import Options
 from model_export.graph import CaptionGraph, SegmentationGraph
 from ssuformer.contract import EngineSpec, caption_engine, segmentation_engine
 from ssuformer.errors import SsuError
 from ssuformer.manifest import Manifest, digest
 from ssuformer.model import checkpoint
+from ssuformer.repository import MODEL
 
 SEGMENTATION_SIZES = ({"b": 1, "t": 1}, {"b": 1, "t": 5}, {"b": 2, "t": 1}, {"b": 2, "t": 5})
 CAPTION_SIZES = ({"n": 1}, {"n": 7})
@@ -72,7 +73,7 @@ def export(folder: Path, out: Path, version: int, console: Console) -> list[pari
     )
     differences = []
     for graph, spec, sizes in engines:
-        path = repository.staging_folder(out, spec, version) / repository.MODEL
+        path = server_config.staging_folder(out, spec, version) / MODEL
         with console.status(f"writing {spec.name}"):
             to_onnx.export(
                 graph.eval(), spec, path, **{axis: n + 1 for axis, n in sizes[-1].items()}
@@ -81,7 +82,7 @@ def export(folder: Path, out: Path, version: int, console: Console) -> list[pari
             differences += parity.compare(graph, spec, path, sizes)
         _label(path, manifest)
         console.print(f"{spec.name}: {path.stat().st_size / 2**20:.1f} MiB")
-    repository.publish(out, [spec for _, spec, _ in engines], version)
+    server_config.publish(out, [spec for _, spec, _ in engines], version)
     return differences
 
 

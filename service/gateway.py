@@ -10,9 +10,7 @@ from typing import TextIO
 from structlog.typing import FilteringBoundLogger
 
 from service.admission import Admission
-from service.engines import repository
 from service.engines.engine import Engine
-from service.engines.repository import MODEL_FILE
 from service.settings import Settings
 from service.telemetry.event_loop import watch_event_loop
 from service.telemetry.logs import make_log
@@ -20,6 +18,7 @@ from service.telemetry.metrics import Metrics
 from service.understanding.decoding import DecodePool
 from service.weights.generation import Generation
 from service.weights.rollout import Rollout
+from ssuformer import repository
 from ssuformer.contract import MODELS
 from ssuformer.manifest import FILE_NAME
 
@@ -123,7 +122,7 @@ def versions(settings: Settings) -> list[int]:
 
     Raises EngineUnavailable if there is none.
     """
-    file = MODEL_FILE if settings.engine == "onnx" else FILE_NAME
+    file = repository.MODEL if settings.engine == "onnx" else FILE_NAME
     return repository.versions(settings.model_repository, file)
 
 

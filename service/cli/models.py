@@ -64,9 +64,9 @@ def _remote(url: str, key: str | None) -> Found | Trouble:
 
 def _local(settings: Settings) -> Found:
     """Return what the repository holds, with the bytes of each file."""
-    from service.engines.repository import open_repository
     from service.gateway import load_engine
     from service.understanding.schemas import LoadedModel
+    from ssuformer.repository import open_repository
 
     sizes: dict[str, int] = {}
     if settings.engine == "fake":

@@ -59,8 +59,8 @@ def serve(
     from service.cli.configuration import settings_for
     from service.cli.temporary_service import free_port
     from service.cli.terminal import console, ended_by_errors
-    from service.engines.repository import open_repository, read_labels
     from service.server import serve as serve_until_stopped
+    from ssuformer.repository import open_repository, read_labels
 
     with ended_by_errors():
         settings = settings_for(

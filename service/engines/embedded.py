@@ -17,11 +17,11 @@ from service.engines.engine import (
     SEGMENTATION_OUTPUTS,
     Captions,
 )
-from service.engines.repository import open_repository
-from ssuformer.contract import EngineSpec, caption_engine, segmentation_engine
+from ssuformer.contract import EngineSpec, engines
 from ssuformer.errors import EngineError, EngineUnavailable
 from ssuformer.manifest import Manifest
 from ssuformer.regions import Float, Segmentation
+from ssuformer.repository import open_repository
 
 _DTYPES = {"tensor(uint8)": "uint8", "tensor(int64)": "int64", "tensor(float)": "float32"}
 
@@ -37,10 +37,10 @@ class OnnxEngine:
         files = open_repository(repository, version)
         self._version = files.version
         self._manifest, self._digest = files.manifest, files.digest
-        size = self._manifest.dimensions
-        self._segmentation = _load(files.segmentation, segmentation_engine(size), threads)
+        segmentation, caption = engines(files.manifest.dimensions)
+        self._segmentation = _load(files.segmentation, segmentation, threads)
         # A step of its loop is too small to share: 20 regions take 82 ms, on two threads 107.
-        self._caption = _load(files.caption, caption_engine(size), threads=1)
+        self._caption = _load(files.caption, caption, threads=1)
         self._turn = asyncio.Semaphore(1)
 
     @property

@@ -15,17 +15,14 @@ from tritonclient.utils import triton_to_np_dtype
 
 from service.engines.conformance import Found, require
 from service.engines.engine import Captions
-from service.engines.repository import read_labels
 from service.engines.triton_client import Array, Description, Question, TritonClient
 from service.settings import Settings
 from service.telemetry.metrics import Metrics
-from ssuformer.contract import CAPTION, SEGMENTATION, caption_engine, segmentation_engine
+from ssuformer.contract import CAPTION, SEGMENTATION, engines
 from ssuformer.errors import EngineMismatch, EngineUnavailable
 from ssuformer.manifest import Manifest
 from ssuformer.regions import Float, Segmentation
-
-DIGEST_PARAMETER = "weights_sha256"
-"""In a model's configuration on the server, with `.<version>`: the digest of those weights."""
+from ssuformer.repository import read_labels, weights_parameter
 
 
 class TritonEngine:
@@ -43,10 +40,7 @@ class TritonEngine:
         labels = read_labels(settings.model_repository, version)
         size = labels.manifest.dimensions
         self._labels = labels
-        self._specs = {
-            SEGMENTATION: segmentation_engine(size),
-            CAPTION: caption_engine(size),
-        }
+        self._specs = {spec.name: spec for spec in engines(size)}
         self._largest_batch: dict[str, int] = {}
         self._device = "unknown"
         self._client = TritonClient(
@@ -143,7 +137,7 @@ class TritonEngine:
 
     def _check_weights(self, model: str, found: Description) -> None:
         """Compare digests; a configuration that was not written by the export may have none."""
-        stated = found.config.parameters[f"{DIGEST_PARAMETER}.{self._labels.version}"].string_value
+        stated = found.config.parameters[weights_parameter(self._labels.version)].string_value
         if stated and stated != self.digest:
             raise EngineMismatch(
                 f"the server's {model} is of other weights than the manifest",

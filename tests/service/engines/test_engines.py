@@ -12,7 +12,7 @@ from ssuformer.contract import (
     SAMPLE_RATE,
     SEGMENTATION,
     EngineSpec,
-    caption_engine,
+    engines,
     segmentation_engine,
 )
 from ssuformer.errors import EngineMismatch, EngineUnavailable
@@ -60,13 +60,9 @@ def write_graph(spec: EngineSpec, path: Path, rename: str | None = None) -> None
 
 def write_repository(folder: Path, *, version: int = 1, rename: str | None = None) -> Manifest:
     manifest = FakeEngine().manifest
-    specs = {
-        SEGMENTATION: segmentation_engine(manifest.dimensions),
-        CAPTION: caption_engine(manifest.dimensions),
-    }
-    for name, spec in specs.items():
-        file = folder / name / str(version) / "model.onnx"
-        write_graph(spec, file, rename if name == SEGMENTATION else None)
+    for spec in engines(manifest.dimensions):
+        file = folder / spec.name / str(version) / "model.onnx"
+        write_graph(spec, file, rename if spec.name == SEGMENTATION else None)
         digests = {"model.onnx": digest(file)}
         manifest.model_copy(update={"digests": digests, "version": str(version)}).write(file.parent)
     return manifest
