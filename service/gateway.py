@@ -65,7 +65,7 @@ class Gateway:
         )
         if engine is None:
             engine = load_engine(settings) if fixed else await self.rollout.load_newest()
-        self.pool = DecodePool(settings, metrics, chunk_frames=engine.manifest.window_frames)
+        self.pool = DecodePool(settings, metrics, chunk_frames=engine.facts.manifest.window_frames)
         self.admission = Admission(
             workers=settings.workers, queue_limit=settings.queue_limit, metrics=metrics
         )
@@ -75,7 +75,7 @@ class Gateway:
         if not fixed:
             self._tasks.append(asyncio.create_task(self.rollout.keep_looking()))
         self.started = True
-        manifest = self.current.engine.manifest
+        manifest = self.current.engine.facts.manifest
         self.log.info("started", model=manifest.name, version=manifest.version)
 
     def _generation_of(self, engine: Engine) -> Generation:

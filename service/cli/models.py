@@ -70,8 +70,8 @@ def _local(settings: Settings) -> Found:
 
     sizes: dict[str, int] = {}
     if settings.engine == "fake":
-        engine = load_engine(settings)
-        manifest, digest = engine.manifest, engine.digest
+        facts = load_engine(settings).facts
+        manifest, digest = facts.manifest, facts.digest
     else:
         files = open_repository(settings.model_repository)
         manifest, digest = files.manifest, files.digest

@@ -103,15 +103,16 @@ class Rollout:
         """
         first = self._generation_of(engine)
         try:
-            async with asyncio.timeout(_REMOTE_SECONDS if engine.remote else None):
+            async with asyncio.timeout(_REMOTE_SECONDS if engine.facts.remote else None):
                 await first.canary.look(whole=True)
         except (SsuError, TimeoutError) as error:
-            if not engine.remote:
+            if not engine.facts.remote:
                 first = await self._older_than(first, error, fixed=fixed)
         self._put_in_service(first)
 
     async def _older_than(self, failed: Generation, error: Exception, *, fixed: bool) -> Generation:
-        version, windows = failed.engine.repository_version, failed.engine.manifest.window_frames
+        facts = failed.engine.facts
+        version, windows = facts.repository_version, facts.manifest.window_frames
         numbers = [] if fixed else await asyncio.to_thread(self._versions)
         if isinstance(error, SsuError) and not fixed:
             self._refuse(version, error)
@@ -148,11 +149,11 @@ class Rollout:
             return
         current = self.current
         for version in numbers:
-            if version <= current.engine.repository_version and current.has_answered:
+            if version <= current.engine.facts.repository_version and current.has_answered:
                 return
-            if version == current.engine.repository_version or self._is_refused(version):
+            if version == current.engine.facts.repository_version or self._is_refused(version):
                 continue
-            candidate = await self._tried(version, current.engine.manifest.window_frames)
+            candidate = await self._tried(version, current.engine.facts.manifest.window_frames)
             if candidate is None:
                 continue
             if self._has_to_answer_again(candidate):
@@ -193,9 +194,9 @@ class Rollout:
 
     def _has_to_answer_again(self, candidate: Generation) -> bool:
         """Count how often in a row a version elsewhere has answered."""
-        if not candidate.engine.remote or not self.current.has_answered:
+        if not candidate.engine.facts.remote or not self.current.has_answered:
             return False
-        version = candidate.engine.repository_version
+        version = candidate.engine.facts.repository_version
         self._looks[version] = self._looks.get(version, 0) + 1
         return self._looks[version] < _REMOTE_LOOKS
 
@@ -230,7 +231,7 @@ class Rollout:
 
     def _go_back(self, previous: Generation) -> None:
         failed = self.current
-        self._refused[failed.engine.repository_version] = _Refusal("", math.inf, math.inf)
+        self._refused[failed.engine.facts.repository_version] = _Refusal("", math.inf, math.inf)
         self._put_in_service(previous)
         self._previous = None
         self._note("rolled_back", failed)
@@ -287,10 +288,10 @@ class Rollout:
 
 
 def _require_windows(engine: Engine, frames: int) -> None:
-    if engine.manifest.window_frames != frames:
+    if engine.facts.manifest.window_frames != frames:
         raise EngineMismatch(
-            f"version {engine.repository_version} takes windows of "
-            f"{engine.manifest.window_frames} frames; restart the gateway to change to it",
+            f"version {engine.facts.repository_version} takes windows of "
+            f"{engine.facts.manifest.window_frames} frames; restart the gateway to change to it",
             limit=frames,
-            actual=engine.manifest.window_frames,
+            actual=engine.facts.manifest.window_frames,
         )

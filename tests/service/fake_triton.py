@@ -38,7 +38,7 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore
 
     def __init__(self) -> None:
         self.engine = FakeEngine()
-        size = self.engine.manifest.dimensions
+        size = self.engine.facts.manifest.dimensions
         self.specs = {spec.name: spec for spec in engines(size)}
         self.versions = ["1"]
         self.weights = WEIGHTS
@@ -159,7 +159,7 @@ def write_labels(folder: Path) -> Path:
 
 
 def labelled(digests: dict[str, str]) -> Manifest:
-    return FakeEngine().manifest.model_copy(update={"digests": digests})
+    return FakeEngine().facts.manifest.model_copy(update={"digests": digests})
 
 
 def triton_settings(folder: Path, address: str, **more: object) -> Settings:

@@ -200,7 +200,7 @@ def repository(folder: Path) -> Path:
         version.mkdir(parents=True)
         model = version / "model.onnx"
         model.write_bytes(name.encode())
-        values: dict[str, Any] = FakeEngine().manifest.model_dump()
+        values: dict[str, Any] = FakeEngine().facts.manifest.model_dump()
         values |= {"name": "bells", "version": "7", "created": datetime(2025, 1, 1, tzinfo=UTC)}
         values |= {"metrics": {"val": {"mIoU": 0.612}, "test": {"mIoU": 0.587, "F": 0.7}}}
         values |= {"digests": {"model.onnx": digest(model)}}
