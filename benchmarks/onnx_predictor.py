@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
-from service.engines.repository import open_repository
-from ssuformer.contract import CAPTION, EngineSpec, caption_engine, segmentation_engine
+from ssuformer.contract import CAPTION, EngineSpec, engines
 from ssuformer.regions import Float, Segmentation
+from ssuformer.repository import open_repository
 from ssuformer.tokenizer import Tokenizer
 from training.predictor import Listener
 
@@ -35,11 +35,7 @@ class OnnxListener(Listener):
             thresholds=manifest.thresholds,
         )
         self.specs: dict[str, EngineSpec] = {
-            spec.name: spec
-            for spec in (
-                segmentation_engine(manifest.dimensions),
-                caption_engine(manifest.dimensions),
-            )
+            spec.name: spec for spec in engines(manifest.dimensions)
         }
         self.files = dict(zip(self.specs, (files.segmentation, files.caption), strict=True))
         self.sessions = {

@@ -23,9 +23,9 @@ from benchmarks.timing import machine, measure
 from model_export.calibration import surest_regions
 from model_export.to_onnx import Arrays
 from model_export.variants import precision_of
-from service.engines.repository import open_repository
 from ssuformer.clip import read_clip
 from ssuformer.contract import CAPTION, SEGMENTATION
+from ssuformer.repository import open_repository
 from training.evaluation import parse_splits, score
 from training.experiment import open_pack
 from training.scenes.composer import Composer

@@ -17,6 +17,7 @@ from model_export.graph import SegmentationGraph
 from model_export.to_onnx import example_inputs
 from ssuformer.contract import segmentation_engine
 from ssuformer.model import checkpoint
+from ssuformer.repository import MODEL, version_folder
 
 
 def main(
@@ -36,7 +37,8 @@ def main(
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    session = onnxruntime.InferenceSession(models / spec.name / "1" / "model.onnx", options)
+    file = version_folder(models, spec.name, 1) / MODEL
+    session = onnxruntime.InferenceSession(file, options)
 
     def eager() -> None:
         with torch.inference_mode():

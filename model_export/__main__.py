@@ -11,12 +11,13 @@ from rich.console import Console
 from rich.table import Table
 from torch import nn
 
-from model_export import parity, plan, repository, to_onnx
+from model_export import parity, plan, server_config, to_onnx
 from model_export.compilation import Options
 from model_export.graph import CaptionGraph, SegmentationGraph
 from ssuformer.contract import EngineSpec, caption_engine, segmentation_engine
 from ssuformer.manifest import Manifest, digest
 from ssuformer.model import checkpoint
+from ssuformer.repository import MODEL
 from ssuformer.terminal import replace_unknown_letters, told
 
 SEGMENTATION_SIZES = ({"b": 1, "t": 1}, {"b": 1, "t": 5}, {"b": 2, "t": 1}, {"b": 2, "t": 5})
@@ -69,7 +70,7 @@ def export(folder: Path, out: Path, version: int, console: Console) -> list[pari
     )
     differences = []
     for graph, spec, sizes in engines:
-        path = repository.staging_folder(out, spec, version) / repository.MODEL
+        path = server_config.staging_folder(out, spec, version) / MODEL
         with console.status(f"writing {spec.name}"):
             to_onnx.export(
                 graph.eval(), spec, path, **{axis: n + 1 for axis, n in sizes[-1].items()}
@@ -78,7 +79,7 @@ def export(folder: Path, out: Path, version: int, console: Console) -> list[pari
             differences += parity.compare(graph, spec, path, sizes)
         _label(path, manifest)
         console.print(f"{spec.name}: {path.stat().st_size / 2**20:.1f} MiB")
-    repository.publish(out, [spec for _, spec, _ in engines], version)
+    server_config.publish(out, [spec for _, spec, _ in engines], version)
     return differences
 
 

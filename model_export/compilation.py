@@ -19,7 +19,7 @@ from typing import Any, Protocol
 
 from pydantic import BaseModel, ConfigDict, PositiveInt
 
-from model_export.repository import BATCHING
+from model_export.server_config import BATCHING
 from ssuformer.contract import CAPTION, SEGMENTATION, EngineSpec, TensorSpec
 from ssuformer.errors import ConfigError, EngineError, EngineMismatch
 

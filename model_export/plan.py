@@ -33,12 +33,12 @@ from model_export.compilation import (
     ranges,
 )
 from model_export.parity import Run, deviations, in_onnxruntime
-from model_export.repository import MODEL, PLAN
 from model_export.to_onnx import Arrays
 from model_export.variants import TOLERANCES, Precision, as_written, precision_of
-from ssuformer.contract import SEGMENTATION, EngineSpec, caption_engine, segmentation_engine
+from ssuformer.contract import SEGMENTATION, EngineSpec, engines
 from ssuformer.errors import ConfigError, EngineError
 from ssuformer.manifest import Manifest, digest
+from ssuformer.repository import MODEL, PLAN, version_folder
 from ssuformer.terminal import replace_unknown_letters, told
 
 RECORD = f"{PLAN}.json"
@@ -118,7 +118,7 @@ def write_plan(
     precision = precision_of(onnx)
     found = deviations(
         spec,
-        as_written(onnx, spec),
+        as_written(onnx, spec, precision),
         in_tensorrt(trt, built, spec, device),
         clips=clips,
         allowed=TOLERANCES[precision],
@@ -150,10 +150,10 @@ def build_all(
 ) -> Iterator[Record]:
     """Build and prove the plans of both engines, beside their ONNX files."""
     trt = load("tensorrt")
-    manifest = Manifest.read(models / SEGMENTATION / str(version))
-    segmentation = segmentation_engine(manifest.dimensions)
-    captions = caption_engine(manifest.dimensions)
-    run = in_onnxruntime(models / SEGMENTATION / str(version) / MODEL, segmentation)
+    exact = version_folder(models, SEGMENTATION, version)
+    manifest = Manifest.read(exact)
+    segmentation, captions = engines(manifest.dimensions)
+    run = in_onnxruntime(exact / MODEL, segmentation)
     clips = read_clips(clips_file, segmentation)
     for spec, inputs in (
         (segmentation, clips),
@@ -161,7 +161,7 @@ def build_all(
     ):
         yield write_plan(
             trt,
-            models / spec.name / str(version),
+            version_folder(models, spec.name, version),
             spec,
             profile=profile_of(spec, ranges(manifest.window_frames)),
             options=options,
@@ -176,9 +176,9 @@ def check_all(models: Path, *, version: int, target: str) -> Iterator[tuple[str,
     Nothing is kept: what TensorRT for RTX builds ahead of time is no plan that Triton serves.
     """
     trt = load("tensorrt_rtx")
-    manifest = Manifest.read(models / SEGMENTATION / str(version))
-    for spec in (segmentation_engine(manifest.dimensions), caption_engine(manifest.dimensions)):
-        compilation = Compilation(trt, models / spec.name / str(version) / MODEL, spec)
+    manifest = Manifest.read(version_folder(models, SEGMENTATION, version))
+    for spec in engines(manifest.dimensions):
+        compilation = Compilation(trt, version_folder(models, spec.name, version) / MODEL, spec)
         shapes = profile_of(spec, ranges(manifest.window_frames))
         yield spec.name, len(compilation.build(shapes, Options(), target=target))
 

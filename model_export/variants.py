@@ -25,16 +25,17 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from model_export import repository, to_onnx
+from model_export import server_config, to_onnx
 from model_export.calibration import read_clips, surest_regions
 from model_export.float8 import quantize_to_float8
 from model_export.float16 import round_as_bfloat16, to_half
 from model_export.parity import Deviation, Run, Tolerance, deviations, in_onnxruntime
 from model_export.quantized import quantize, quantize_on_the_fly
 from model_export.to_onnx import Arrays
-from ssuformer.contract import SEGMENTATION, EngineSpec, caption_engine, segmentation_engine
+from ssuformer.contract import SEGMENTATION, EngineSpec, engines
 from ssuformer.errors import ConfigError, ParityError
 from ssuformer.manifest import Manifest, digest
+from ssuformer.repository import MODEL, read_manifests, version_folder
 from ssuformer.terminal import replace_unknown_letters, told
 
 PRECISION = "precision"
@@ -111,12 +112,11 @@ def precision_of(path: Path) -> Precision:
     return Precision({p.key: p.value for p in properties}.get(PRECISION, Precision.FP32))
 
 
-def as_written(path: Path, spec: EngineSpec) -> Run:
-    """Return an engine of any precision as a function on this machine's CPU.
+def as_written(path: Path, spec: EngineSpec, precision: Precision) -> Run:
+    """Return an engine of this precision as a function on this machine's CPU.
 
     onnxruntime has no bfloat16 there, and its optimisations of float8 compute something else.
     """
-    precision = precision_of(path)
     if precision != Precision.BF16:
         return in_onnxruntime(path, spec, literal=precision == Precision.FP8)
     model = ir.load(path)
@@ -134,39 +134,44 @@ def write(
     Ranges are found on every other clip, the deviations on the rest; an engine that is too far
     away is removed again and ParityError raised.
     """
-    exact = models / SEGMENTATION / str(version)
+    exact = version_folder(models, SEGMENTATION, version)
     manifest = Manifest.read(exact)
     if precision not in CONVERSIONS or out.resolve() == models.resolve():
         raise ConfigError(f"engines in {precision} cannot be written to {out} from {models}")
-    if (already := precision_of(exact / repository.MODEL)) != Precision.FP32:
+    if (already := precision_of(exact / MODEL)) != Precision.FP32:
         raise ConfigError(f"{models} is {already} already; begin with the exact engines")
-    segmentation = segmentation_engine(manifest.dimensions)
-    captions = caption_engine(manifest.dimensions)
+    segmentation, captions = engines(manifest.dimensions)
     clips = read_clips(clips_file, segmentation)
-    run = in_onnxruntime(exact / repository.MODEL, segmentation)
+    run = in_onnxruntime(exact / MODEL, segmentation)
     regions = surest_regions(segmentation, run, clips)
     found = []
     for spec, inputs, convert in zip(
         (segmentation, captions), (clips, regions), CONVERSIONS[precision], strict=True
     ):
-        source = models / spec.name / str(version)
-        target = repository.model_folder(out, spec, version)
-        path = target / repository.MODEL
-        convert(source / repository.MODEL, path, inputs[::2])
+        source = version_folder(models, spec.name, version)
+        target = version_folder(out, spec.name, version)
+        target.mkdir(parents=True, exist_ok=True)
+        path = target / MODEL
+        convert(source / MODEL, path, inputs[::2])
         _label(source, target, precision)
-        runs = (as_written(folder / repository.MODEL, spec) for folder in (source, target))
         try:
-            found += deviations(spec, *runs, clips=inputs[1::2], allowed=TOLERANCES[precision])
+            found += deviations(
+                spec,
+                in_onnxruntime(source / MODEL, spec),
+                as_written(path, spec, precision),
+                clips=inputs[1::2],
+                allowed=TOLERANCES[precision],
+            )
         except ParityError:
             path.unlink()
             raise
-        repository.write_configs(out, spec)
+        server_config.write_configs(out, spec, read_manifests(out, spec.name))
     return found
 
 
 def _label(source: Path, target: Path, precision: Precision) -> None:
     """Write the precision into the ONNX file, and the source's manifest beside it."""
-    path = target / repository.MODEL
+    path = target / MODEL
     model = onnx.load(path)
     model.metadata_props.add(key=PRECISION, value=precision)
     to_onnx.save(model, path)

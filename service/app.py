@@ -14,7 +14,7 @@ from service.http.api_keys import KeyMiddleware, KeyRing
 from service.http.problems import add_problem_handlers
 from service.http.request_log import AccessMiddleware
 from service.http.routes import health, information, understand
-from service.settings import Settings
+from service.settings import Settings, settings_for
 from service.weights.source import Clock, Source
 
 _DESCRIPTION = (
@@ -32,7 +32,7 @@ def create_app(
     log_stream: TextIO | None = None,
 ) -> FastAPI:
     """Return an application of its own; an engine, or a source of them, may be given instead."""
-    settings = settings or Settings()
+    settings = settings or settings_for()
     gateway = Gateway.build(settings, log_stream, source=source, clock=clock)
 
     @asynccontextmanager

@@ -12,9 +12,7 @@ from typing import TextIO
 from structlog.typing import FilteringBoundLogger
 
 from service.admission import Admission
-from service.engines import repository
 from service.engines.engine import Engine
-from service.engines.repository import MODEL_FILE
 from service.settings import Settings
 from service.telemetry.event_loop import watch_event_loop
 from service.telemetry.logs import make_log
@@ -23,6 +21,7 @@ from service.understanding.decoding import DecodePool
 from service.weights.generation import Generation
 from service.weights.rollout import Rollout
 from service.weights.source import Clock, Source
+from ssuformer import repository
 from ssuformer.contract import MODELS
 from ssuformer.manifest import FILE_NAME
 
@@ -92,7 +91,7 @@ class Gateway:
         fixed = engine is not None or self.settings.engine == "fake"
         if engine is None:
             engine = load_engine(self.settings) if fixed else await self.rollout.load_newest()
-        warm = _at_work(stack, self.pool.start(chunk_frames=engine.manifest.window_frames))
+        warm = _at_work(stack, self.pool.start(chunk_frames=engine.facts.manifest.window_frames))
         await self.rollout.begin(engine, fixed=fixed)
         await warm
         self._show_state()
@@ -100,7 +99,7 @@ class Gateway:
         if not fixed:
             _at_work(stack, self.rollout.keep_looking())
         self.started = True
-        manifest = self.current.engine.manifest
+        manifest = self.current.engine.facts.manifest
         self.log.info("started", model=manifest.name, version=manifest.version)
 
     def _show_state(self) -> None:
@@ -147,7 +146,7 @@ class ModelRepository:
 
     def versions(self) -> list[int]:
         """Return its versions, the newest first; raise EngineUnavailable if there is none."""
-        file = MODEL_FILE if self.settings.engine == "onnx" else FILE_NAME
+        file = repository.MODEL if self.settings.engine == "onnx" else FILE_NAME
         return repository.versions(self.settings.model_repository, file)
 
     def load(self, version: int) -> Engine:

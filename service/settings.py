@@ -2,20 +2,41 @@
 
 from __future__ import annotations
 
+import os
+import re
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, FilePath, PositiveFloat, PositiveInt
+from pydantic import Field, FilePath, PositiveFloat, PositiveInt, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from service.telemetry.container import available_cores
 from ssuformer.clip import Limits
+from ssuformer.errors import ConfigError
+
+PREFIX = "SSU_"
+
+OTHERS = frozenset(
+    f"{PREFIX}{name}"
+    for name in (
+        "DOCKER_DATA", "KEY", "PICTURES", "TEST_PORT", "TEST_PRECISION", "TRITON_ENVIRONMENT",
+        "URL", "VENV", "WORKER",
+    )
+)  # fmt: skip
+"""Variables with this prefix that are no settings: of scripts, tests and the command line."""
+
+_SERVICE_LINK = re.compile(
+    r"\w+_(SERVICE_HOST=|SERVICE_PORT\w*=|PORT_\d+_\w+=|PORT=(tcp|udp|sctp)://).*"
+)
+"""What Kubernetes sets in pods beside a Service named `ssu-...`: `SSU_GATEWAY_SERVICE_HOST=...`."""
 
 
 class Settings(BaseSettings):
     """Everything that may differ between two deployments, with defaults for a small machine."""
 
-    model_config = SettingsConfigDict(env_prefix="SSU_", frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
 
     engine: Literal["onnx", "triton", "fake"] = Field(
         default="onnx",
@@ -133,3 +154,35 @@ class Settings(BaseSettings):
             seconds=self.max_seconds,
             threads=self.decode_threads,
         )
+
+
+def settings_for(
+    *, models: Path | None = None, engine: str | None = None, **others: object
+) -> Settings:
+    """Return the settings of the environment, with what was given (not None) put over them.
+
+    Raises ConfigError naming each setting that is wrong with its value, or a variable that begins
+    with `SSU_` and is no setting.
+    """
+    for name in unknown_variables(os.environ):
+        near = get_close_matches(name, [PREFIX + field.upper() for field in Settings.model_fields])
+        hint = f"; did you mean {near[0]}?" if near else "; service/settings.py lists them"
+        raise ConfigError(f"{name} is no setting{hint}", actual=name)
+    given = {"model_repository": models, "engine": engine, **others}
+    try:
+        return Settings.model_validate({k: v for k, v in given.items() if v is not None})
+    except ValidationError as error:
+        wrong = "; ".join(
+            f"{PREFIX}{'.'.join(map(str, item['loc'])).upper()} is {item['input']!r}: {item['msg']}"
+            for item in error.errors()
+        )
+        raise ConfigError(f"a setting is wrong: {wrong}") from error
+
+
+def unknown_variables(environment: Mapping[str, str]) -> Iterator[str]:
+    """Yield the variables that begin with `SSU_` and that nothing here reads."""
+    known = OTHERS | {PREFIX + field.upper() for field in Settings.model_fields}
+    for name, value in environment.items():
+        linked = _SERVICE_LINK.fullmatch(f"{name}={value}")
+        if name.startswith(PREFIX) and name not in known and not linked:
+            yield name

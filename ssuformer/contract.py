@@ -111,3 +111,8 @@ def caption_engine(size: Dimensions) -> EngineSpec:
             TensorSpec("log_probability", "float32", ("n", size.caption_tokens)),
         ),
     )
+
+
+def engines(size: Dimensions) -> tuple[EngineSpec, EngineSpec]:
+    """Return both engines, in the order of `MODELS`."""
+    return segmentation_engine(size), caption_engine(size)

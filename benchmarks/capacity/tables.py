@@ -21,8 +21,8 @@ from benchmarks.capacity.node_curve import (
 )
 from benchmarks.capacity.planning import CELL, Plan, card_seconds, core_seconds
 from benchmarks.capacity.service_times import STAGES
-from service.engines.repository import read_labels
 from ssuformer.contract import segmentation_engine
+from ssuformer.repository import read_labels
 
 MODELS = Path("triton_repo")
 MOST = 10_000

@@ -187,7 +187,7 @@ def _models(settings: Settings) -> Check:
 
     Of models that a server runs the manifests are enough here.
     """
-    from service.engines.repository import open_repository, read_labels
+    from ssuformer.repository import open_repository, read_labels
 
     folder = settings.model_repository
     try:

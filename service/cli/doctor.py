@@ -27,8 +27,8 @@ def doctor(
     from rich.markup import escape
     from rich.table import Table
 
-    from service.cli.configuration import settings_for
     from service.cli.diagnosis import examine
+    from service.settings import settings_for
     from ssuformer.terminal import console, told
 
     signs = {"good": "[green]ok[/]", "warning": "[yellow]look[/]", "missing": "[red]missing[/]"}

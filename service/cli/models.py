@@ -30,9 +30,9 @@ def show_models(
     - `ssu models --url http://127.0.0.1:8000`
     """
     from service.cli.client import Trouble
-    from service.cli.configuration import settings_for
     from service.cli.tables import models_table
     from service.cli.terminal import complain
+    from service.settings import settings_for
     from ssuformer.terminal import console, told
 
     with told():
@@ -65,14 +65,14 @@ def _remote(url: str, key: str | None) -> Found | Trouble:
 
 def _local(settings: Settings) -> Found:
     """Return what the repository holds, with the bytes of each file."""
-    from service.engines.repository import open_repository
     from service.gateway import load_engine
     from service.understanding.schemas import LoadedModel
+    from ssuformer.repository import open_repository
 
     sizes: dict[str, int] = {}
     if settings.engine == "fake":
-        engine = load_engine(settings)
-        manifest, digest = engine.manifest, engine.digest
+        facts = load_engine(settings).facts
+        manifest, digest = facts.manifest, facts.digest
     else:
         files = open_repository(settings.model_repository)
         manifest, digest = files.manifest, files.digest

@@ -56,10 +56,10 @@ def serve(
     - `ssu serve --triton 127.0.0.1:8001`
     - `SSU_DRAIN_SECONDS=0 ssu serve --port 0 --threads 1`
     """
-    from service.cli.configuration import settings_for
     from service.cli.temporary_service import free_port
-    from service.engines.repository import open_repository, read_labels
     from service.server import serve as serve_until_stopped
+    from service.settings import settings_for
+    from ssuformer.repository import open_repository, read_labels
     from ssuformer.terminal import console, told
 
     with told():

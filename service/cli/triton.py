@@ -47,7 +47,7 @@ def triton(
     """
     import signal
 
-    from service.cli.configuration import settings_for
+    from service.settings import settings_for
     from service.triton_server.launcher import Ports, inference_server
     from ssuformer.terminal import console, told
 

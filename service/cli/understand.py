@@ -124,8 +124,8 @@ def _service(url: str | None, *, models: Path | None, engine: str | None) -> Ite
     if url is not None:
         yield url.rstrip("/")
         return
-    from service.cli.configuration import settings_for
     from service.cli.temporary_service import hosted
+    from service.settings import settings_for
     from ssuformer.terminal import console
 
     patient = {"deadline_seconds": 3600.0, "decode_seconds": 3600.0}

@@ -16,12 +16,12 @@ from service.engines.engine import (
     CAPTION_OUTPUTS,
     SEGMENTATION_OUTPUTS,
     Captions,
+    EngineFacts,
 )
-from service.engines.repository import open_repository
-from ssuformer.contract import EngineSpec, caption_engine, segmentation_engine
+from ssuformer.contract import EngineSpec, engines
 from ssuformer.errors import EngineError, EngineUnavailable
-from ssuformer.manifest import Manifest
 from ssuformer.regions import Float, Segmentation
+from ssuformer.repository import open_repository
 
 _DTYPES = {"tensor(uint8)": "uint8", "tensor(int64)": "int64", "tensor(float)": "float32"}
 
@@ -35,39 +35,19 @@ class OnnxEngine:
         Raises EngineUnavailable or EngineMismatch.
         """
         files = open_repository(repository, version)
-        self._version = files.version
-        self._manifest, self._digest = files.manifest, files.digest
-        size = self._manifest.dimensions
-        self._segmentation = _load(files.segmentation, segmentation_engine(size), threads)
+        segmentation, caption = engines(files.manifest.dimensions)
+        self._segmentation = _load(files.segmentation, segmentation, threads)
         # A step of its loop is too small to share: 20 regions take 82 ms, on two threads 107.
-        self._caption = _load(files.caption, caption_engine(size), threads=1)
+        self._caption = _load(files.caption, caption, threads=1)
         self._turn = asyncio.Semaphore(1)
-
-    @property
-    def manifest(self) -> Manifest:
-        """The label of the weights."""
-        return self._manifest
-
-    @property
-    def digest(self) -> str:
-        """SHA-256 that tells these weights from any others."""
-        return self._digest
-
-    @property
-    def repository_version(self) -> int:
-        """The number of these weights in the model repository."""
-        return self._version
-
-    @property
-    def device(self) -> str:
-        """Where it computes: `cpu` or `gpu`."""
-        provider = self._segmentation.get_providers()[0]
-        return "cpu" if provider == "CPUExecutionProvider" else "gpu"
-
-    @property
-    def remote(self) -> bool:
-        """False: what is loaded into this process stays loaded."""
-        return False
+        on_cpu = self._segmentation.get_providers()[0] == "CPUExecutionProvider"
+        self.facts = EngineFacts(
+            manifest=files.manifest,
+            digest=files.digest,
+            repository_version=files.version,
+            device="cpu" if on_cpu else "gpu",
+            remote=False,
+        )
 
     async def segment(
         self,

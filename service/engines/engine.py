@@ -28,33 +28,26 @@ SEGMENTATION_OUTPUTS = tuple(field.name for field in fields(Segmentation))
 CAPTION_OUTPUTS = tuple(field.name for field in fields(Captions))
 
 
+@dataclass(frozen=True, slots=True)
+class EngineFacts:
+    """Which weights an engine has loaded, and where it runs."""
+
+    manifest: Manifest
+    """The label of the weights."""
+    digest: str
+    """SHA-256 that tells these weights from any others."""
+    repository_version: int
+    """The number of these weights in the model repository."""
+    device: str
+    """Where it computes, for people and metrics: `cpu`, `gpu`; `unknown` until it is known."""
+    remote: bool
+    """Whether it runs elsewhere, and so may come and go while this process lives."""
+
+
 class Engine(Protocol):
     """A backend with one set of weights loaded; raises EngineError when it cannot answer."""
 
-    @property
-    def manifest(self) -> Manifest:
-        """The label of the weights."""
-        ...
-
-    @property
-    def digest(self) -> str:
-        """SHA-256 that tells these weights from any others."""
-        ...
-
-    @property
-    def repository_version(self) -> int:
-        """The number of these weights in the model repository."""
-        ...
-
-    @property
-    def device(self) -> str:
-        """Where it computes, for people and metrics: `cpu`, `gpu`."""
-        ...
-
-    @property
-    def remote(self) -> bool:
-        """Whether it runs elsewhere, and so may come and go while this process lives."""
-        ...
+    facts: EngineFacts
 
     async def segment(
         self, frames: NDArray[np.uint8], waveform: Float, *, timeout: float | None = None

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from service.engines.engine import Captions
+from service.engines.engine import Captions, EngineFacts
 from ssuformer.contract import Dimensions, caption_engine, segmentation_engine
 from ssuformer.manifest import Manifest
 from ssuformer.regions import Float, Segmentation
@@ -28,7 +28,7 @@ class FakeEngine:
     def __init__(self) -> None:
         tokenizer = Tokenizer.learn(_SENTENCES)
         self._sentences = [tokenizer.encode(sentence) for sentence in _SENTENCES]
-        self._manifest = Manifest(
+        manifest = Manifest(
             name="fake",
             version="0",
             author="nobody",
@@ -48,31 +48,9 @@ class FakeEngine:
             categories=("bell", "lamp", "other"),
             vocabulary=tokenizer.vocabulary,
         )
-
-    @property
-    def manifest(self) -> Manifest:
-        """The label of weights that do not exist."""
-        return self._manifest
-
-    @property
-    def digest(self) -> str:
-        """Sixty-four zeros."""
-        return "0" * 64
-
-    @property
-    def repository_version(self) -> int:
-        """Of no repository: 0."""
-        return 0
-
-    @property
-    def device(self) -> str:
-        """Nowhere."""
-        return "none"
-
-    @property
-    def remote(self) -> bool:
-        """False."""
-        return False
+        self.facts = EngineFacts(
+            manifest=manifest, digest="0" * 64, repository_version=0, device="none", remote=False
+        )
 
     async def segment(
         self,
@@ -82,7 +60,7 @@ class FakeEngine:
         timeout: float | None = None,  # noqa: ARG002
     ) -> Segmentation:
         """Find discs in a window: frames [t 224 224 3], a second of sound each [t 16000]."""
-        size, t = self._manifest.dimensions, len(frames)
+        size, t = self.facts.manifest.dimensions, len(frames)
         spec = segmentation_engine(size)
         blank = {out.name: np.zeros(out.shape(b=1, t=t)[1:], np.float32) for out in spec.outputs}
         window = Segmentation(**blank)
@@ -109,7 +87,7 @@ class FakeEngine:
         timeout: float | None = None,  # noqa: ARG002
     ) -> Captions:
         """Give each region the sentence of its query."""
-        spec = caption_engine(self._manifest.dimensions)
+        spec = caption_engine(self.facts.manifest.dimensions)
         ids, scores = (np.zeros(out.shape(n=len(region_tokens))) for out in spec.outputs)
         for row, query in enumerate(region_tokens[:, 0, 0].astype(int)):
             sentence = self._sentences[query % len(self._sentences)]

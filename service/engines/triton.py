@@ -6,6 +6,7 @@ import asyncio
 import math
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,18 +15,14 @@ from tritonclient.grpc.model_config_pb2 import ModelInstanceGroup
 from tritonclient.utils import triton_to_np_dtype
 
 from service.engines.conformance import Found, require
-from service.engines.engine import Captions
-from service.engines.repository import read_labels
+from service.engines.engine import Captions, EngineFacts
 from service.engines.triton_client import Array, Description, Question, TritonClient
 from service.settings import Settings
 from service.telemetry.metrics import Metrics
-from ssuformer.contract import CAPTION, SEGMENTATION, caption_engine, segmentation_engine
+from ssuformer.contract import CAPTION, SEGMENTATION, engines
 from ssuformer.errors import EngineMismatch, EngineUnavailable
-from ssuformer.manifest import Manifest
 from ssuformer.regions import Float, Segmentation
-
-DIGEST_PARAMETER = "weights_sha256"
-"""In a model's configuration on the server, with `.<version>`: the digest of those weights."""
+from ssuformer.repository import read_labels, weights_parameter
 
 
 class TritonEngine:
@@ -42,44 +39,21 @@ class TritonEngine:
         """
         labels = read_labels(settings.model_repository, version)
         size = labels.manifest.dimensions
-        self._labels = labels
-        self._specs = {
-            SEGMENTATION: segmentation_engine(size),
-            CAPTION: caption_engine(size),
-        }
+        self.facts = EngineFacts(
+            manifest=labels.manifest,
+            digest=labels.digest,
+            repository_version=labels.version,
+            device="unknown",
+            remote=True,
+        )
+        self._specs = {spec.name: spec for spec in engines(size)}
         self._largest_batch: dict[str, int] = {}
-        self._device = "unknown"
         self._client = TritonClient(
             settings,
             metrics,
             version=labels.manifest.version,
             region_bytes=self._bytes_of_a_window(labels.manifest.window_frames),
         )
-
-    @property
-    def manifest(self) -> Manifest:
-        """The label of the weights."""
-        return self._labels.manifest
-
-    @property
-    def digest(self) -> str:
-        """SHA-256 that tells these weights from any others."""
-        return self._labels.digest
-
-    @property
-    def repository_version(self) -> int:
-        """The number of these weights in the model repository."""
-        return self._labels.version
-
-    @property
-    def device(self) -> str:
-        """Where the server computes: `cpu`, `gpu`, or `unknown` until it has said so."""
-        return self._device
-
-    @property
-    def remote(self) -> bool:
-        """True."""
-        return True
 
     async def segment(
         self, frames: NDArray[np.uint8], waveform: Float, *, timeout: float | None = None
@@ -122,18 +96,19 @@ class TritonEngine:
         self._check_weights(model, found)
         self._largest_batch[model] = found.config.max_batch_size or sys.maxsize
         kinds = {group.kind for group in found.config.instance_group}
-        self._device = "gpu" if ModelInstanceGroup.KIND_GPU in kinds else "cpu"
+        device = "gpu" if ModelInstanceGroup.KIND_GPU in kinds else "cpu"
+        self.facts = replace(self.facts, device=device)
 
     async def close(self) -> None:
         """Hang up."""
         await self._client.close()
 
     def _check_version(self, model: str, versions: Sequence[str]) -> None:
-        wanted = str(self._labels.version)
+        wanted = str(self.facts.repository_version)
         if wanted in versions:
             return
         # A server that has only older ones may be about to load it.
-        awaited = all(int(version) < self._labels.version for version in versions)
+        awaited = all(int(version) < self.facts.repository_version for version in versions)
         raise (EngineUnavailable if awaited else EngineMismatch)(
             f"the server has {model} in version {', '.join(versions)}, the manifest is of "
             f"version {wanted}",
@@ -143,18 +118,20 @@ class TritonEngine:
 
     def _check_weights(self, model: str, found: Description) -> None:
         """Compare digests; a configuration that was not written by the export may have none."""
-        stated = found.config.parameters[f"{DIGEST_PARAMETER}.{self._labels.version}"].string_value
-        if stated and stated != self.digest:
+        stated = found.config.parameters[
+            weights_parameter(self.facts.repository_version)
+        ].string_value
+        if stated and stated != self.facts.digest:
             raise EngineMismatch(
                 f"the server's {model} is of other weights than the manifest",
-                limit=self.digest,
+                limit=self.facts.digest,
                 actual=stated,
             )
 
     async def _infer(
         self, model: str, inputs: Sequence[Array], timeout: float | None
     ) -> list[Array]:
-        question = Question(self._specs[model], str(self._labels.version), inputs)
+        question = Question(self._specs[model], str(self.facts.repository_version), inputs)
         return await self._client.infer(question, timeout=timeout)
 
     async def _infer_all(

@@ -24,6 +24,7 @@ from typing import Literal, Self
 import httpx
 
 from ssuformer.errors import ConfigError, EngineUnavailable
+from ssuformer.repository import CONFIG, model_names
 
 ENVIRONMENT_VARIABLE = "SSU_TRITON_ENVIRONMENT"
 ENVIRONMENT = Path(".venv-triton")
@@ -198,9 +199,9 @@ class InferenceServer:
         log: Path | None = None,
     ) -> None:
         """Prepare a server of the model repository `models`; raise ConfigError if it is none."""
-        self.names = sorted(path.parent.name for path in models.glob("*/config.pbtxt"))
+        self.names = model_names(models)
         if not self.names:
-            raise ConfigError(f"{models} holds no <model>/config.pbtxt; export a model first")
+            raise ConfigError(f"{models} holds no <model>/{CONFIG}; export a model first")
         self.log = log or workplace / "triton.log"
         self._environment = environment
         self._ports = ports

@@ -69,7 +69,7 @@ class Pipeline:
         self._circuits = circuits
         self._pool = pool
         self._metrics = metrics
-        self._manifest = engine.manifest
+        self._manifest = engine.facts.manifest
         self._overlap = min(window_overlap, self._manifest.window_frames - 1)
         self._tokenizer = Tokenizer(self._manifest.vocabulary)
 
@@ -219,7 +219,7 @@ class Pipeline:
             model=ModelFacts(
                 name=self._manifest.name,
                 version=self._manifest.version,
-                digest=self._engine.digest,
+                digest=self._engine.facts.digest,
             ),
             sampled_fps=run.fps,
             mask_size=run.size,
@@ -236,6 +236,6 @@ class Pipeline:
         with self._circuits[engine].passed():
             yield
         spent = time.perf_counter() - began
-        labels = (engine, self._engine.device, self._manifest.version)
+        labels = (engine, self._engine.facts.device, self._manifest.version)
         self._metrics.engine_duration.labels(*labels).observe(spent)
         self._metrics.engine_batch.labels(engine, self._manifest.version).observe(batch)

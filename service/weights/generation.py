@@ -42,7 +42,7 @@ class Generation:
         log: FilteringBoundLogger,
     ) -> Generation:
         """Return a generation whose models have not been asked anything yet."""
-        version = engine.manifest.version
+        version = engine.facts.manifest.version
         metrics.begin_version(version)
         circuits = {
             model: Circuit(
@@ -62,13 +62,14 @@ class Generation:
     @property
     def version(self) -> str:
         """The version of the weights, as answers and metrics name it."""
-        return self.engine.manifest.version
+        return self.engine.facts.manifest.version
 
     @property
     def labels(self) -> tuple[str, str, str, str]:
         """What `ssu_model_info` says of it."""
-        manifest, engine = self.engine.manifest, self.engine
-        return manifest.name, manifest.version, engine.digest, str(engine.repository_version)
+        facts = self.engine.facts
+        name, version = facts.manifest.name, facts.manifest.version
+        return name, version, facts.digest, str(facts.repository_version)
 
     @property
     def has_answered(self) -> bool:

@@ -97,8 +97,8 @@ class Canary:
 
     async def _infer(self, model: str, *, whole: bool) -> None:
         """Put one frame, or one region, of nothing through the model; or a window of them."""
-        size = self._engine.manifest.dimensions
-        count = self._engine.manifest.window_frames if whole else 1
+        size = self._engine.facts.manifest.dimensions
+        count = self._engine.facts.manifest.window_frames if whole else 1
         if model == SEGMENTATION:
             frames, waveform = _zeros(segmentation_engine(size), b=1, t=count)
             answer: Segmentation | Captions = await self._engine.segment(frames[0], waveform[0])

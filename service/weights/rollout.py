@@ -92,10 +92,10 @@ class Rollout:
         """
         first = self._generation_of(engine)
         try:
-            async with asyncio.timeout(_REMOTE_SECONDS if engine.remote else None):
+            async with asyncio.timeout(_REMOTE_SECONDS if engine.facts.remote else None):
                 await first.canary.look(whole=True)
         except (SsuError, TimeoutError) as error:
-            if not engine.remote:
+            if not engine.facts.remote:
                 await first.close()
                 first = await self._older_than(first, error, fixed=fixed)
         except BaseException:
@@ -104,7 +104,10 @@ class Rollout:
         self._put_in_service(first)
 
     async def _older_than(self, failed: Generation, error: Exception, *, fixed: bool) -> Generation:
-        version, windows = failed.engine.repository_version, failed.engine.manifest.window_frames
+        version, windows = (
+            failed.engine.facts.repository_version,
+            failed.engine.facts.manifest.window_frames,
+        )
         numbers = [] if fixed else await asyncio.to_thread(self._source.versions)
         if isinstance(error, SsuError) and not fixed:
             self._refuse(version, error)
@@ -139,12 +142,13 @@ class Rollout:
         except SsuError:
             return
         current = self.current
+        facts = current.engine.facts
         for version in numbers:
-            if version <= current.engine.repository_version and current.has_answered:
+            if version <= facts.repository_version and current.has_answered:
                 return
-            if version == current.engine.repository_version or not self._may_be_tried(version):
+            if version == facts.repository_version or not self._may_be_tried(version):
                 continue
-            newer = await self._tried(version, current.engine.manifest.window_frames)
+            newer = await self._tried(version, facts.manifest.window_frames)
             if newer is None:
                 continue
             if self._has_answered_enough(newer):
@@ -183,9 +187,9 @@ class Rollout:
 
     def _has_answered_enough(self, newer: Generation) -> bool:
         """Whether it may go into service: of servers elsewhere the next may not have it yet."""
-        if not newer.engine.remote or not self.current.has_answered:
+        if not newer.engine.facts.remote or not self.current.has_answered:
             return True
-        return self._candidates[newer.engine.repository_version].answers >= _REMOTE_LOOKS
+        return self._candidates[newer.engine.facts.repository_version].answers >= _REMOTE_LOOKS
 
     def _switch(self, newer: Generation) -> None:
         if self._previous is not None:
@@ -217,7 +221,7 @@ class Rollout:
 
     def _go_back(self, previous: Generation) -> None:
         failed = self.current
-        self._candidates[failed.engine.repository_version] = TAKEN_BACK
+        self._candidates[failed.engine.facts.repository_version] = TAKEN_BACK
         self._put_in_service(previous)
         self._previous = None
         self._note("rolled_back", failed)
@@ -227,7 +231,7 @@ class Rollout:
         if self._watching is not None:
             self._watching.cancel()
         self._current = generation
-        self._candidates.pop(generation.engine.repository_version, None)
+        self._candidates.pop(generation.engine.facts.repository_version, None)
         self._watching = asyncio.create_task(generation.canary.keep_looking())
         self._metrics.model_info.clear()
         self._metrics.model_info.labels(*generation.labels).set(1)
@@ -275,10 +279,10 @@ class Rollout:
 
 
 def _require_windows(engine: Engine, frames: int) -> None:
-    if engine.manifest.window_frames != frames:
+    if engine.facts.manifest.window_frames != frames:
         raise EngineMismatch(
-            f"version {engine.repository_version} takes windows of "
-            f"{engine.manifest.window_frames} frames; restart the gateway to change to it",
+            f"version {engine.facts.repository_version} takes windows of "
+            f"{engine.facts.manifest.window_frames} frames; restart the gateway to change to it",
             limit=frames,
-            actual=engine.manifest.window_frames,
+            actual=engine.facts.manifest.window_frames,
         )

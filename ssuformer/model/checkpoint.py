@@ -13,8 +13,8 @@ from ssuformer.errors import ConfigError
 from ssuformer.manifest import Manifest, digest
 from ssuformer.model.config import ModelConfig
 from ssuformer.model.ssuformer import SSUFormer
+from ssuformer.repository import WEIGHTS
 
-WEIGHTS = "model.safetensors"
 CONFIG = "config.json"
 
 

@@ -12,13 +12,21 @@ import torch
 from google.protobuf import text_format
 from tritonclient.grpc.model_config_pb2 import ModelConfig, ModelInstanceGroup
 
-from model_export import parity, repository, to_onnx
+from model_export import parity, server_config, to_onnx
 from model_export.graph import CaptionGraph, SegmentationGraph
+from model_export.server_config import (
+    CPU,
+    SERVER_VARIANTS,
+    ServerVariant,
+    config_paths,
+    config_text,
+)
 from ssuformer.contract import (
     CAPTION,
     SEGMENTATION,
     EngineSpec,
     caption_engine,
+    engines,
     segmentation_engine,
 )
 from ssuformer.errors import ParityError
@@ -83,7 +91,7 @@ def test_the_committed_engines_compute_what_the_committed_checkpoint_computes() 
         (SegmentationGraph(model), segmentation_engine(size), [{"b": 1, "t": 2}, {"b": 2, "t": 3}]),
         (CaptionGraph(model), caption_engine(size), [{"n": 1}, {"n": 5}]),
     ):
-        path = REPOSITORY / spec.name / "1" / repository.MODEL
+        path = REPOSITORY / spec.name / "1" / "model.onnx"
         differences = parity.compare(graph.eval(), spec, path, sizes)
 
         assert len(differences) == len(sizes) * len(spec.outputs)
@@ -105,7 +113,7 @@ def test_other_weights_have_another_graph_name_and_the_same_ones_the_same(
 
 @pytest.mark.parametrize("name", [SEGMENTATION, CAPTION])
 def test_the_committed_graphs_are_named_after_their_weights(name: str, tmp_path: Path) -> None:
-    committed = onnx.load(REPOSITORY / name / "1" / repository.MODEL)
+    committed = onnx.load(REPOSITORY / name / "1" / "model.onnx")
     named = committed.graph.name
 
     to_onnx.save(committed, tmp_path / "model.onnx")
@@ -117,17 +125,17 @@ def test_the_digests_of_a_version_are_published_before_its_weights(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spec, manifest = committed_specs()[1]
-    manifest.write(repository.staging_folder(tmp_path, spec, 7))
+    manifest.write(server_config.staging_folder(tmp_path, spec, 7))
     seen = []
 
     def rename(self: Path, target: Path) -> Path:
         if self.name == "7.new":
-            seen.append((tmp_path / spec.name / repository.CONFIG).read_text())
+            seen.append((tmp_path / spec.name / "config.pbtxt").read_text())
         return renamed(self, target)
 
     renamed = Path.rename
     monkeypatch.setattr(Path, "rename", rename)
-    repository.publish(tmp_path, [spec], 7)
+    server_config.publish(tmp_path, [spec], 7)
 
     assert len(seen) == 1
     assert "weights_sha256.7" in seen[0]
@@ -136,30 +144,27 @@ def test_the_digests_of_a_version_are_published_before_its_weights(
 
 def committed_specs() -> list[tuple[EngineSpec, Manifest]]:
     """Return both engines, each with the manifest that lies beside it."""
-    found = []
-    for name, make in ((SEGMENTATION, segmentation_engine), (CAPTION, caption_engine)):
-        manifest = Manifest.read(REPOSITORY / name / "1")
-        found.append((make(manifest.dimensions), manifest))
-    return found
+    manifests = [Manifest.read(REPOSITORY / name / "1") for name in (SEGMENTATION, CAPTION)]
+    return list(zip(engines(manifests[0].dimensions), manifests, strict=True))
 
 
 def test_the_committed_configs_are_the_generated_ones() -> None:
     for spec, manifest in committed_specs():
-        wanted = repository.config_paths(REPOSITORY, spec)
+        wanted = config_paths(REPOSITORY, spec)
 
         assert set((REPOSITORY / spec.name).rglob("*.pbtxt")) == set(wanted)
         for path, profile in wanted.items():
-            assert path.read_text() == repository.config_text(spec, {1: manifest}, profile), path
+            assert path.read_text() == config_text(spec, {1: manifest}, profile), path
 
 
-def parsed(spec: EngineSpec, manifest: Manifest, profile: repository.Profile) -> ModelConfig:
+def parsed(spec: EngineSpec, manifest: Manifest, profile: ServerVariant) -> ModelConfig:
     """Read a configuration as Triton does: a field that it does not know is an error."""
-    return text_format.Parse(repository.config_text(spec, {1: manifest}, profile), ModelConfig())
+    return text_format.Parse(config_text(spec, {1: manifest}, profile), ModelConfig())
 
 
-@pytest.mark.parametrize("profile", [repository.CPU, *repository.PROFILES], ids=lambda p: p.name)
+@pytest.mark.parametrize("profile", [CPU, *SERVER_VARIANTS], ids=lambda p: p.name)
 def test_a_config_is_what_triton_can_read_and_says_what_the_contract_says(
-    profile: repository.Profile,
+    profile: ServerVariant,
 ) -> None:
     for spec, manifest in committed_specs():
         config = parsed(spec, manifest, profile)
@@ -175,8 +180,8 @@ def test_a_config_is_what_triton_can_read_and_says_what_the_contract_says(
         assert not config.response_cache.enable
 
 
-@pytest.mark.parametrize("profile", [repository.CPU, *repository.PROFILES], ids=lambda p: p.name)
-def test_waiting_is_bounded_in_number_and_in_time(profile: repository.Profile) -> None:
+@pytest.mark.parametrize("profile", [CPU, *SERVER_VARIANTS], ids=lambda p: p.name)
+def test_waiting_is_bounded_in_number_and_in_time(profile: ServerVariant) -> None:
     for spec, manifest in committed_specs():
         config = parsed(spec, manifest, profile)
         batching, policy = config.dynamic_batching, config.dynamic_batching.default_queue_policy
@@ -191,7 +196,7 @@ def test_waiting_is_bounded_in_number_and_in_time(profile: repository.Profile) -
 
 def test_the_profiles_differ_in_what_the_engines_run_on() -> None:
     segmentation, caption = (
-        {p.name: parsed(spec, manifest, p) for p in (repository.CPU, *repository.PROFILES)}
+        {p.name: parsed(spec, manifest, p) for p in (CPU, *SERVER_VARIANTS)}
         for spec, manifest in committed_specs()
     )
 
@@ -221,7 +226,7 @@ def test_models_are_warmed_up_with_the_smallest_and_the_largest_batch() -> None:
     window, regions = (
         {
             sample.name: (sample.batch_size, {k: list(v.dims) for k, v in sample.inputs.items()})
-            for sample in parsed(spec, manifest, repository.CPU).model_warmup
+            for sample in parsed(spec, manifest, CPU).model_warmup
         }
         for spec in (segmentation, caption)
     )

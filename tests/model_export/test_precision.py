@@ -15,13 +15,14 @@ from model_export.calibration import read_clips
 from model_export.float16 import front_end, round_as_bfloat16, to_half
 from model_export.parity import Tolerance
 from model_export.variants import Precision, precision_of
-from ssuformer.contract import CAPTION, SEGMENTATION, caption_engine, segmentation_engine
+from ssuformer import contract
+from ssuformer.contract import CAPTION, SEGMENTATION
 from ssuformer.errors import ConfigError, ParityError
 from ssuformer.manifest import Manifest, digest
 from tests.model_export.conftest import REPOSITORY
 
 SIZE = Manifest.read(REPOSITORY / SEGMENTATION / "1").dimensions
-SPECS = (segmentation_engine(SIZE), caption_engine(SIZE))
+SPECS = contract.engines(SIZE)
 LOWER = tuple(variants.CONVERSIONS)
 NARROW = {
     ir.DataType.FLOAT16,

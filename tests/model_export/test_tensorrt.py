@@ -14,16 +14,15 @@ from model_export import plan
 from model_export.calibration import read_clips, surest_regions
 from model_export.compilation import Compilation, Options, Range, load, profile_of, ranges
 from model_export.parity import in_onnxruntime
-from model_export.repository import BATCHING
+from model_export.server_config import BATCHING
 from model_export.to_onnx import Arrays
 from model_export.variants import Precision
+from ssuformer import contract
 from ssuformer.contract import (
     CAPTION,
     SEGMENTATION,
     EngineSpec,
     TensorSpec,
-    caption_engine,
-    segmentation_engine,
 )
 from ssuformer.errors import ConfigError, EngineError, EngineMismatch, ParityError
 from ssuformer.manifest import Manifest, digest
@@ -31,10 +30,7 @@ from tests.model_export.conftest import REPOSITORY
 from tests.model_export.fake_tensorrt import FakeTensorRT
 
 MANIFEST = Manifest.read(REPOSITORY / SEGMENTATION / "1")
-SPECS = {
-    SEGMENTATION: segmentation_engine(MANIFEST.dimensions),
-    CAPTION: caption_engine(MANIFEST.dimensions),
-}
+SPECS = {spec.name: spec for spec in contract.engines(MANIFEST.dimensions)}
 SIZES = ranges(MANIFEST.window_frames)
 CPU = torch.device("cpu")
 

@@ -15,7 +15,7 @@ from tritonclient.utils import np_to_triton_dtype
 
 from service.cli.temporary_service import LOOPBACK, free_port
 from service.engines.fake import FakeEngine
-from service.engines.triton import DIGEST_PARAMETER, TritonEngine
+from service.engines.triton import TritonEngine
 from service.settings import Settings
 from service.telemetry.metrics import Metrics
 from ssuformer.contract import (
@@ -23,10 +23,10 @@ from ssuformer.contract import (
     SEGMENTATION,
     EngineSpec,
     TensorSpec,
-    caption_engine,
-    segmentation_engine,
+    engines,
 )
 from ssuformer.manifest import Manifest
+from ssuformer.repository import weights_parameter
 from tests.service.conftest import small_settings
 
 WEIGHTS = "5" * 64
@@ -38,8 +38,8 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore
 
     def __init__(self) -> None:
         self.engine = FakeEngine()
-        size = self.engine.manifest.dimensions
-        self.specs = {SEGMENTATION: segmentation_engine(size), CAPTION: caption_engine(size)}
+        size = self.engine.facts.manifest.dimensions
+        self.specs = {spec.name: spec for spec in engines(size)}
         self.versions = ["1"]
         self.weights = WEIGHTS
         self.max_batch = 8
@@ -74,7 +74,7 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore
         response.config.name = request.name
         response.config.max_batch_size = self.max_batch
         if self.weights:
-            response.config.parameters[f"{DIGEST_PARAMETER}.1"].string_value = self.weights
+            response.config.parameters[weights_parameter(1)].string_value = self.weights
         return response
 
     async def ModelInfer(self, request: Any, context: Any) -> Any:  # noqa: ANN401, N802
@@ -159,7 +159,7 @@ def write_labels(folder: Path) -> Path:
 
 
 def labelled(digests: dict[str, str]) -> Manifest:
-    return FakeEngine().manifest.model_copy(update={"digests": digests})
+    return FakeEngine().facts.manifest.model_copy(update={"digests": digests})
 
 
 def triton_settings(folder: Path, address: str, **more: object) -> Settings:

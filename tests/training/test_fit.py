@@ -143,7 +143,7 @@ def test_a_new_run_may_begin_from_a_checkpoint(tmp_path: Path) -> None:
 def test_a_damaged_checkpoint_is_refused(tmp_path: Path) -> None:
     fit(begin(tmp_path), until=1)
     folder = tmp_path / "checkpoint"
-    weights = folder / checkpoint.WEIGHTS
+    weights = folder / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1] + b"\x01")
 
     with pytest.raises(ConfigError, match="digest"):

@@ -13,9 +13,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from model_export import repository
+from model_export import server_config
 from service.triton_server.launcher import inference_server
-from ssuformer.contract import SEGMENTATION, caption_engine, segmentation_engine
+from ssuformer import repository
+from ssuformer.contract import SEGMENTATION, engines
 from ssuformer.manifest import Manifest
 from tests.service.conftest import Running, run, small_settings
 from tests.triton.conftest import REPOSITORY
@@ -37,22 +38,24 @@ def add_version(
     `stated` is what the server's configuration says of their digest, from the beginning.
     """
     manifest = Manifest.read(models / SEGMENTATION / "1")
-    specs = [segmentation_engine(manifest.dimensions), caption_engine(manifest.dimensions)]
+    specs = engines(manifest.dimensions)
     for spec in specs:
         source = models / spec.name / "1"
-        staged = repository.staging_folder(models, spec, number)
+        staged = server_config.staging_folder(models, spec, number)
         shutil.copy(source / repository.MODEL, staged)
         changes: dict[str, object] = {"version": f"test-{number}"}
         label = Manifest.read(source)
         if digest is not None:
             changes["digests"] = label.digests | {repository.WEIGHTS: digest}
-        label.model_copy(update=changes).write(staged)
+        label = label.model_copy(update=changes)
+        label.write(staged)
         if stated is not None:
-            repository.write_configs(models, spec, staged=number)
-            for config in repository.config_paths(models, spec):
+            labels = repository.read_manifests(models, spec.name) | {number: label}
+            server_config.write_configs(models, spec, labels)
+            for config in server_config.config_paths(models, spec):
                 config.write_text(config.read_text().replace(str(digest), stated))
     if stated is None:
-        repository.publish(models, specs, number)
+        server_config.publish(models, specs, number)
     else:
         for spec in specs:
             (models / spec.name / f"{number}.new").rename(models / spec.name / str(number))

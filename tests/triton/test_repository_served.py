@@ -14,15 +14,14 @@ from tritonclient.grpc import InferInput
 from tritonclient.grpc.aio import InferenceServerClient
 from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
-from model_export import repository
+from model_export import server_config
 from model_export.to_onnx import Arrays, example_inputs
 from service.triton_server.launcher import InferenceServer
 from ssuformer.contract import (
     CAPTION,
     SEGMENTATION,
     EngineSpec,
-    caption_engine,
-    segmentation_engine,
+    engines,
 )
 from ssuformer.manifest import Manifest
 from tests.triton.conftest import REPOSITORY
@@ -30,10 +29,7 @@ from tests.triton.conftest import REPOSITORY
 pytestmark = pytest.mark.anyio
 
 MANIFEST = Manifest.read(REPOSITORY / SEGMENTATION / "1")
-SPECS = {
-    spec.name: spec
-    for spec in (segmentation_engine(MANIFEST.dimensions), caption_engine(MANIFEST.dimensions))
-}
+SPECS = {spec.name: spec for spec in engines(MANIFEST.dimensions)}
 SIZES: list[tuple[str, dict[str, int]]] = [
     (SEGMENTATION, {"b": 1, "t": 1}),
     (SEGMENTATION, {"b": 1, "t": 5}),
@@ -54,7 +50,7 @@ async def client(triton: InferenceServer) -> AsyncIterator[InferenceServerClient
 def sessions() -> dict[str, onnxruntime.InferenceSession]:
     """Return both models in this process, with the threads that the configuration names."""
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = repository.CPU.threads
+    options.intra_op_num_threads = server_config.CPU.threads
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return {
         name: onnxruntime.InferenceSession(

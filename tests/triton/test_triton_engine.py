@@ -129,7 +129,7 @@ async def test_the_gateway_is_ready_and_shows_what_the_server_runs(over_triton: 
 async def test_every_output_equals_that_of_the_engine_in_process(
     triton: InferenceServer, embedded: OnnxEngine, *, shared: bool
 ) -> None:
-    size, noise = embedded.manifest.dimensions, np.random.default_rng(3)
+    size, noise = embedded.facts.manifest.dimensions, np.random.default_rng(3)
     frames = noise.integers(0, 256, (10, FRAME_SIZE, FRAME_SIZE, 3), np.uint8)
     waveform = noise.normal(0, 0.1, (10, SAMPLE_RATE)).astype(np.float32)
     regions = [
@@ -156,7 +156,7 @@ async def test_shared_memory_is_given_back(triton: InferenceServer) -> None:
     before = shared_regions()
 
     async with engine_for(triton, triton_shared_memory=True) as engine:
-        size = engine.manifest.dimensions
+        size = engine.facts.manifest.dimensions
         inputs = [
             np.zeros(tensor.shape(b=1, t=1), tensor.dtype)
             for tensor in segmentation_engine(size).inputs

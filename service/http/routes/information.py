@@ -31,6 +31,6 @@ async def limits(gateway: GatewayDep) -> Accepted:
 @router.get("/models", summary="What is loaded")
 async def models(gateway: GatewayDep) -> Models:
     """Return the weights that answer, with how good they were measured to be."""
-    engine = gateway.current.engine
-    loaded = LoadedModel.of(engine.manifest, digest=engine.digest, device=engine.device)
+    facts = gateway.current.engine.facts
+    loaded = LoadedModel.of(facts.manifest, digest=facts.digest, device=facts.device)
     return Models(models=[loaded])

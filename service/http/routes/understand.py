@@ -18,7 +18,7 @@ from service.telemetry.stages import StageClock
 from service.telemetry.trace import passed_on
 from service.understanding.options import Options
 from service.understanding.schemas import Understanding
-from ssuformer.errors import DeadlineExceeded
+from ssuformer.errors import DeadlineExceeded, OptionError
 
 router = APIRouter(tags=["understanding"])
 
@@ -48,6 +48,7 @@ async def understand(
     request: Request, options: Annotated[Options, Query()], gateway: GatewayDep
 ) -> Response:
     """Take a clip as multipart field `file` or as the raw body, and answer when it is done."""
+    _refuse_repeated(request)
     clock = StageClock()
     try:
         gateway.current.admit(captions=options.captions)
@@ -70,6 +71,14 @@ async def understand(
             exemplar=exemplar_of(request.scope["state"]),
         )
         request.state.stages_ms = clock.milliseconds()
+
+
+def _refuse_repeated(request: Request) -> None:
+    """Raise OptionError for an option that is given twice: neither value is taken in silence."""
+    for name in request.query_params:
+        given = request.query_params.getlist(name)
+        if len(given) > 1:
+            raise OptionError(f"{name} is given {len(given)} times", limit=1, actual=len(given))
 
 
 async def _answer(

@@ -199,7 +199,7 @@ def repository(folder: Path) -> Path:
         version.mkdir(parents=True)
         model = version / "model.onnx"
         model.write_bytes(name.encode())
-        values: dict[str, Any] = FakeEngine().manifest.model_dump()
+        values: dict[str, Any] = FakeEngine().facts.manifest.model_dump()
         values |= {"name": "bells", "version": "7", "created": datetime(2025, 1, 1, tzinfo=UTC)}
         values |= {"metrics": {"val": {"mIoU": 0.612}, "test": {"mIoU": 0.587, "F": 0.7}}}
         values |= {"digests": {"model.onnx": digest(model)}}
@@ -243,7 +243,7 @@ def test_a_wrong_setting_is_named() -> None:
 
     assert result.exit_code == 1
     assert "config_invalid" in result.stderr
-    assert "engine" in result.stderr
+    assert "SSU_ENGINE is 'steam'" in result.stderr
 
 
 def test_doctor_finds_all_that_is_needed(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from ssuformer.contract import (
     SAMPLE_RATE,
     SEGMENTATION,
     EngineSpec,
-    caption_engine,
+    engines,
     segmentation_engine,
 )
 from ssuformer.errors import EngineMismatch, EngineUnavailable
@@ -59,14 +59,10 @@ def write_graph(spec: EngineSpec, path: Path, rename: str | None = None) -> None
 
 
 def write_repository(folder: Path, *, version: int = 1, rename: str | None = None) -> Manifest:
-    manifest = FakeEngine().manifest
-    specs = {
-        SEGMENTATION: segmentation_engine(manifest.dimensions),
-        CAPTION: caption_engine(manifest.dimensions),
-    }
-    for name, spec in specs.items():
-        file = folder / name / str(version) / "model.onnx"
-        write_graph(spec, file, rename if name == SEGMENTATION else None)
+    manifest = FakeEngine().facts.manifest
+    for spec in engines(manifest.dimensions):
+        file = folder / spec.name / str(version) / "model.onnx"
+        write_graph(spec, file, rename if spec.name == SEGMENTATION else None)
         digests = {"model.onnx": digest(file)}
         manifest.model_copy(update={"digests": digests, "version": str(version)}).write(file.parent)
     return manifest
@@ -92,14 +88,14 @@ async def test_the_embedded_engine_answers_in_the_shapes_of_the_contract(tmp_pat
     for out in segmentation_engine(size).outputs:
         assert getattr(window, out.name).shape == out.shape(b=1, t=3)[1:]
     assert captions.token_ids.shape == (4, size.caption_tokens)
-    assert engine.device == "cpu"
+    assert engine.facts.device == "cpu"
 
 
 async def test_the_newest_version_is_loaded_counted_as_a_number(tmp_path: Path) -> None:
     for version in (2, 10):
         write_repository(tmp_path, version=version)
 
-    assert load(tmp_path).manifest.version == "10"
+    assert load(tmp_path).facts.manifest.version == "10"
 
 
 async def test_no_model_is_unavailable_and_says_where_it_looked(tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ def a_window() -> tuple[np.typing.NDArray[np.uint8], Float]:
 
 
 def some_regions(count: int) -> tuple[Float, Float, Float]:
-    size = FakeEngine().manifest.dimensions
+    size = FakeEngine().facts.manifest.dimensions
     tokens = np.zeros((count, size.region_tokens, size.channels), np.float32)
     tokens[:, 0, 0] = np.arange(count) % 2
     prompts = np.zeros((count, size.channels), np.float32)
@@ -212,7 +212,7 @@ async def test_the_models_of_the_manifest_pass_the_check() -> None:
         for model in (SEGMENTATION, CAPTION):
             await engine.check(model)
 
-        assert engine.device == "cpu"
+        assert engine.facts.device == "cpu"
 
 
 async def test_a_server_that_does_not_say_its_weights_is_believed() -> None:

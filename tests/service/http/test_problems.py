@@ -37,6 +37,7 @@ BAD_OPTIONS: list[dict[str, object]] = [
     {"start": 3, "end": 2},
     {"deadline": 0},
     {"colour": "red"},
+    {"fps": [1, 2]},
 ]
 
 

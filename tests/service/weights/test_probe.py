@@ -1,5 +1,6 @@
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -36,11 +37,7 @@ class FrailEngine(FakeEngine):
         self.asked = {SEGMENTATION: 0, CAPTION: 0}
         self.free = asyncio.Event()
         self.free.set()
-        self._remote = remote
-
-    @property
-    def remote(self) -> bool:
-        return self._remote
+        self.facts = replace(self.facts, remote=remote)
 
     async def segment(
         self, frames: NDArray[np.uint8], waveform: Float, *, timeout: float | None = None

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +16,6 @@ from service.engines.fake import FakeEngine
 from service.weights.source import Clock
 from ssuformer.contract import SEGMENTATION
 from ssuformer.errors import EngineError, EngineMismatch, EngineUnavailable, SsuError
-from ssuformer.manifest import Manifest
 from ssuformer.regions import Float, Segmentation
 from tests.service.conftest import Running, run, small_settings
 
@@ -28,29 +29,21 @@ class NumberedEngine(FakeEngine):
 
     def __init__(self, number: int) -> None:
         super().__init__()
-        self.number = number
+        self.change(repository_version=number)
+        self.relabel(version=str(number))
         self.failure: SsuError | None = None
         self.spoiled = False
         self.closed = False
-        self.window_frames = 10
         self.longest_window = 10
-        self.is_remote = False
         self.free = asyncio.Event()
         self.free.set()
         self.waiting = asyncio.Event()
 
-    @property
-    def repository_version(self) -> int:
-        return self.number
+    def change(self, **facts: Any) -> None:  # noqa: ANN401
+        self.facts = replace(self.facts, **facts)
 
-    @property
-    def remote(self) -> bool:
-        return self.is_remote
-
-    @property
-    def manifest(self) -> Manifest:
-        changes = {"version": str(self.number), "window_frames": self.window_frames}
-        return super().manifest.model_copy(update=changes)
+    def relabel(self, **changes: object) -> None:
+        self.change(manifest=self.facts.manifest.model_copy(update=changes))
 
     async def segment(
         self, frames: NDArray[np.uint8], waveform: Float, *, timeout: float | None = None
@@ -195,7 +188,7 @@ async def test_a_request_ends_on_the_version_it_began_on(
         (lambda e: setattr(e, "failure", EngineError("no answer")), "engine_failed"),
         (lambda e: setattr(e, "failure", EngineMismatch("other tensors")), "engine_mismatch"),
         (lambda e: setattr(e, "spoiled", True), "engine_mismatch"),
-        (lambda e: setattr(e, "window_frames", 12), "engine_mismatch"),
+        (lambda e: e.relabel(window_frames=12), "engine_mismatch"),
         (lambda e: setattr(e, "longest_window", 9), "engine_failed"),
     ],
     ids=["fails", "other tensors", "not finite", "other windows", "fails on a whole window"],
@@ -272,7 +265,7 @@ async def test_a_version_that_cannot_be_loaded_into_this_process_is_refused_at_o
 async def test_servers_elsewhere_have_to_answer_several_times(versions: Versions) -> None:
     async with serving(versions, engine="triton") as running:
         far = versions.add(2)
-        far.is_remote = True
+        far.change(remote=True)
 
         await until(lambda: rollouts(running, "switched") == 1)
 
@@ -292,7 +285,7 @@ async def test_a_version_that_answers_only_now_and_then_stays_out(versions: Vers
 
     async with serving(versions, engine="triton") as running:
         versions.engines[2] = lagging = Lagging(2)
-        lagging.is_remote = True
+        lagging.change(remote=True)
 
         await until(lambda: versions.loaded.count(2) >= 8)
 
@@ -334,7 +327,7 @@ async def test_a_server_that_has_only_an_older_version_is_used_as_it_is(
 ) -> None:
     late = versions.add(2)
     for engine in versions.engines.values():
-        engine.is_remote = True
+        engine.change(remote=True)
     late.failure = EngineUnavailable("not loaded there")
 
     async with serving(versions, engine="triton") as running:

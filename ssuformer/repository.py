@@ -1,4 +1,8 @@
-"""The model repository on disk, laid out as Triton wants it: `<model>/<version>/model.onnx`."""
+"""The model repository on disk, laid out as Triton wants it: `<model>/<version>/model.onnx`.
+
+Where its files are and what they are called is written here and nowhere else; what is in them is
+others' business. `service/triton_server/backend.py` alone knows it for itself.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +13,13 @@ from ssuformer.contract import CAPTION, MODELS, SEGMENTATION
 from ssuformer.errors import ConfigError, EngineMismatch, EngineUnavailable
 from ssuformer.manifest import FILE_NAME, Manifest, digest
 
-MODEL_FILE = "model.onnx"
-_WEIGHTS = "model.safetensors"
+MODEL = "model.onnx"
+PLAN = "model.plan"
+WEIGHTS = "model.safetensors"
+"""The checkpoint's file that both engines are made of; its digest says that they are a pair."""
+
+CONFIG = "config.pbtxt"
+VARIANTS = "configs"
 _SAME_WEIGHTS = ("name", "version", "created", "git_revision", "dimensions", "vocabulary")
 
 
@@ -34,18 +43,46 @@ class Labels:
     digest: str
 
 
+def weights_parameter(version: int) -> str:
+    """Return the parameter of a model's configuration that holds the digest of its weights."""
+    return f"weights_sha256.{version}"
+
+
+def version_folder(repository: Path, model: str, version: int) -> Path:
+    """Return the folder of one version of a model."""
+    return repository / model / str(version)
+
+
+def staged_folder(repository: Path, model: str, version: int) -> Path:
+    """Return where a version is written; no server takes it for one yet."""
+    return repository / model / f"{version}.new"
+
+
+def model_names(repository: Path) -> list[str]:
+    """Return the models that a server finds in the repository."""
+    return sorted(path.parent.name for path in repository.glob(f"*/{CONFIG}"))
+
+
+def read_manifests(repository: Path, model: str) -> dict[int, Manifest]:
+    """Return the manifest of every version of a model by its number."""
+    return {
+        number: Manifest.read(version_folder(repository, model, number))
+        for number in _versions(repository / model, FILE_NAME)
+    }
+
+
 def open_repository(folder: Path, version: int | None = None) -> Repository:
     """Find both engines' files, by default the newest, and check that they are a pair and whole."""
-    version = versions(folder, MODEL_FILE)[0] if version is None else version
-    segmentation, caption = (folder / name / str(version) for name in MODELS)
+    version = versions(folder, MODEL)[0] if version is None else version
+    segmentation, caption = (version_folder(folder, name, version) for name in MODELS)
     manifest, other = _label(segmentation), _label(caption)
     _check_same_weights(manifest, other)
     for path, label in ((segmentation, manifest), (caption, other)):
         _check_digest(path, label)
     return Repository(
         version=version,
-        segmentation=segmentation / MODEL_FILE,
-        caption=caption / MODEL_FILE,
+        segmentation=segmentation / MODEL,
+        caption=caption / MODEL,
         manifest=manifest,
         digest=_digest(segmentation, manifest),
     )
@@ -54,7 +91,7 @@ def open_repository(folder: Path, version: int | None = None) -> Repository:
 def read_labels(folder: Path, version: int | None = None) -> Labels:
     """Read both engines' manifests and check that they belong together; no model need be there."""
     version = versions(folder, FILE_NAME)[0] if version is None else version
-    segmentation, caption = (folder / name / str(version) for name in MODELS)
+    segmentation, caption = (version_folder(folder, name, version) for name in MODELS)
     manifest = _label(segmentation)
     _check_same_weights(manifest, _label(caption))
     return Labels(version=version, manifest=manifest, digest=_digest(segmentation, manifest))
@@ -97,7 +134,7 @@ def _label(version: Path) -> Manifest:
 
 def _check_same_weights(one: Manifest, other: Manifest) -> None:
     differing = [name for name in _SAME_WEIGHTS if getattr(one, name) != getattr(other, name)]
-    shared = (one.digests.keys() & other.digests.keys()) - {MODEL_FILE, FILE_NAME}
+    shared = (one.digests.keys() & other.digests.keys()) - {MODEL, FILE_NAME}
     differing += [f"digest of {k}" for k in sorted(shared) if one.digests[k] != other.digests[k]]
     if differing:
         raise EngineMismatch(
@@ -107,11 +144,11 @@ def _check_same_weights(one: Manifest, other: Manifest) -> None:
 
 def _check_digest(version: Path, label: Manifest) -> None:
     """Hold a model file against its manifest."""
-    actual = digest(version / MODEL_FILE)
-    stated = label.digests.get(MODEL_FILE, actual)
+    actual = digest(version / MODEL)
+    stated = label.digests.get(MODEL, actual)
     if actual != stated:
         raise EngineMismatch(
-            f"{version / MODEL_FILE} is not the file its manifest was written for",
+            f"{version / MODEL} is not the file its manifest was written for",
             limit=stated,
             actual=actual,
         )
@@ -119,9 +156,9 @@ def _check_digest(version: Path, label: Manifest) -> None:
 
 def _digest(version: Path, label: Manifest) -> str:
     """Return what tells the weights from others: their digest, or at least the exported file's."""
-    for name in (_WEIGHTS, MODEL_FILE):
+    for name in (WEIGHTS, MODEL):
         if name in label.digests:
             return label.digests[name]
-    if (version / MODEL_FILE).is_file():
-        return digest(version / MODEL_FILE)
-    raise EngineMismatch(f"the manifest in {version} has no digest of {_WEIGHTS}")
+    if (version / MODEL).is_file():
+        return digest(version / MODEL)
+    raise EngineMismatch(f"the manifest in {version} has no digest of {WEIGHTS}")

@@ -1,4 +1,4 @@
-"""The Triton model repository: every config.pbtxt is written from the contract, none by hand.
+"""What a Triton server is told: every config.pbtxt is written from the contract, none by hand.
 
 `config.pbtxt` serves the ONNX graph on the CPU. Its variants lie in `configs/` and are chosen for
 all models at once by `tritonserver --model-config-name=NAME`; a name that is not there means
@@ -14,15 +14,20 @@ from pathlib import Path
 
 from ssuformer.contract import CAPTION, SEGMENTATION, EngineSpec, TensorSpec
 from ssuformer.errors import ConfigError
-from ssuformer.manifest import FILE_NAME, Manifest
+from ssuformer.manifest import Manifest
+from ssuformer.repository import (
+    CONFIG,
+    MODEL,
+    PLAN,
+    VARIANTS,
+    WEIGHTS,
+    read_manifests,
+    staged_folder,
+    version_folder,
+    weights_parameter,
+)
 
 DATA_TYPES = {"uint8": "TYPE_UINT8", "int64": "TYPE_INT64", "float32": "TYPE_FP32"}
-CONFIG = "config.pbtxt"
-VARIANTS = "configs"
-MODEL = "model.onnx"
-PLAN = "model.plan"
-WEIGHTS = "model.safetensors"
-"""The checkpoint's file that both engines are made of; its digest says that they are a pair."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +60,7 @@ QUEUE_TIMEOUT_MICROSECONDS = 30_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Profile:
+class ServerVariant:
     """What the engines run on."""
 
     name: str
@@ -72,11 +77,11 @@ class Profile:
 
 # Two at once on a thread each answer a sixth more clips a second than one at a time on two, and
 # captions are faster on one thread than on two.
-CPU = Profile("onnx-cpu", "onnxruntime_onnx", MODEL, "KIND_CPU", threads=1, segmentations=2)
-PROFILES = (
-    Profile("onnx-cuda", "onnxruntime_onnx", MODEL, "KIND_GPU", threads=1),
+CPU = ServerVariant("onnx-cpu", "onnxruntime_onnx", MODEL, "KIND_CPU", threads=1, segmentations=2)
+SERVER_VARIANTS = (
+    ServerVariant("onnx-cuda", "onnxruntime_onnx", MODEL, "KIND_GPU", threads=1),
     # The caption graph is one loop, which TensorRT would be given in many small pieces.
-    Profile(
+    ServerVariant(
         "onnx-cuda-tensorrt",
         "onnxruntime_onnx",
         MODEL,
@@ -84,7 +89,7 @@ PROFILES = (
         threads=1,
         accelerated=(SEGMENTATION,),
     ),
-    Profile("tensorrt", "tensorrt_plan", PLAN, "KIND_GPU"),
+    ServerVariant("tensorrt", "tensorrt_plan", PLAN, "KIND_GPU"),
 )
 """The variants of `CPU`."""
 
@@ -129,26 +134,28 @@ optimization { execution_accelerators { gpu_execution_accelerator [ {
 """
 
 
-def config_text(spec: EngineSpec, manifests: Mapping[int, Manifest], profile: Profile = CPU) -> str:
+def config_text(
+    spec: EngineSpec, manifests: Mapping[int, Manifest], variant: ServerVariant = CPU
+) -> str:
     """Return the configuration of an engine; the first axis of every tensor is Triton's batch.
 
     The manifests are those of the versions in the repository, by number.
     """
     batching = BATCHING[spec.name]
     parameters = {
-        f"weights_sha256.{number}": manifests[number].digests[WEIGHTS]
+        weights_parameter(number): manifests[number].digests[WEIGHTS]
         for number in sorted(manifests)[-KEPT_VERSIONS:]
     }
-    if profile.threads:
-        parameters["intra_op_thread_count"] = str(profile.threads)
+    if variant.threads:
+        parameters["intra_op_thread_count"] = str(variant.threads)
     return _TEMPLATE.format(
-        profile=profile.name,
+        profile=variant.name,
         name=spec.name,
-        platform=profile.platform,
-        file=profile.file,
+        platform=variant.platform,
+        file=variant.file,
         kept=KEPT_VERSIONS,
-        kind=profile.kind,
-        instances=profile.segmentations if spec.name == SEGMENTATION else 1,
+        kind=variant.kind,
+        instances=variant.segmentations if spec.name == SEGMENTATION else 1,
         largest=batching.largest,
         preferred=", ".join(map(str, batching.preferred)),
         waiting=batching.waiting,
@@ -156,7 +163,7 @@ def config_text(spec: EngineSpec, manifests: Mapping[int, Manifest], profile: Pr
         timeout=QUEUE_TIMEOUT_MICROSECONDS,
         inputs=",\n".join(_tensor(tensor) for tensor in spec.inputs),
         outputs=",\n".join(_tensor(tensor) for tensor in spec.outputs),
-        optimization=_TENSORRT if spec.name in profile.accelerated else "",
+        optimization=_TENSORRT if spec.name in variant.accelerated else "",
         parameters="\n".join(
             f'parameters {{ key: "{key}" value: {{ string_value: "{value}" }} }}'
             for key, value in parameters.items()
@@ -192,32 +199,16 @@ def _warmup(spec: EngineSpec, name: str, *, batch: int, frames: int) -> str:
     return "\n".join([*lines, "  }"])
 
 
-def model_folder(repository: Path, spec: EngineSpec, version: int) -> Path:
-    """Return the folder of one version of an engine, made if it is missing."""
-    folder = repository / spec.name / str(version)
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
-def config_paths(repository: Path, spec: EngineSpec) -> dict[Path, Profile]:
-    """Return where each profile's configuration of an engine is, or is to be written."""
+def config_paths(repository: Path, spec: EngineSpec) -> dict[Path, ServerVariant]:
+    """Return where each variant's configuration of an engine is, or is to be written."""
     folder = repository / spec.name
-    variants = {folder / VARIANTS / f"{profile.name}.pbtxt": profile for profile in PROFILES}
+    variants = {folder / VARIANTS / f"{variant.name}.pbtxt": variant for variant in SERVER_VARIANTS}
     return {folder / CONFIG: CPU} | variants
-
-
-def read_manifests(repository: Path, spec: EngineSpec) -> dict[int, Manifest]:
-    """Return the manifest of every version of an engine by its number."""
-    return {
-        int(path.parent.name): Manifest.read(path.parent)
-        for path in (repository / spec.name).glob(f"*/{FILE_NAME}")
-        if path.parent.name.isdecimal()
-    }
 
 
 def staging_folder(repository: Path, spec: EngineSpec, version: int) -> Path:
     """Return an empty folder to write a version into; no server takes it for one yet."""
-    folder = repository / spec.name / f"{version}.new"
+    folder = staged_folder(repository, spec.name, version)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     return folder
@@ -228,34 +219,32 @@ def publish(repository: Path, specs: Sequence[EngineSpec], version: int) -> None
 
     Raises ConfigError if a version there has other tensors: one config.pbtxt is for all versions.
     """
-    for spec in specs:
-        staged = Manifest.read(repository / spec.name / f"{version}.new")
-        for number, other in read_manifests(repository, spec).items():
-            if number != version and other.dimensions != staged.dimensions:
+    staged = {spec: staged_folder(repository, spec.name, version) for spec in specs}
+    manifests = {
+        spec: read_manifests(repository, spec.name) | {version: Manifest.read(folder)}
+        for spec, folder in staged.items()
+    }
+    for spec, labels in manifests.items():
+        for number, other in labels.items():
+            if other.dimensions != labels[version].dimensions:
                 raise ConfigError(
                     f"version {number} of {spec.name} in {repository} has tensors of other shapes "
                     f"than version {version}; export into a repository of its own"
                 )
     # The digests come before the weights: a server must not load what nothing vouches for.
-    for spec in specs:
-        write_configs(repository, spec, staged=version)
-    for spec in specs:
-        folder = repository / spec.name
-        shutil.rmtree(folder / str(version), ignore_errors=True)
-        (folder / f"{version}.new").rename(folder / str(version))
+    for spec, labels in manifests.items():
+        write_configs(repository, spec, labels)
+    for spec, folder in staged.items():
+        place = version_folder(repository, spec.name, version)
+        shutil.rmtree(place, ignore_errors=True)
+        folder.rename(place)
 
 
-def write_configs(repository: Path, spec: EngineSpec, *, staged: int | None = None) -> None:
-    """Write the engine's config.pbtxt and its variants for the versions in the repository.
-
-    `staged` is a version that will be there next.
-    """
-    manifests = read_manifests(repository, spec)
-    if staged is not None:
-        manifests[staged] = Manifest.read(repository / spec.name / f"{staged}.new")
-    for path, profile in config_paths(repository, spec).items():
+def write_configs(repository: Path, spec: EngineSpec, manifests: Mapping[int, Manifest]) -> None:
+    """Write the engine's config.pbtxt and its variants for these versions."""
+    for path, variant in config_paths(repository, spec).items():
         path.parent.mkdir(parents=True, exist_ok=True)
-        text = config_text(spec, manifests, profile)
+        text = config_text(spec, manifests, variant)
         if not path.is_file() or path.read_text() != text:
             written = path.with_suffix(".new")
             written.write_text(text)
