@@ -42,7 +42,7 @@ class Segmentation:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Detection:
     """A region of one frame of a window, at the size the engine gives it."""
 
     frame: int
@@ -57,14 +57,14 @@ class Found:
 
 def find_regions(
     window: Segmentation, *, thresholds: Thresholds, min_score: float
-) -> list[list[Found]]:
+) -> list[list[Detection]]:
     """Return, for each frame, what sounds in it: most certain first, nothing twice."""
     categories = query_categories(window)
     least = max(min_score, thresholds.sounding)
     frames = []
     for frame, scores in enumerate(window.sounding_probability):
         found = [
-            Found(frame, query, int(categories[query]), float(scores[query]), probability, mask)
+            Detection(frame, query, int(categories[query]), float(scores[query]), probability, mask)
             for query in np.argsort(-scores, kind="stable").tolist()
             if scores[query] >= least
             and (probability := window.mask_probability[frame, query]) is not None
@@ -81,16 +81,16 @@ def query_categories(window: Segmentation) -> NDArray[np.intp]:
     return best
 
 
-def without_twins(found: list[Found]) -> list[Found]:
+def without_twins(found: list[Detection]) -> list[Detection]:
     """Return the regions of a frame, most certain first, with near-duplicates merged into them."""
-    kept: list[Found] = []
+    kept: list[Detection] = []
     for region in found:
         match = next((i for i, other in enumerate(kept) if _same(region, other)), None)
         if match is None:
             kept.append(region)
             continue
         best = kept[match]
-        kept[match] = Found(
+        kept[match] = Detection(
             best.frame,
             best.query,
             best.category,
@@ -102,18 +102,18 @@ def without_twins(found: list[Found]) -> list[Found]:
     return kept
 
 
-def _same(one: Found, other: Found) -> bool:
+def _same(one: Detection, other: Detection) -> bool:
     return one.category == other.category and overlap(one.mask, other.mask) > SAME
 
 
-def to_describe(frames: list[list[Found]]) -> list[tuple[Found, list[Found]]]:
+def to_describe(frames: list[list[Detection]]) -> list[tuple[Detection, list[Detection]]]:
     """Return the regions that need a sentence, each with all regions the sentence is true of.
 
     A sentence is true of a later frame while the same queries are kept with the same categories,
     and the source has stayed where it was when it was described.
     """
-    groups: list[tuple[Found, list[Found]]] = []
-    latest: dict[int, tuple[Found, list[Found]]] = {}
+    groups: list[tuple[Detection, list[Detection]]] = []
+    latest: dict[int, tuple[Detection, list[Detection]]] = {}
     before: set[tuple[int, int]] = set()
     for frame in frames:
         company = {(region.query, region.category) for region in frame}

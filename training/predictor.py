@@ -12,12 +12,12 @@ from ssuformer.manifest import Thresholds
 from ssuformer.masks import enlarge
 from ssuformer.model.caption import Regions
 from ssuformer.model.ssuformer import SSUFormer
-from ssuformer.regions import Float, Found, Segmentation, find_regions, to_describe
+from ssuformer.regions import Detection, Float, Segmentation, find_regions, to_describe
 from ssuformer.tokenizer import Tokenizer
-from training.metrics.regions import Region
+from training.metrics.regions import PredictedRegion
 
 
-class Listener(ABC):
+class Predictor(ABC):
     """Gives the regions of whole scenes by the rules that serving uses."""
 
     def __init__(
@@ -39,7 +39,7 @@ class Listener(ABC):
 
     def regions(
         self, clips: list[Segmentation], size: tuple[int, int], *, captions: bool = True
-    ) -> list[list[list[Region]]]:
+    ) -> list[list[list[PredictedRegion]]]:
         """Return the regions of every frame of every clip, with masks of `size` and sentences."""
         found = [find_regions(clip, thresholds=self.thresholds, min_score=0.0) for clip in clips]
         said = self._sentences(clips, found) if captions else {}
@@ -52,7 +52,7 @@ class Listener(ABC):
         ]
 
     def _sentences(
-        self, clips: list[Segmentation], found: list[list[list[Found]]]
+        self, clips: list[Segmentation], found: list[list[list[Detection]]]
     ) -> dict[int, str]:
         groups = [
             (clip, *group)
@@ -66,11 +66,11 @@ class Listener(ABC):
             for region in regions
         }
 
-    def _region(self, found: Found, size: tuple[int, int], sentence: str) -> Region:
+    def _region(self, found: Detection, size: tuple[int, int], sentence: str) -> PredictedRegion:
         mask = enlarge(found.probability, size=size, threshold=self.thresholds.mask)
-        return Region(mask, found.score, self._categories[found.category], sentence)
+        return PredictedRegion(mask, found.score, self._categories[found.category], sentence)
 
-    def _describe(self, kept: list[tuple[Segmentation, Found]]) -> list[str]:
+    def _describe(self, kept: list[tuple[Segmentation, Detection]]) -> list[str]:
         if not kept:
             return []
         tokens, scene, source = (
@@ -85,7 +85,7 @@ class Listener(ABC):
         ]
 
 
-class ModelListener(Listener):
+class TorchPredictor(Predictor):
     """A model in torch."""
 
     def __init__(

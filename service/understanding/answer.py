@@ -19,7 +19,7 @@ from service.understanding.schemas import (
 from ssuformer import masks
 from ssuformer.masks import Mask
 from ssuformer.outlines import outlines
-from ssuformer.regions import Found
+from ssuformer.regions import Detection
 
 AnyInterval = TypeVar("AnyInterval", bound=Interval)
 WrittenMask = RleMask | PlainRleMask | PolygonMask | PngMask | None
@@ -43,7 +43,7 @@ def write_mask(mask: Mask, kind: MaskFormat) -> WrittenMask:
 
 
 def render(
-    found: Found,
+    found: Detection,
     *,
     track: int,
     category: str,

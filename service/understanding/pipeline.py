@@ -30,7 +30,7 @@ from service.understanding.tracks import Tracker
 from service.understanding.windows import Window, cut
 from ssuformer.clip import Sampling
 from ssuformer.contract import CAPTION, FRAME_SIZE, SEGMENTATION
-from ssuformer.regions import Found, Segmentation, find_regions, to_describe
+from ssuformer.regions import Detection, Segmentation, find_regions, to_describe
 from ssuformer.tokenizer import Tokenizer
 
 
@@ -142,7 +142,7 @@ class Pipeline:
             return await self._engine.segment(frames, waveform, timeout=run.left)
 
     async def _describe(
-        self, window: Segmentation, fresh: list[list[Found]], run: _Run
+        self, window: Segmentation, fresh: list[list[Detection]], run: _Run
     ) -> dict[tuple[int, int], str]:
         """Return the sentence of each region by frame and query, all from one inference."""
         groups = to_describe(fresh)
@@ -167,7 +167,7 @@ class Pipeline:
     def _render(
         self,
         window: Window,
-        frames: list[list[Found]],
+        frames: list[list[Detection]],
         sentences: dict[tuple[int, int], str],
         run: _Run,
     ) -> list[Frame]:
@@ -185,7 +185,7 @@ class Pipeline:
         return rendered
 
     def _render_region(
-        self, region: Found, track: int, sentences: dict[tuple[int, int], str], run: _Run
+        self, region: Detection, track: int, sentences: dict[tuple[int, int], str], run: _Run
     ) -> Region | None:
         return render(
             region,
