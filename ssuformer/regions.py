@@ -1,11 +1,13 @@
 """From what an engine says of every query to the regions that are shown.
 
 Serving and evaluation keep regions by these rules, so that what is measured is what is served.
-Axes: t frames, q queries, k categories, r region tokens, c channels, h w mask pixels.
+Axes: t frames, q queries, k categories, r region tokens, c channels, h w mask pixels,
+n sentences.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -126,3 +128,37 @@ def to_describe(frames: list[list[Detection]]) -> list[tuple[Detection, list[Det
                 groups.append(latest[region.query])
         before = company
     return groups
+
+
+@dataclass(frozen=True, slots=True)
+class CaptionPlan:
+    """The sentences that some windows need: what each is made from, and whom it is true of."""
+
+    inputs: tuple[Float, Float, Float]
+    """The caption engine's inputs: [n r c], [n c] and [n c]."""
+    holders: list[tuple[int, list[Detection]]]
+    """For each sentence, its window's number and the regions it is true of."""
+    windows: int
+
+    def assign(self, sentences: Iterable[str]) -> list[dict[tuple[int, int], str]]:
+        """Return, for each window, the sentence of each region by frame and query."""
+        said: list[dict[tuple[int, int], str]] = [{} for _ in range(self.windows)]
+        for (window, regions), sentence in zip(self.holders, sentences, strict=True):
+            said[window] |= {(region.frame, region.query): sentence for region in regions}
+        return said
+
+
+def plan_captions(windows: Sequence[tuple[Segmentation, list[list[Detection]]]]) -> CaptionPlan:
+    """Return which of the windows' regions get which sentence, and what it is made from."""
+    inputs: list[tuple[Float, Float, Float]] = []
+    holders: list[tuple[int, list[Detection]]] = []
+    for number, (window, frames) in enumerate(windows):
+        groups = to_describe(frames)
+        at = np.array([first.frame for first, _ in groups], dtype=np.intp)
+        queries = np.array([first.query for first, _ in groups], dtype=np.intp)
+        inputs.append(
+            (window.region_tokens[at, queries], window.scene_prompt[at], window.source_prompt[at])
+        )
+        holders += [(number, regions) for _, regions in groups]
+    tokens, scene, source = (np.concatenate(column) for column in zip(*inputs, strict=True))
+    return CaptionPlan((tokens, scene, source), holders, len(windows))

@@ -7,7 +7,14 @@ from service.understanding.tracks import Tracker
 from service.understanding.windows import Window, cut
 from ssuformer.clip import Chunk
 from ssuformer.manifest import Thresholds
-from ssuformer.regions import Detection, Segmentation, find_regions, to_describe, without_twins
+from ssuformer.regions import (
+    Detection,
+    Segmentation,
+    find_regions,
+    plan_captions,
+    to_describe,
+    without_twins,
+)
 
 
 def region(
@@ -137,6 +144,23 @@ def test_a_sentence_ends_when_the_company_changes(next_frame: list[Detection]) -
 
     assert all(len(regions) == 1 for _, regions in groups)
     assert len(groups) == 2 + len(next_frame)
+
+
+def test_sentences_of_several_windows_go_back_to_their_own_regions() -> None:
+    still = [[region(0, x=0, size=20)], []]
+    window = Segmentation(
+        mask_probability=np.zeros((2, 2, 56, 56), np.float32),
+        sounding_probability=np.zeros((2, 2), np.float32),
+        category_logits=np.zeros((2, 2, 2), np.float32),
+        region_tokens=np.arange(4, dtype=np.float32).reshape(2, 2, 1, 1),
+        scene_prompt=np.zeros((2, 1), np.float32),
+        source_prompt=np.zeros((2, 1), np.float32),
+    )
+
+    plan = plan_captions([(window, still), (window, [[], []]), (window, [[region(1, x=9)], []])])
+
+    assert plan.inputs[0].ravel().tolist() == [0.0, 1.0]
+    assert plan.assign(["a", "b"]) == [{(0, 0): "a"}, {}, {(0, 1): "b"}]
 
 
 def mask_left(found: Detection) -> int:
