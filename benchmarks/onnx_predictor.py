@@ -12,7 +12,7 @@ from ssuformer.contract import CAPTION, EngineSpec, engines
 from ssuformer.regions import Float, Segmentation
 from ssuformer.repository import open_repository
 from ssuformer.tokenizer import Tokenizer
-from training.predictor import Listener
+from training.predictor import Predictor
 
 
 def open_session(path: Path, *, threads: int) -> onnxruntime.InferenceSession:
@@ -23,7 +23,7 @@ def open_session(path: Path, *, threads: int) -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 
 
-class OnnxListener(Listener):
+class OnnxPredictor(Predictor):
     """A model repository on onnxruntime; its regions are kept by the rules of the torch model's."""
 
     def __init__(self, models: Path, *, threads: int = 1) -> None:

@@ -18,7 +18,7 @@ import typer
 from rich.console import Console
 from rich.table import Column, Table
 
-from benchmarks.onnx_predictor import OnnxListener
+from benchmarks.onnx_predictor import OnnxPredictor
 from benchmarks.timing import machine, measure
 from model_export.calibration import surest_regions
 from model_export.to_onnx import Arrays
@@ -60,21 +60,21 @@ def main(
     picture: Annotated[Path | None, typer.Option(help="Where to draw speed against J.")] = None,
 ) -> None:
     """Score all on the same scenes, time all in one run, print a table and a JSON line."""
-    listeners = {folder.name: OnnxListener(folder, threads=threads) for folder in models}
-    if len(listeners) < len(models):
+    predictors = {folder.name: OnnxPredictor(folder, threads=threads) for folder in models}
+    if len(predictors) < len(models):
         raise typer.BadParameter("two model repositories have the same name")
     scores = {
-        name: _score(listener, folder, pack, split, scenes)
-        for (name, listener), folder in zip(listeners.items(), models, strict=True)
+        name: _score(predictor, folder, pack, split, scenes)
+        for (name, predictor), folder in zip(predictors.items(), models, strict=True)
     }
-    latencies = time_all(listeners, sample, frames=frames, runs=runs)
+    latencies = time_all(predictors, sample, frames=frames, runs=runs)
     rows = [
         Row(
             name, engine, precision_of(path), round(path.stat().st_size / 2**20, 2),
             {batch: round(latencies[name, engine, batch], 2) for batch in BATCHES},
         )
-        for name, listener in listeners.items()
-        for engine, path in listener.files.items()
+        for name, predictor in predictors.items()
+        for engine, path in predictor.files.items()
     ]  # fmt: skip
     title = f"{frames} frames a clip, {threads} thread(s), {scenes} scenes of {split}"
     _print_table(rows, scores, title)
@@ -86,17 +86,17 @@ def main(
 
 
 def _score(
-    listener: OnnxListener, folder: Path, pack: str, split: str, count: int
+    predictor: OnnxPredictor, folder: Path, pack: str, split: str, count: int
 ) -> dict[str, float]:
     if not count:
         return {}
     opened = open_pack(pack, open_repository(folder).manifest.categories)
     composer = Composer(opened, parse_splits(split)[0])
-    return score(listener, composer, count, Grammar(opened.categories))
+    return score(predictor, composer, count, Grammar(opened.categories))
 
 
 def time_all(
-    listeners: dict[str, OnnxListener], sample: Path, *, frames: int, runs: int
+    predictors: dict[str, OnnxPredictor], sample: Path, *, frames: int, runs: int
 ) -> dict[tuple[str, str, int], float]:
     """Return the median milliseconds of each variant, engine and batch; variants take turns."""
     clip = read_clip(sample)
@@ -104,7 +104,7 @@ def time_all(
         "frames": np.resize(clip.frames, (1, frames, *clip.frames.shape[1:])),
         "waveform": np.resize(clip.waveform, (1, frames, *clip.waveform.shape[1:])),
     }
-    exact = next(iter(listeners.values()))
+    exact = next(iter(predictors.values()))
     run = partial(exact.sessions[SEGMENTATION].run, None)
     (regions,) = surest_regions(exact.specs[SEGMENTATION], run, [first])
     found = {}
@@ -112,8 +112,8 @@ def time_all(
         for batch in BATCHES:
             enough = _repeated(inputs, batch)
             things: dict[str, Callable[[], Any]] = {
-                name: partial(listener.sessions[engine].run, None, enough)
-                for name, listener in listeners.items()
+                name: partial(predictor.sessions[engine].run, None, enough)
+                for name, predictor in predictors.items()
             }
             for timing in measure(things, runs=runs):
                 found[timing.name, engine, batch] = timing.p50

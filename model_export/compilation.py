@@ -58,7 +58,7 @@ class Severity(Protocol):
     name: str
 
 
-class Journal(Protocol):
+class CompilationLog(Protocol):
     """A logger of TensorRT that keeps what it is told."""
 
     lines: list[str]
@@ -182,7 +182,7 @@ def _refusals(parser: _Parser) -> Iterator[str]:
         yield f"node {error.node_name()} ({error.node_operator()}): {reason}"
 
 
-def journal(trt: ModuleType) -> Journal:
+def journal(trt: ModuleType) -> CompilationLog:
     """Return a logger that keeps what TensorRT says, but for its verbose messages."""
 
     class _Journal(trt.ILogger):  # type: ignore[misc, name-defined]

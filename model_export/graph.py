@@ -19,17 +19,7 @@ class SegmentationGraph(nn.Module):
     def forward(self, frames: Tensor, waveform: Tensor) -> tuple[Tensor, ...]:
         """Return the outputs in the contract's order."""
         # Bytes become numbers before anything else: TensorRT can do nothing but cast them.
-        found = self.model.segment(frames.to(torch.float32), waveform)
-        answer = found.answers[-1]
-        masks = answer.masks.sigmoid()
-        return (
-            masks,
-            answer.sounding.sigmoid(),
-            answer.categories,
-            self.model.regions(found, masks),
-            found.scene,
-            found.source,
-        )
+        return tuple(self.model(frames.to(torch.float32), waveform))
 
 
 class CaptionGraph(nn.Module):

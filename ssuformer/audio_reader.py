@@ -31,7 +31,7 @@ _JITTER = SAMPLE_RATE // 20
 _QUIET = 1e-4
 
 
-class Sound:
+class AudioReader:
     """A clip's sound on the timeline that starts at `zero`; ask `around` for later times only."""
 
     def __init__(self, source: Source, *, limits: Limits, zero: float, start: float = 0.0) -> None:

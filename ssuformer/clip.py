@@ -16,10 +16,10 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ssuformer.audio_reader import Sound, Waveform
+from ssuformer.audio_reader import AudioReader, Waveform
 from ssuformer.errors import ClipTruncated, OptionError
 from ssuformer.media import ClipInfo, ClipWarning, Limits, Source
-from ssuformer.video_reader import Picture, Pictures
+from ssuformer.video_reader import Frame, VideoReader
 
 __all__ = [
     "Chunk",
@@ -77,9 +77,11 @@ class ClipReader:
         self._sampling = sampling or Sampling()
         self._limits = limits or Limits()
         start = self._sampling.start
-        self._pictures = Pictures(source, limits=self._limits, start=start)
+        self._pictures = VideoReader(source, limits=self._limits, start=start)
         try:
-            self._sound = Sound(source, limits=self._limits, zero=self._pictures.zero, start=start)
+            self._sound = AudioReader(
+                source, limits=self._limits, zero=self._pictures.zero, start=start
+            )
         except BaseException:
             self._pictures.close()
             raise
@@ -125,7 +127,7 @@ class ClipReader:
             )
         self._judge()
 
-    def _moments(self) -> Iterator[tuple[float, Picture, Waveform]]:
+    def _moments(self) -> Iterator[tuple[float, Frame, Waveform]]:
         for time in self._times():
             picture = self._pictures.at(time)
             if picture is None and self._sound.reaches(time):
@@ -153,7 +155,7 @@ class ClipReader:
         length = min(ends, default=start + 2 * half) - start
         return start + (half if length > half else max(length, 0.0) / 2)
 
-    def _only_moment(self) -> tuple[float, Picture, Waveform]:
+    def _only_moment(self) -> tuple[float, Frame, Waveform]:
         """Return the last picture: the clip ended before the middle of its first interval."""
         end = max(self._pictures.end or 0.0, self._sound.end)
         if self._sampling.start >= end > 0:

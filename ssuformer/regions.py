@@ -1,11 +1,13 @@
 """From what an engine says of every query to the regions that are shown.
 
 Serving and evaluation keep regions by these rules, so that what is measured is what is served.
-Axes: t frames, q queries, k categories, r region tokens, c channels, h w mask pixels.
+Axes: t frames, q queries, k categories, r region tokens, c channels, h w mask pixels,
+n sentences.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,7 +44,7 @@ class Segmentation:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Detection:
     """A region of one frame of a window, at the size the engine gives it."""
 
     frame: int
@@ -57,14 +59,14 @@ class Found:
 
 def find_regions(
     window: Segmentation, *, thresholds: Thresholds, min_score: float
-) -> list[list[Found]]:
+) -> list[list[Detection]]:
     """Return, for each frame, what sounds in it: most certain first, nothing twice."""
     categories = query_categories(window)
     least = max(min_score, thresholds.sounding)
     frames = []
     for frame, scores in enumerate(window.sounding_probability):
         found = [
-            Found(frame, query, int(categories[query]), float(scores[query]), probability, mask)
+            Detection(frame, query, int(categories[query]), float(scores[query]), probability, mask)
             for query in np.argsort(-scores, kind="stable").tolist()
             if scores[query] >= least
             and (probability := window.mask_probability[frame, query]) is not None
@@ -81,16 +83,16 @@ def query_categories(window: Segmentation) -> NDArray[np.intp]:
     return best
 
 
-def without_twins(found: list[Found]) -> list[Found]:
+def without_twins(found: list[Detection]) -> list[Detection]:
     """Return the regions of a frame, most certain first, with near-duplicates merged into them."""
-    kept: list[Found] = []
+    kept: list[Detection] = []
     for region in found:
         match = next((i for i, other in enumerate(kept) if _same(region, other)), None)
         if match is None:
             kept.append(region)
             continue
         best = kept[match]
-        kept[match] = Found(
+        kept[match] = Detection(
             best.frame,
             best.query,
             best.category,
@@ -102,18 +104,18 @@ def without_twins(found: list[Found]) -> list[Found]:
     return kept
 
 
-def _same(one: Found, other: Found) -> bool:
+def _same(one: Detection, other: Detection) -> bool:
     return one.category == other.category and overlap(one.mask, other.mask) > SAME
 
 
-def to_describe(frames: list[list[Found]]) -> list[tuple[Found, list[Found]]]:
+def to_describe(frames: list[list[Detection]]) -> list[tuple[Detection, list[Detection]]]:
     """Return the regions that need a sentence, each with all regions the sentence is true of.
 
     A sentence is true of a later frame while the same queries are kept with the same categories,
     and the source has stayed where it was when it was described.
     """
-    groups: list[tuple[Found, list[Found]]] = []
-    latest: dict[int, tuple[Found, list[Found]]] = {}
+    groups: list[tuple[Detection, list[Detection]]] = []
+    latest: dict[int, tuple[Detection, list[Detection]]] = {}
     before: set[tuple[int, int]] = set()
     for frame in frames:
         company = {(region.query, region.category) for region in frame}
@@ -126,3 +128,37 @@ def to_describe(frames: list[list[Found]]) -> list[tuple[Found, list[Found]]]:
                 groups.append(latest[region.query])
         before = company
     return groups
+
+
+@dataclass(frozen=True, slots=True)
+class CaptionPlan:
+    """The sentences that some windows need: what each is made from, and whom it is true of."""
+
+    inputs: tuple[Float, Float, Float]
+    """The caption engine's inputs: [n r c], [n c] and [n c]."""
+    holders: list[tuple[int, list[Detection]]]
+    """For each sentence, its window's number and the regions it is true of."""
+    windows: int
+
+    def assign(self, sentences: Iterable[str]) -> list[dict[tuple[int, int], str]]:
+        """Return, for each window, the sentence of each region by frame and query."""
+        said: list[dict[tuple[int, int], str]] = [{} for _ in range(self.windows)]
+        for (window, regions), sentence in zip(self.holders, sentences, strict=True):
+            said[window] |= {(region.frame, region.query): sentence for region in regions}
+        return said
+
+
+def plan_captions(windows: Sequence[tuple[Segmentation, list[list[Detection]]]]) -> CaptionPlan:
+    """Return which of the windows' regions get which sentence, and what it is made from."""
+    inputs: list[tuple[Float, Float, Float]] = []
+    holders: list[tuple[int, list[Detection]]] = []
+    for number, (window, frames) in enumerate(windows):
+        groups = to_describe(frames)
+        at = np.array([first.frame for first, _ in groups], dtype=np.intp)
+        queries = np.array([first.query for first, _ in groups], dtype=np.intp)
+        inputs.append(
+            (window.region_tokens[at, queries], window.scene_prompt[at], window.source_prompt[at])
+        )
+        holders += [(number, regions) for _, regions in groups]
+    tokens, scene, source = (np.concatenate(column) for column in zip(*inputs, strict=True))
+    return CaptionPlan((tokens, scene, source), holders, len(windows))

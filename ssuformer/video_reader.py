@@ -31,14 +31,14 @@ from ssuformer.media import (
     video_stream,
 )
 
-Picture = NDArray[np.uint8]
+Frame = NDArray[np.uint8]
 """[224 224 3], RGB 0..255."""
 
 _USUAL_RATE = 25
 _HDR = (ColorTrc.SMPTE2084, ColorTrc.ARIB_STD_B67)
 
 
-class Pictures:
+class VideoReader:
     """A clip's moving picture on one timeline; ask `at` for ever later times only."""
 
     def __init__(self, source: Source, *, limits: Limits, start: float = 0.0) -> None:
@@ -64,7 +64,7 @@ class Pictures:
         self._start = zero or 0.0
         self._step = 1 / float(self._stream.average_rate or _USUAL_RATE)
         self._reformatter = VideoReformatter()
-        self._picture: Picture | None = None
+        self._picture: Frame | None = None
         self._frames = self._decode()
         first = next(self._frames, None)
         if first is None:
@@ -104,7 +104,7 @@ class Pictures:
             return None
         return float((stream.duration + (stream.start_time or 0)) * stream.time_base) - self.zero
 
-    def at(self, time: float) -> Picture | None:
+    def at(self, time: float) -> Frame | None:
         """Return the picture shown at `time`, the first one before that; None after the last."""
         self._wanted = time
         with ffmpeg_errors():
@@ -116,7 +116,7 @@ class Pictures:
             return None
         return self.latest()
 
-    def latest(self) -> Picture:
+    def latest(self) -> Frame:
         """Return the picture that was reached last."""
         if self._picture is None:
             with ffmpeg_errors():
@@ -203,11 +203,11 @@ class Pictures:
                 actual=round(seconds, 3),
             )
 
-    def _convert(self, frame: VideoFrame) -> Picture:
+    def _convert(self, frame: VideoFrame) -> Frame:
         small = self._reformatter.reformat(
             frame, width=FRAME_SIZE, height=FRAME_SIZE, format="rgb24", interpolation="AREA"
         )
-        picture: Picture = np.rot90(small.to_ndarray(), self._info.rotation // 90)
+        picture: Frame = np.rot90(small.to_ndarray(), self._info.rotation // 90)
         return picture
 
     def _read_info(self, frame: VideoFrame) -> ClipInfo:

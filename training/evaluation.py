@@ -23,9 +23,9 @@ from ssuformer.regions import Segmentation
 from ssuformer.tokenizer import Tokenizer
 from training.batch import SceneSource
 from training.experiment import open_pack
-from training.metrics.regions import Region
+from training.metrics.regions import PredictedRegion
 from training.metrics.report import Evaluation
-from training.predictor import Listener, ModelListener
+from training.predictor import Predictor, TorchPredictor
 from training.scene import Scene, Split
 from training.scenes.composer import Composer
 from training.scenes.grammar import Grammar
@@ -69,40 +69,40 @@ def evaluate(
     A control's scores stand under `split/control`, what the model costs under `cost`.
     """
     model, manifest = checkpoints.load(folder)
-    listener = ModelListener(
+    predictor = TorchPredictor(
         model.to(device), categories=manifest.categories,
         tokenizer=Tokenizer(manifest.vocabulary), thresholds=manifest.thresholds,
     )  # fmt: skip
     opened = open_pack(pack, manifest.categories)
     grammar = Grammar(opened.categories)
     if calibrate:
-        listener.thresholds = find_thresholds(listener, Composer(opened, "val"), calibrate)
-    metrics = {"cost": cost(listener)}
+        predictor.thresholds = find_thresholds(predictor, Composer(opened, "val"), calibrate)
+    metrics = {"cost": cost(predictor)}
     with Progress() as progress:
         for split in splits:
             for control in CONTROLS:
                 name = f"{split}/{control}".rstrip("/")
                 task = progress.add_task(name, total=count)
                 metrics[name] = score(
-                    listener, Composer(opened, split), count, grammar, control=control,
+                    predictor, Composer(opened, split), count, grammar, control=control,
                     advance=lambda n, task=task: progress.advance(task, n),  # type: ignore[misc]
                 )  # fmt: skip
-    changes = {"thresholds": listener.thresholds, "metrics": {**manifest.metrics, **metrics}}
+    changes = {"thresholds": predictor.thresholds, "metrics": {**manifest.metrics, **metrics}}
     manifest.model_copy(update=changes).write(folder)
     return metrics
 
 
-def cost(listener: ModelListener, frames: int = 10) -> dict[str, float]:
+def cost(predictor: TorchPredictor, frames: int = 10) -> dict[str, float]:
     """Return parameters, GFLOPs and seconds for a ten-second sample at one frame per second."""
     pictures = np.zeros((1, frames, FRAME_SIZE, FRAME_SIZE, 3), np.uint8)
     sound = np.zeros((1, frames, SAMPLE_RATE), np.float32)
     with FlopCounterMode(display=False) as counter:
-        listener.segment(pictures, sound)
+        predictor.segment(pictures, sound)
     began = time.perf_counter()
-    listener.segment(pictures, sound)
+    predictor.segment(pictures, sound)
     took = time.perf_counter() - began
     return {
-        "parameters": float(parameters(listener.model)),
+        "parameters": float(parameters(predictor.model)),
         "gflops_per_frame": counter.get_total_flops() / frames / 1e9,
         "seconds_per_sample": took,
         "frames_per_second": frames / took,
@@ -110,7 +110,7 @@ def cost(listener: ModelListener, frames: int = 10) -> dict[str, float]:
 
 
 def score(
-    listener: Listener, scenes: SceneSource, count: int, grammar: Grammar, *,
+    predictor: Predictor, scenes: SceneSource, count: int, grammar: Grammar, *,
     control: str = "", advance: Callable[[int], None] = lambda _: None,
 ) -> dict[str, float]:  # fmt: skip
     """Return every score on the first `count` scenes, with the sound that `control` names."""
@@ -122,9 +122,9 @@ def score(
             sound, before = _moved_on(sound, before), sound[-1]
         elif control == "silent":
             sound = np.zeros_like(sound)
-        clips = listener.segment(np.stack([scene.frames for scene in group]), sound)
+        clips = predictor.segment(np.stack([scene.frames for scene in group]), sound)
         size = (group[0].frames.shape[1], group[0].frames.shape[2])
-        regions = listener.regions(clips, size, captions=not control)
+        regions = predictor.regions(clips, size, captions=not control)
         for scene, frames in zip(group, regions, strict=True):
             evaluation.add(scene, regions=frames, union=_union(frames, size))
         advance(len(group))
@@ -152,7 +152,9 @@ def _facts(grammar: Grammar, sentence: str) -> Mapping[str, object]:
     return asdict(facts) | {"company": facts.company or "alone"} if facts else {}
 
 
-def _union(frames: Iterable[list[Region]], size: tuple[int, int]) -> npt.NDArray[np.float32]:
+def _union(
+    frames: Iterable[list[PredictedRegion]], size: tuple[int, int]
+) -> npt.NDArray[np.float32]:
     """Return `[t h w]`: the score of the surest region at every pixel, at least 0.5 where shown."""
     union = []
     for regions in frames:
@@ -163,7 +165,7 @@ def _union(frames: Iterable[list[Region]], size: tuple[int, int]) -> npt.NDArray
     return np.stack(union)
 
 
-def find_thresholds(listener: Listener, scenes: SceneSource, count: int) -> Thresholds:
+def find_thresholds(predictor: Predictor, scenes: SceneSource, count: int) -> Thresholds:
     """Return the thresholds with the best mean frame score on `count` scenes.
 
     A frame scores its IoU; a silent one scores 1 if nothing is shown and 0 otherwise.
@@ -172,7 +174,7 @@ def find_thresholds(listener: Listener, scenes: SceneSource, count: int) -> Thre
     frames = 0
     for group in _groups(scenes, count):
         sound = np.stack([scene.waveform for scene in group])
-        clips = listener.segment(np.stack([scene.frames for scene in group]), sound)
+        clips = predictor.segment(np.stack([scene.frames for scene in group]), sound)
         for scene, clip in zip(group, clips, strict=True):
             totals += [_frame_score(scene, clip, threshold) for threshold in CANDIDATES]
             frames += len(scene.frames)
@@ -189,15 +191,15 @@ def _frame_score(scene: Scene, clip: Segmentation, thresholds: Thresholds) -> fl
     return float(np.where(either > 0, both / np.maximum(either, 1), 1.0).sum())
 
 
-def quick_j(listener: Listener, scenes: SceneSource, count: int) -> float:
+def quick_j(predictor: Predictor, scenes: SceneSource, count: int) -> float:
     """Return J on the sounding frames of a few scenes, without sentences."""
     total, frames = 0.0, 0
     for group in _groups(scenes, count):
-        clips = listener.segment(
+        clips = predictor.segment(
             np.stack([s.frames for s in group]), np.stack([s.waveform for s in group])
         )
         size = (group[0].frames.shape[1], group[0].frames.shape[2])
-        for scene, shown in zip(group, listener.regions(clips, size, captions=False), strict=True):
+        for scene, shown in zip(group, predictor.regions(clips, size, captions=False), strict=True):
             predicted, truth = _union(shown, size) > 0, scene.sounding_mask()
             loud = truth.any(axis=(1, 2))
             both = (predicted & truth).sum(axis=(1, 2))

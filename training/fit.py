@@ -29,7 +29,7 @@ from training.experiment import Experiment, Stage
 from training.losses import TrainingLoss
 from training.optimizers import optimizers
 from training.packs.pack import AssetPack
-from training.predictor import ModelListener
+from training.predictor import TorchPredictor
 from training.progress import Progress
 from training.scenes.composer import Composer
 from training.scenes.grammar import sentences_of_grammar
@@ -289,7 +289,7 @@ def validate(run: Run) -> float:
     model.load_state_dict(run.average)
     stage, _, _ = run.experiment.stage_at(min(run.step, run.experiment.steps - 1))
     scenes = Composer(run.pack, "val", run.experiment.profile, size=stage.size, seconds=5)
-    listener = ModelListener(
+    predictor = TorchPredictor(
         model, categories=run.categories, tokenizer=run.tokenizer, thresholds=Thresholds()
     )
-    return quick_j(listener, scenes, run.experiment.validation_scenes)
+    return quick_j(predictor, scenes, run.experiment.validation_scenes)

@@ -12,12 +12,12 @@ from ssuformer.manifest import Thresholds
 from ssuformer.masks import enlarge
 from ssuformer.model.caption import Regions
 from ssuformer.model.ssuformer import SSUFormer
-from ssuformer.regions import Float, Found, Segmentation, find_regions, to_describe
+from ssuformer.regions import Detection, Float, Segmentation, find_regions, plan_captions
 from ssuformer.tokenizer import Tokenizer
-from training.metrics.regions import Region
+from training.metrics.regions import PredictedRegion
 
 
-class Listener(ABC):
+class Predictor(ABC):
     """Gives the regions of whole scenes by the rules that serving uses."""
 
     def __init__(
@@ -39,53 +39,35 @@ class Listener(ABC):
 
     def regions(
         self, clips: list[Segmentation], size: tuple[int, int], *, captions: bool = True
-    ) -> list[list[list[Region]]]:
+    ) -> list[list[list[PredictedRegion]]]:
         """Return the regions of every frame of every clip, with masks of `size` and sentences."""
         found = [find_regions(clip, thresholds=self.thresholds, min_score=0.0) for clip in clips]
-        said = self._sentences(clips, found) if captions else {}
+        said = self._describe(clips, found) if captions else [{} for _ in clips]
         return [
             [
-                [self._region(region, size, said.get(id(region), "")) for region in frame]
+                [
+                    self._region(region, size, sentences.get((region.frame, region.query), ""))
+                    for region in frame
+                ]
                 for frame in frames
             ]
-            for frames in found
+            for frames, sentences in zip(found, said, strict=True)
         ]
 
-    def _sentences(
-        self, clips: list[Segmentation], found: list[list[list[Found]]]
-    ) -> dict[int, str]:
-        groups = [
-            (clip, *group)
-            for clip, frames in zip(clips, found, strict=True)
-            for group in to_describe(frames)
-        ]
-        sentences = self._describe([(clip, first) for clip, first, _ in groups])
-        return {
-            id(region): sentence
-            for (_, _, regions), sentence in zip(groups, sentences, strict=True)
-            for region in regions
-        }
+    def _describe(
+        self, clips: list[Segmentation], found: list[list[list[Detection]]]
+    ) -> list[dict[tuple[int, int], str]]:
+        """Return, for each clip, the sentence of each region by frame and query."""
+        plan = plan_captions(list(zip(clips, found, strict=True)))
+        ids = self.caption(plan.inputs).tolist() if plan.holders else []
+        return plan.assign(map(self._tokenizer.decode, ids))
 
-    def _region(self, found: Found, size: tuple[int, int], sentence: str) -> Region:
+    def _region(self, found: Detection, size: tuple[int, int], sentence: str) -> PredictedRegion:
         mask = enlarge(found.probability, size=size, threshold=self.thresholds.mask)
-        return Region(mask, found.score, self._categories[found.category], sentence)
-
-    def _describe(self, kept: list[tuple[Segmentation, Found]]) -> list[str]:
-        if not kept:
-            return []
-        tokens, scene, source = (
-            np.stack(column)
-            for column in zip(
-                *((c.region_tokens[f.frame, f.query], c.scene_prompt[f.frame],
-                   c.source_prompt[f.frame]) for c, f in kept), strict=True,
-            )
-        )  # fmt: skip
-        return [
-            self._tokenizer.decode(row) for row in self.caption((tokens, scene, source)).tolist()
-        ]
+        return PredictedRegion(mask, found.score, self._categories[found.category], sentence)
 
 
-class ModelListener(Listener):
+class TorchPredictor(Predictor):
     """A model in torch."""
 
     def __init__(
@@ -105,15 +87,9 @@ class ModelListener(Listener):
     ) -> list[Segmentation]:
         """Return what the model says of each clip: frames `[b t h w 3]`, waveform `[b t 16000]`."""
         device = next(self.model.parameters()).device
-        found = self.model.segment(
+        outputs = self.model(
             torch.from_numpy(frames).to(device), torch.from_numpy(waveform).to(device)
         )
-        answer = found.answers[-1]
-        masks = answer.masks.sigmoid()
-        outputs = (
-            masks, answer.sounding.sigmoid(), answer.categories,
-            self.model.regions(found, masks), found.scene, found.source,
-        )  # fmt: skip
         arrays = [output.float().cpu().numpy() for output in outputs]
         return [Segmentation(*(array[clip] for array in arrays)) for clip in range(len(frames))]
 

@@ -22,7 +22,7 @@ LEAST_BAD_EVENTS = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Objective:
+class ServiceLevelObjective:
     """A share of events that has to be good; `events` and `bad` are in events per second."""
 
     name: str
@@ -42,12 +42,12 @@ def _per_second(series: str) -> str:
     return f"sum by (namespace, job) (rate({series}[5m]))"
 
 
-def _availability() -> Objective:
+def _availability() -> ServiceLevelObjective:
     judged = _per_second(
         f'ssu_requests_total{{route="{ROUTE}",outcome!~"cancelled|client_deadline"}}'
     )
     bad = _per_second(f'ssu_requests_total{{route="{ROUTE}",outcome=~"failed|overloaded"}}')
-    return Objective(
+    return ServiceLevelObjective(
         name="availability",
         alert="AvailabilityBudgetBurn",
         target=AVAILABLE,
@@ -57,12 +57,12 @@ def _availability() -> Objective:
     )
 
 
-def _latency() -> Objective:
+def _latency() -> ServiceLevelObjective:
     answered = f'route="{ROUTE}",outcome="answered"'
     histogram = "ssu_request_duration_seconds"
     events = _per_second(f"{histogram}_count{{{answered}}}")
     prompt = _per_second(f'{histogram}_bucket{{{answered},le="{PROMPT_SECONDS}"}}')
-    return Objective(
+    return ServiceLevelObjective(
         name="latency",
         alert="LatencyBudgetBurn",
         target=PROMPT,

@@ -8,7 +8,7 @@ from k8s.dashboards.objectives import (
     BURNS,
     OBJECTIVES,
     PERIOD,
-    Objective,
+    ServiceLevelObjective,
     bad_ratio,
 )
 from k8s.dashboards.panels import (
@@ -40,11 +40,11 @@ def overview() -> dict[str, Any]:
     )
 
 
-def _ratio(objective: Objective, window: str) -> str:
+def _ratio(objective: ServiceLevelObjective, window: str) -> str:
     return gauge(bad_ratio(window), f'slo="{objective.name}"', of=JOB)
 
 
-def _kept(objective: Objective) -> list[Panel]:
+def _kept(objective: ServiceLevelObjective) -> list[Panel]:
     near, kept = objective.target - 0.2 * objective.budget, objective.target
     return [
         number(
@@ -68,7 +68,7 @@ def _kept(objective: Objective) -> list[Panel]:
     ]
 
 
-def _burn(objective: Objective) -> Panel:
+def _burn(objective: ServiceLevelObjective) -> Panel:
     return lines(
         f"Burn of {objective.name}",
         *(Query(f"{_ratio(objective, w)} / {objective.budget}", w) for w in _SHOWN),

@@ -13,7 +13,7 @@ from k8s.dashboards.objectives import (
     OBJECTIVES,
     WINDOWS,
     Burn,
-    Objective,
+    ServiceLevelObjective,
     bad_ratio,
 )
 
@@ -36,7 +36,7 @@ def rule_file(runbook: str = RUNBOOK) -> dict[str, list[dict[str, Any]]]:
     return {"groups": [{"name": name, "rules": rules} for name, rules in groups.items()]}
 
 
-def _recorded(objective: Objective) -> list[Rule]:
+def _recorded(objective: ServiceLevelObjective) -> list[Rule]:
     labels = {"slo": objective.name}
     return [
         {"record": EVENTS, "expr": objective.events, "labels": labels},
@@ -55,7 +55,7 @@ def _recorded_ratio(window: str) -> Rule:
     return {"record": bad_ratio(window), "expr": f"{bad} / ({events} > 0)"}
 
 
-def _burning(objective: Objective, burn: Burn, runbook: str) -> Rule:
+def _burning(objective: ServiceLevelObjective, burn: Burn, runbook: str) -> Rule:
     limit = f"{burn.factor} * {objective.budget}"
     slo = f'{{slo="{objective.name}"}}'
     # A rate over 5 minutes, every 5 minutes, adds up to the events.

@@ -13,13 +13,13 @@ from service.understanding.schemas import (
     Track,
 )
 from ssuformer import masks
-from ssuformer.regions import Found
+from ssuformer.regions import Detection
 
 AnyInterval = TypeVar("AnyInterval", bound=Interval)
 
 
 def render(
-    found: Found,
+    found: Detection,
     *,
     track: int,
     category: str,

@@ -30,7 +30,7 @@ from service.understanding.tracks import Tracker
 from service.understanding.windows import Window, cut
 from ssuformer.clip import Sampling
 from ssuformer.contract import CAPTION, FRAME_SIZE, SEGMENTATION
-from ssuformer.regions import Found, Segmentation, find_regions, to_describe
+from ssuformer.regions import Detection, Segmentation, find_regions, plan_captions
 from ssuformer.tokenizer import Tokenizer
 
 
@@ -142,32 +142,21 @@ class Pipeline:
             return await self._engine.segment(frames, waveform, timeout=run.left)
 
     async def _describe(
-        self, window: Segmentation, fresh: list[list[Found]], run: _Run
+        self, window: Segmentation, fresh: list[list[Detection]], run: _Run
     ) -> dict[tuple[int, int], str]:
         """Return the sentence of each region by frame and query, all from one inference."""
-        groups = to_describe(fresh)
-        if not groups:
+        plan = plan_captions([(window, fresh)])
+        if not plan.holders:
             return {}
-        frames = [first.frame for first, _ in groups]
-        queries = [first.query for first, _ in groups]
-        with self._inference(CAPTION, len(groups)):
-            captions = await self._engine.caption(
-                window.region_tokens[frames, queries],
-                window.scene_prompt[frames],
-                window.source_prompt[frames],
-                timeout=run.left,
-            )
-        sentences = [self._tokenizer.decode(ids) for ids in captions.token_ids.tolist()]
-        return {
-            (region.frame, region.query): sentence
-            for (_, regions), sentence in zip(groups, sentences, strict=True)
-            for region in regions
-        }
+        with self._inference(CAPTION, len(plan.holders)):
+            captions = await self._engine.caption(*plan.inputs, timeout=run.left)
+        (said,) = plan.assign(map(self._tokenizer.decode, captions.token_ids.tolist()))
+        return said
 
     def _render(
         self,
         window: Window,
-        frames: list[list[Found]],
+        frames: list[list[Detection]],
         sentences: dict[tuple[int, int], str],
         run: _Run,
     ) -> list[Frame]:
@@ -185,7 +174,7 @@ class Pipeline:
         return rendered
 
     def _render_region(
-        self, region: Found, track: int, sentences: dict[tuple[int, int], str], run: _Run
+        self, region: Detection, track: int, sentences: dict[tuple[int, int], str], run: _Run
     ) -> Region | None:
         return render(
             region,

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssuformer.masks import Mask, overlap
-from ssuformer.regions import Found
+from ssuformer.regions import Detection
 
 _LEAST_OVERLAP = 0.3
 _NEAR = 0.15
@@ -38,10 +38,10 @@ class Tracker:
         """Remember as many frames as two windows may share."""
         self._numbers = count(1)
         self._seen: dict[int, _Seen] = {}
-        self._past: deque[list[tuple[int, Found]]] = deque(maxlen=memory)
+        self._past: deque[list[tuple[int, Detection]]] = deque(maxlen=memory)
         self._frame = 0
 
-    def follow(self, frames: list[list[Found]], *, fresh: int) -> list[list[int]]:
+    def follow(self, frames: list[list[Detection]], *, fresh: int) -> list[list[int]]:
         """Return the numbers of the regions in each frame of a window from `fresh` on."""
         owners = self._carry_over(frames[:fresh])
         numbered = []
@@ -52,7 +52,7 @@ class Tracker:
             numbered.append(numbers)
         return numbered
 
-    def _carry_over(self, shared: list[list[Found]]) -> dict[int, int]:
+    def _carry_over(self, shared: list[list[Detection]]) -> dict[int, int]:
         """Return the number of each query that overlaps a known source in the shared frames."""
         votes: defaultdict[tuple[int, int], float] = defaultdict(float)
         past = list(self._past)[len(self._past) - len(shared) :] if shared else []
@@ -68,7 +68,7 @@ class Tracker:
                 owners[query] = number
         return owners
 
-    def _number(self, regions: list[Found], owners: dict[int, int]) -> list[int]:
+    def _number(self, regions: list[Detection], owners: dict[int, int]) -> list[int]:
         numbers: list[int] = []
         reserved = {owners[region.query] for region in regions if region.query in owners}
         for region in regions:
@@ -82,7 +82,7 @@ class Tracker:
             numbers.append(number)
         return numbers
 
-    def _nearby(self, region: Found, *, taken: set[int]) -> int | None:
+    def _nearby(self, region: Detection, *, taken: set[int]) -> int | None:
         """Return the number of a source that was here a moment ago, or None."""
         best, best_score = None, 0.0
         for number, seen in self._seen.items():

@@ -7,6 +7,7 @@ c channels.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from einops import rearrange
@@ -41,6 +42,17 @@ class Segmented:
     """Category logits of every pixel at stride 8, the last one is background; for training only."""
 
 
+class SegmentationOutputs(NamedTuple):
+    """What the segmentation engine gives, in the contract's order."""
+
+    mask_probability: Float[Tensor, "b t q h w"]
+    sounding_probability: Float[Tensor, "b t q"]
+    category_logits: Float[Tensor, "b t q k"]
+    region_tokens: Float[Tensor, "b t q r c"]
+    scene_prompt: Float[Tensor, "b t c"]
+    source_prompt: Float[Tensor, "b t c"]
+
+
 class SSUFormer(nn.Module):
     """Encoders, fusion, mask decoder, mask collaboration and caption decoder."""
 
@@ -68,8 +80,28 @@ class SSUFormer(nn.Module):
         self.heard = nn.Linear(c, config.categories)
         self.seen = nn.Conv2d(middle, config.categories + 1, 1)
 
+    def forward(
+        self,
+        frames: UInt8[Tensor, "b t h w 3"] | Float[Tensor, "b t h w 3"],
+        waveform: Float[Tensor, "b t samples"],
+    ) -> SegmentationOutputs:
+        """Return what is served and measured of a clip; frames hold 0..255, whatever their type."""
+        found = self.segment(frames, waveform)
+        answer = found.answers[-1]
+        masks = answer.masks.sigmoid()
+        return SegmentationOutputs(
+            mask_probability=masks,
+            sounding_probability=answer.sounding.sigmoid(),
+            category_logits=answer.categories,
+            region_tokens=self.regions(found, masks),
+            scene_prompt=found.scene,
+            source_prompt=found.source,
+        )
+
     def segment(
-        self, frames: UInt8[Tensor, "b t h w 3"], waveform: Float[Tensor, "b t samples"]
+        self,
+        frames: UInt8[Tensor, "b t h w 3"] | Float[Tensor, "b t h w 3"],
+        waveform: Float[Tensor, "b t samples"],
     ) -> Segmented:
         """Find what sounds in every frame; height and width are multiples of 32."""
         b = frames.shape[0]

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.onnx_predictor import OnnxListener
+from benchmarks.onnx_predictor import OnnxPredictor
 from benchmarks.precision import BATCHES, on_front, time_all
 from ssuformer.contract import CAPTION, SEGMENTATION
 from ssuformer.model import checkpoint
 from ssuformer.tokenizer import Tokenizer
 from training.packs import procedural
-from training.predictor import ModelListener
+from training.predictor import TorchPredictor
 from training.scenes.composer import Composer
 
 REPOSITORY = Path("triton_repo")
@@ -20,7 +20,7 @@ REPOSITORY = Path("triton_repo")
 
 def test_the_exported_engines_answer_about_scenes_as_the_torch_model_does() -> None:
     model, manifest = checkpoint.load(Path("training/checkpoints/tiny"))
-    torch_listener = ModelListener(
+    torch_predictor = TorchPredictor(
         model,
         categories=manifest.categories,
         tokenizer=Tokenizer(manifest.vocabulary),
@@ -32,8 +32,8 @@ def test_the_exported_engines_answer_about_scenes_as_the_torch_model_does() -> N
     waveform = np.stack([scene.waveform for scene in scenes])
 
     answers = [
-        listener.regions(listener.segment(frames, waveform), (224, 224))
-        for listener in (torch_listener, OnnxListener(REPOSITORY))
+        predictor.regions(predictor.segment(frames, waveform), (224, 224))
+        for predictor in (torch_predictor, OnnxPredictor(REPOSITORY))
     ]
 
     told = [
@@ -49,9 +49,9 @@ def test_the_exported_engines_answer_about_scenes_as_the_torch_model_does() -> N
 
 
 def test_every_engine_is_timed_at_every_batch() -> None:
-    listeners = {"exact": OnnxListener(REPOSITORY)}
+    predictors = {"exact": OnnxPredictor(REPOSITORY)}
 
-    found = time_all(listeners, Path("samples/music-solo.mp4"), frames=1, runs=1)
+    found = time_all(predictors, Path("samples/music-solo.mp4"), frames=1, runs=1)
 
     assert set(found) == {
         ("exact", engine, batch) for engine in (SEGMENTATION, CAPTION) for batch in BATCHES

@@ -13,7 +13,7 @@ from ssuformer.tokenizer import Tokenizer
 from tests.ssuformer.model.small_model import small_model
 from training.evaluation import CANDIDATES, cost, find_thresholds, parse_splits, quick_j, score
 from training.packs import procedural
-from training.predictor import Listener, ModelListener
+from training.predictor import Predictor, TorchPredictor
 from training.scenes.composer import Composer
 from training.scenes.grammar import Grammar, sentences_of_grammar
 
@@ -27,7 +27,7 @@ def scenes(seconds: int = 2) -> Composer:
     return Composer(PACK, "test", size=64, seconds=seconds)
 
 
-class Oracle(Listener):
+class Oracle(Predictor):
     """Knows the truth of the scenes it is shown, as long as it hears their sound."""
 
     def __init__(self) -> None:
@@ -115,14 +115,14 @@ def test_quick_j_is_the_j_of_the_whole_report() -> None:
 
 def test_an_untrained_model_is_scored_without_an_error() -> None:
     model = small_model(vocabulary=len(TOKENIZER.vocabulary), categories=len(CATEGORIES))
-    listener = ModelListener(
+    predictor = TorchPredictor(
         model, categories=CATEGORIES, tokenizer=TOKENIZER, thresholds=Thresholds(sounding=0.3)
     )
 
-    scores = score(listener, scenes(), 2, GRAMMAR)
+    scores = score(predictor, scenes(), 2, GRAMMAR)
 
     assert 0.0 <= scores["j"] < 0.5
-    assert cost(listener, frames=2)["gflops_per_frame"] > 0.01
+    assert cost(predictor, frames=2)["gflops_per_frame"] > 0.01
 
 
 def test_an_unknown_split_is_named() -> None:

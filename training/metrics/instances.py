@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from training.metrics.counts import Mean
-from training.metrics.regions import Region, TrueRegion, match, pairwise_iou, ranked
+from training.metrics.regions import PredictedRegion, TrueRegion, match, pairwise_iou, ranked
 
 IOU_THRESHOLDS = np.linspace(0.5, 0.95, 10)
 RECALLS = np.linspace(0, 1, 101)
@@ -52,7 +52,7 @@ class InstanceAccumulator:
     def __init__(self) -> None:
         self._categories: defaultdict[str, _Category] = defaultdict(_Category)
 
-    def add(self, regions: Sequence[Region], truths: Sequence[TrueRegion]) -> None:
+    def add(self, regions: Sequence[PredictedRegion], truths: Sequence[TrueRegion]) -> None:
         """Take what was predicted and what is true in one frame."""
         for name in {r.category for r in regions} | {truth.category for truth in truths}:
             found = ranked([region for region in regions if region.category == name])

@@ -20,7 +20,7 @@ MATCH_IOU = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Region:
+class PredictedRegion:
     """A thing said to sound in one frame."""
 
     mask: npt.NDArray[Any]
@@ -50,7 +50,7 @@ def true_regions(scene: Scene, frame: int) -> list[TrueRegion]:
     ]
 
 
-def ranked(regions: Sequence[Region]) -> list[Region]:
+def ranked(regions: Sequence[PredictedRegion]) -> list[PredictedRegion]:
     """Return the regions with bool masks, the surest first."""
     return [
         replace(region, mask=_cut(region.mask))
@@ -59,7 +59,7 @@ def ranked(regions: Sequence[Region]) -> list[Region]:
 
 
 def pairwise_iou(
-    regions: Sequence[Region], truths: Sequence[TrueRegion]
+    regions: Sequence[PredictedRegion], truths: Sequence[TrueRegion]
 ) -> npt.NDArray[np.float64]:
     """Return `[n m]`: IoU of every predicted bool mask with every true one."""
     if not regions or not truths:

@@ -45,7 +45,7 @@ from training.metrics.joint import JointAccumulator
 from training.metrics.masks import MaskAccumulator, Protocol
 from training.metrics.regions import (
     MATCH_IOU,
-    Region,
+    PredictedRegion,
     TrueRegion,
     match,
     pairwise_iou,
@@ -74,7 +74,7 @@ class Evaluation:
         self._source_frames = 0
 
     def add(
-        self, truth: Scene, *, regions: Sequence[Sequence[Region]], union: npt.NDArray[Any]
+        self, truth: Scene, *, regions: Sequence[Sequence[PredictedRegion]], union: npt.NDArray[Any]
     ) -> None:
         """Take one clip: its truth, the regions of each frame, and `[t h w]` union probabilities.
 
@@ -99,7 +99,7 @@ class Evaluation:
             "regions": float(self._regions),
         }
 
-    def _add_frame(self, regions: list[Region], truths: list[TrueRegion]) -> None:
+    def _add_frame(self, regions: list[PredictedRegion], truths: list[TrueRegion]) -> None:
         self._regions += len(regions)
         self._source_frames += len(truths)
         self._instances.add(regions, truths)
@@ -107,7 +107,7 @@ class Evaluation:
         named_right = [self._add_pair(regions[n], truths[m]) for n, m in pairs]
         self._joint.add(named_right, regions=len(regions), source_frames=len(truths))
 
-    def _add_pair(self, region: Region, truth: TrueRegion) -> bool:
+    def _add_pair(self, region: PredictedRegion, truth: TrueRegion) -> bool:
         """Take a region and the source it is on; return whether its sentence names the source."""
         said, true = self._facts(region.sentence), self._facts(truth.sentence)
         self._category.add(region.category == truth.category)
@@ -156,7 +156,7 @@ class Evaluation:
         }
 
 
-def _check(truth: Scene, regions: Sequence[Sequence[Region]]) -> None:
+def _check(truth: Scene, regions: Sequence[Sequence[PredictedRegion]]) -> None:
     """Raise ValueError unless there is a list of regions per frame, each as large as the truth."""
     t, h, w = truth.frames.shape[:3]
     if len(regions) != t:

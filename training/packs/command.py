@@ -13,7 +13,7 @@ from rich.table import Table
 
 from ssuformer.terminal import told
 from training.packs import procedural
-from training.packs.pack import AssetPack, Manifest
+from training.packs.pack import AssetPack, PackManifest
 from training.packs.sheet import contact_sheet
 
 PACKS = Path("~/.cache/ssu/packs")
@@ -101,7 +101,7 @@ def counts(pack: AssetPack) -> Table:
     return table
 
 
-def _build_debian(folder: Path, npm: Path, bar: Progress, *, free: bool) -> Manifest:
+def _build_debian(folder: Path, npm: Path, bar: Progress, *, free: bool) -> PackManifest:
     # Imported late: its SVG renderer is an extra that nothing else here needs.
     from training.packs.categories import CATEGORIES
     from training.packs.debian import Sources

@@ -24,9 +24,9 @@ from training.packs.drawings import (
 from training.packs.melodies import Melody, play
 from training.packs.pack import (
     Licences,
-    Manifest,
     PackCategory,
     PackItem,
+    PackManifest,
     only_free,
     write_manifest,
 )
@@ -91,7 +91,7 @@ def build(
     categories: Sequence[Category] = CATEGORIES,
     licences: Licences = "any",
     progress: Callable[[str], None] = lambda _name: None,
-) -> Manifest:
+) -> PackManifest:
     """Build the pack into a folder, category by category; `progress` hears each name.
 
     An older build there is replaced, once the new one is whole. Raises ConfigError when material
@@ -105,7 +105,7 @@ def build(
         progress(category.name)
         items += _store_looks(draft, category.name, _drawings(category, sources))
         items += _store_sounds(draft, category.name, _sounds(category, sources))
-    manifest = Manifest(
+    manifest = PackManifest(
         name="debian",
         version=VERSION,
         command=COMMAND + (" --only-free" if licences == "free" else ""),
@@ -216,7 +216,7 @@ def _store_sounds(folder: Path, category: str, sounds: Iterable[Sounding]) -> It
         )
 
 
-def _prune(folder: Path, manifest: Manifest) -> Manifest:
+def _prune(folder: Path, manifest: PackManifest) -> PackManifest:
     free = only_free(manifest)
     kept = {item.path for item in free.items}
     for item in manifest.items:

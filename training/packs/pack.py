@@ -68,7 +68,7 @@ class PackItem(BaseModel):
         return self.split in ("all", wanted)
 
 
-class Manifest(BaseModel):
+class PackManifest(BaseModel):
     """What a pack says of itself."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -146,7 +146,7 @@ class MemoryShelf:
 class AssetPack:
     """A pack that is open: cut-outs and sounds by category and split."""
 
-    manifest: Manifest
+    manifest: PackManifest
     shelf: Shelf
 
     @classmethod
@@ -213,7 +213,7 @@ class AssetPack:
         return self.shelf.sound(item)
 
 
-def only_free(manifest: Manifest) -> Manifest:
+def only_free(manifest: PackManifest) -> PackManifest:
     """Return the manifest without items that are not free and categories left incomplete."""
     items = tuple(item for item in manifest.items if item.free)
     looks = {i.category for i in items if i.kind == "sprite" and i.split != "test-style"}
@@ -225,7 +225,7 @@ def only_free(manifest: Manifest) -> Manifest:
     )
 
 
-def write_manifest(folder: Path, manifest: Manifest) -> None:
+def write_manifest(folder: Path, manifest: PackManifest) -> None:
     """Write the manifest into the folder of a pack."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / MANIFEST).write_text(manifest.model_dump_json(indent=1) + "\n")
@@ -239,10 +239,10 @@ def _again(folder: Path) -> str:
     return f"make the pack again with `{_command(folder)}`"
 
 
-def _read_manifest(root: Path) -> Manifest:
+def _read_manifest(root: Path) -> PackManifest:
     path = root / MANIFEST
     try:
-        return Manifest.model_validate_json(path.read_bytes())
+        return PackManifest.model_validate_json(path.read_bytes())
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the file"
@@ -251,7 +251,7 @@ def _read_manifest(root: Path) -> Manifest:
         ) from error
 
 
-def _survey(root: Path) -> Manifest:
+def _survey(root: Path) -> PackManifest:
     """Take stock of a folder without a manifest."""
     sprites = {p.name: sorted(_files(p)) for p in _folders(root / "sprites")}
     sounds = {p.name: sorted(_files(p)) for p in _folders(root / "sounds")}
@@ -262,7 +262,7 @@ def _survey(root: Path) -> Manifest:
         shares = sound_shares([path.name for path in sounds[name]])
         for path, share in zip(sounds[name], shares, strict=True):
             items.append(_found(root, path, "sound", name, share))
-    return Manifest(
+    return PackManifest(
         name=root.name,
         version="0",
         command="collected by hand",

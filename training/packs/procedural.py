@@ -12,10 +12,10 @@ from PIL import Image, ImageDraw
 from training.packs import household, synthesis
 from training.packs.pack import (
     AssetPack,
-    Manifest,
     MemoryShelf,
     PackCategory,
     PackItem,
+    PackManifest,
     Rgba,
     Share,
     Wave,
@@ -107,7 +107,7 @@ def pack(seed: int = 0) -> AssetPack:
         for item, wave in _sound(shape, seed):
             items.append(item)
             sounds[item.path] = wave
-    manifest = Manifest(
+    manifest = PackManifest(
         name="procedural",
         version="1",
         command="python -m training pack build procedural",
@@ -121,7 +121,7 @@ def pack(seed: int = 0) -> AssetPack:
 
 def build(
     destination: Path, *, seed: int = 0, progress: Callable[[str], None] = lambda _name: None
-) -> Manifest:
+) -> PackManifest:
     """Write the pack into a folder; `progress` hears the name of each category."""
     made = pack(seed)
     for category in made.categories:

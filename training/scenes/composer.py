@@ -13,8 +13,8 @@ from training.scene import Profile, Scene, Source, Split
 from training.scenes.assets import Pack, Props, split_number
 from training.scenes.attributes import colour_of, direction_of, place_of, size_of
 from training.scenes.grammar import Colour, Facts, Grammar
-from training.scenes.mixing import Sound, Wave, mix
-from training.scenes.raster import Picture, Raster, longest
+from training.scenes.mixing import VoiceRecording, Wave, mix
+from training.scenes.raster import Raster, RenderedFrame, longest
 from training.scenes.screenwriter import Screenwriter
 from training.scenes.script import Actor, Look, Script
 
@@ -99,13 +99,13 @@ class Composer:
         return mix(
             script,
             [
-                Sound(voice, self.props.recording(voice.category, voice.recording))
+                VoiceRecording(voice, self.props.recording(voice.category, voice.recording))
                 for voice in script.voices
                 if any(voice.schedule)
             ],
         )
 
-    def sources(self, take: Take, pictures: Sequence[Picture]) -> Iterator[Source]:
+    def sources(self, take: Take, pictures: Sequence[RenderedFrame]) -> Iterator[Source]:
         """Yield the truth about every actor; `pictures` shows the middle of each second."""
         for number, actor in enumerate(take.script.actors):
             yield Source(
@@ -125,7 +125,7 @@ class Composer:
         ]
 
     def _sentence(
-        self, take: Take, actor: Actor, second: int, picture: Picture, number: int
+        self, take: Take, actor: Actor, second: int, picture: RenderedFrame, number: int
     ) -> str:
         if not actor.voice.schedule[second]:
             return ""
@@ -157,7 +157,7 @@ class Composer:
         )
 
 
-def _shows_everything(picture: Picture) -> bool:
+def _shows_everything(picture: RenderedFrame) -> bool:
     """Return whether enough of every actor is visible."""
     shown = np.bincount(picture.actor.ravel(), minlength=len(picture.areas) + 1)[1:]
     return all(v >= LEAST_VISIBLE * area > 0 for v, area in zip(shown, picture.areas, strict=True))

@@ -17,7 +17,7 @@ from ssuformer.masks import encode_rle
 from training.scene import Source
 from training.scenes.composer import Composer, Take
 from training.scenes.mixing import Wave
-from training.scenes.raster import Picture, Pixels
+from training.scenes.raster import Pixels, RenderedFrame
 from training.scenes.script import Script
 
 SHORT_SIDE = 360
@@ -69,7 +69,7 @@ def write_film(
         raise ConfigError(f"{path.name}: a film ends in {' or '.join(CODECS)}")
     size = film_size(script.aspect, short_side)
     take = composer.take(script, size, background_side=BACKGROUND_SIDE)
-    middles: list[Picture] = []
+    middles: list[RenderedFrame] = []
     with av.open(str(path), "w", container_options={"fflags": "+bitexact"}) as container:
         reels = _Reels(container, codecs, fps=fps, size=size)
         sound = composer.sound(script)
@@ -136,7 +136,7 @@ class _Reels:
 
 
 def _truth(
-    path: Path, composer: Composer, take: Take, middles: list[Picture], *, fps: int
+    path: Path, composer: Composer, take: Take, middles: list[RenderedFrame], *, fps: int
 ) -> dict[str, Any]:
     script, (height, width) = take.script, middles[0].actor.shape
     return {

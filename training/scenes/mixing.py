@@ -59,14 +59,14 @@ def _crossfaded(wave: Wave) -> Wave:
 
 
 @dataclass(frozen=True, slots=True)
-class Sound:
+class VoiceRecording:
     """A voice and its prepared recording."""
 
     voice: Voice
     recording: Wave
 
 
-def mix(script: Script, sounds: Sequence[Sound]) -> Wave:
+def mix(script: Script, sounds: Sequence[VoiceRecording]) -> Wave:
     """Return the whole sound of a script, 16 kHz mono, within -1..1."""
     rng = np.random.default_rng([*script.seed, 2])
     room = script.room

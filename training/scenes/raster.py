@@ -27,7 +27,7 @@ _NOISE_POOL = 1 << 21
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class RenderedFrame:
     """One rendered moment."""
 
     rgb: Pixels
@@ -63,7 +63,7 @@ class Raster:
         margin = max(_MARGIN, script.camera.sway)
         self._background = _backdrop(background, script.backdrop, size=size, margin=margin)
 
-    def picture(self, seconds: float) -> Picture:
+    def picture(self, seconds: float) -> RenderedFrame:
         """Return the picture at a moment of the script."""
         rgb = self._view(seconds).copy()
         seen = np.zeros(rgb.shape[:2], np.uint8)
@@ -72,7 +72,7 @@ class Raster:
             areas.append(
                 self._paint(rgb, seen, sprite, self.script.pose(actor, seconds), number + 1)
             )
-        return Picture(self._degraded(rgb, seconds), seen, tuple(areas))
+        return RenderedFrame(self._degraded(rgb, seconds), seen, tuple(areas))
 
     def _view(self, seconds: float) -> Pixels:
         right, down = self.script.camera.offset(seconds)

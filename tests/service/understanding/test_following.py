@@ -7,13 +7,22 @@ from service.understanding.tracks import Tracker
 from service.understanding.windows import Window, cut
 from ssuformer.clip import Chunk
 from ssuformer.manifest import Thresholds
-from ssuformer.regions import Found, Segmentation, find_regions, to_describe, without_twins
+from ssuformer.regions import (
+    Detection,
+    Segmentation,
+    find_regions,
+    plan_captions,
+    to_describe,
+    without_twins,
+)
 
 
-def region(query: int, *, x: int, category: int = 0, size: int = 8, score: float = 0.9) -> Found:
+def region(
+    query: int, *, x: int, category: int = 0, size: int = 8, score: float = 0.9
+) -> Detection:
     mask = np.zeros((56, 56), bool)
     mask[20 : 20 + size, x : x + size] = True
-    return Found(0, query, category, score, mask.astype(np.float32), mask)
+    return Detection(0, query, category, score, mask.astype(np.float32), mask)
 
 
 async def windows_of(frames: int, *, chunk: int, size: int, overlap: int) -> list[Window]:
@@ -85,7 +94,7 @@ def test_a_source_that_changes_its_query_near_by_keeps_its_number() -> None:
 
 def test_two_regions_of_one_frame_never_share_a_number() -> None:
     tracker = Tracker(memory=10)
-    twins = Found(0, 0, 0, 0.9, region(0, x=2).probability, region(0, x=2).mask, twins=(1,))
+    twins = Detection(0, 0, 0, 0.9, region(0, x=2).probability, region(0, x=2).mask, twins=(1,))
 
     numbers = tracker.follow([[twins], [region(0, x=2), region(1, x=40)]], fresh=0)
 
@@ -128,7 +137,7 @@ def test_a_sentence_stays_while_a_source_stays_where_it_was_described() -> None:
         [region(0, x=0), region(2, x=30)],
     ],
 )
-def test_a_sentence_ends_when_the_company_changes(next_frame: list[Found]) -> None:
+def test_a_sentence_ends_when_the_company_changes(next_frame: list[Detection]) -> None:
     frames = [[region(0, x=0)], next_frame, [region(0, x=0)]]
 
     groups = to_describe(frames)
@@ -137,5 +146,22 @@ def test_a_sentence_ends_when_the_company_changes(next_frame: list[Found]) -> No
     assert len(groups) == 2 + len(next_frame)
 
 
-def mask_left(found: Found) -> int:
+def test_sentences_of_several_windows_go_back_to_their_own_regions() -> None:
+    still = [[region(0, x=0, size=20)], []]
+    window = Segmentation(
+        mask_probability=np.zeros((2, 2, 56, 56), np.float32),
+        sounding_probability=np.zeros((2, 2), np.float32),
+        category_logits=np.zeros((2, 2, 2), np.float32),
+        region_tokens=np.arange(4, dtype=np.float32).reshape(2, 2, 1, 1),
+        scene_prompt=np.zeros((2, 1), np.float32),
+        source_prompt=np.zeros((2, 1), np.float32),
+    )
+
+    plan = plan_captions([(window, still), (window, [[], []]), (window, [[region(1, x=9)], []])])
+
+    assert plan.inputs[0].ravel().tolist() == [0.0, 1.0]
+    assert plan.assign(["a", "b"]) == [{(0, 0): "a"}, {}, {(0, 1): "b"}]
+
+
+def mask_left(found: Detection) -> int:
     return int(found.mask.any(axis=0).argmax())

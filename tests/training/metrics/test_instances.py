@@ -11,9 +11,9 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from training.metrics.instances import InstanceAccumulator, InstanceScores, average_precision
-from training.metrics.regions import Region, TrueRegion
+from training.metrics.regions import PredictedRegion, TrueRegion
 
-Frames = Sequence[tuple[list[Region], list[TrueRegion]]]
+Frames = Sequence[tuple[list[PredictedRegion], list[TrueRegion]]]
 CATEGORIES = ("cat", "dog", "drum")
 
 
@@ -44,9 +44,12 @@ def random_frames(seed: int) -> Frames:
     for _ in range(12):
         truths = [TrueRegion(mask(), category()) for _ in range(rng.integers(0, 3))]
         near = [
-            Region(np.roll(true.mask, 1, axis=1), rng.random(), true.category) for true in truths
+            PredictedRegion(np.roll(true.mask, 1, axis=1), rng.random(), true.category)
+            for true in truths
         ]
-        stray = [Region(mask(), rng.random(), category()) for _ in range(rng.integers(0, 3))]
+        stray = [
+            PredictedRegion(mask(), rng.random(), category()) for _ in range(rng.integers(0, 3))
+        ]
         frames.append((near + stray, truths))
     return frames
 
@@ -97,7 +100,7 @@ def test_average_precision_is_that_of_coco(seed: int) -> None:
 
 def test_a_perfect_prediction_scores_one() -> None:
     truths = [TrueRegion(columns(0, 5), "dog"), TrueRegion(columns(8, 12), "cat")]
-    regions = [Region(truth.mask, 0.9, truth.category) for truth in truths]
+    regions = [PredictedRegion(truth.mask, 0.9, truth.category) for truth in truths]
 
     scores = measured([(regions, truths)])
 
@@ -112,7 +115,9 @@ def test_an_empty_prediction_scores_zero() -> None:
 
 
 def test_the_right_mask_under_the_wrong_category_is_worth_nothing() -> None:
-    scores = measured([([Region(columns(0, 5), 0.9, "cat")], [TrueRegion(columns(0, 5), "dog")])])
+    scores = measured(
+        [([PredictedRegion(columns(0, 5), 0.9, "cat")], [TrueRegion(columns(0, 5), "dog")])]
+    )
 
     assert (scores.ap50, scores.j) == (0.0, 0.0)
     assert scores.ap50_by_category == {"dog": 0.0}
@@ -121,16 +126,16 @@ def test_the_right_mask_under_the_wrong_category_is_worth_nothing() -> None:
 def test_j_counts_a_missed_source_as_zero() -> None:
     truths = [TrueRegion(columns(0, 4), "dog"), TrueRegion(columns(10, 14), "dog")]
 
-    scores = measured([([Region(columns(0, 2), 0.9, "dog")], truths)])
+    scores = measured([([PredictedRegion(columns(0, 2), 0.9, "dog")], truths)])
 
     assert scores.j == pytest.approx(0.25)
 
 
 def test_a_second_region_on_the_same_source_is_a_false_alarm() -> None:
-    twice = [Region(columns(0, 5), 0.9, "dog"), Region(columns(0, 5), 0.8, "dog")]
+    twice = [PredictedRegion(columns(0, 5), 0.9, "dog"), PredictedRegion(columns(0, 5), 0.8, "dog")]
     frames = [
         (twice, [TrueRegion(columns(0, 5), "dog")]),
-        ([Region(columns(0, 5), 0.1, "dog")], [TrueRegion(columns(0, 5), "dog")]),
+        ([PredictedRegion(columns(0, 5), 0.1, "dog")], [TrueRegion(columns(0, 5), "dog")]),
     ]
 
     scores = measured(frames)

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from training.metrics.regions import (
-    Region,
+    PredictedRegion,
     TrueRegion,
     match,
     pairwise_iou,
@@ -33,8 +33,8 @@ def test_true_regions_are_those_that_sound_and_can_be_seen() -> None:
 
 
 def test_ranked_puts_the_surest_first_and_cuts_probabilities_at_one_half() -> None:
-    shy = Region(square(0, 4), 0.2, "dog")
-    sure = Region(np.array([[0.5, 0.6]], dtype=np.float32), 0.9, "cat")
+    shy = PredictedRegion(square(0, 4), 0.2, "dog")
+    sure = PredictedRegion(np.array([[0.5, 0.6]], dtype=np.float32), 0.9, "cat")
 
     regions = ranked([shy, sure])
 
@@ -43,7 +43,7 @@ def test_ranked_puts_the_surest_first_and_cuts_probabilities_at_one_half() -> No
 
 
 def test_pairwise_iou_has_a_row_per_region_and_a_column_per_source() -> None:
-    regions = [Region(square(0, 4), 1.0, "dog"), Region(square(4, 4), 1.0, "dog")]
+    regions = [PredictedRegion(square(0, 4), 1.0, "dog"), PredictedRegion(square(4, 4), 1.0, "dog")]
     truths = [TrueRegion(square(0, 4), "dog"), TrueRegion(square(2, 4), "cat")]
 
     np.testing.assert_allclose(pairwise_iou(regions, truths), [[1, 1 / 3], [0, 1 / 3]])

@@ -8,11 +8,11 @@ import pytest
 
 from training.metrics import report as report_module
 from training.metrics.masks import Protocol
-from training.metrics.regions import Region, true_regions
+from training.metrics.regions import PredictedRegion, true_regions
 from training.metrics.report import Evaluation
 from training.scene import Scene, Source
 
-Regions = list[list[Region]]
+Regions = list[list[PredictedRegion]]
 CATEGORIES = ("cat", "dog", "drum")
 COUNTS = {"scenes", "frames", "sounding_frames", "silent_frames"} | {
     "source_frames",
@@ -61,7 +61,10 @@ def scene() -> Scene:
 
 def perfect(truth: Scene) -> Regions:
     return [
-        [Region(true.mask, 0.9, true.category, true.sentence) for true in true_regions(truth, t)]
+        [
+            PredictedRegion(true.mask, 0.9, true.category, true.sentence)
+            for true in true_regions(truth, t)
+        ]
         for t in range(len(truth.frames))
     ]
 
@@ -153,7 +156,7 @@ def test_a_mask_in_the_wrong_place_is_on_no_source() -> None:
 
 def test_a_region_in_a_silent_frame_costs_precision_alone() -> None:
     regions = perfect(scene())
-    regions[2] = [Region(scene().sources[2].masks[2], 0.9, "cat", "a cat meows")]
+    regions[2] = [PredictedRegion(scene().sources[2].masks[2], 0.9, "cat", "a cat meows")]
 
     scores = measured(regions)
 
@@ -197,7 +200,7 @@ def test_a_wrong_number_of_frames_is_refused() -> None:
 
 
 def test_a_mask_of_another_size_is_refused() -> None:
-    regions: Regions = [[Region(np.ones((3, 3), dtype=np.bool_), 0.9, "dog")], [], [], []]
+    regions: Regions = [[PredictedRegion(np.ones((3, 3), dtype=np.bool_), 0.9, "dog")], [], [], []]
 
     with pytest.raises(ValueError, match=r"region masks of \[\(3, 3\)\]"):
         measured(regions)

@@ -13,9 +13,9 @@ from training.packs import procedural
 from training.packs.pack import (
     MANIFEST,
     AssetPack,
-    Manifest,
     PackCategory,
     PackItem,
+    PackManifest,
     Share,
     only_free,
     sound_shares,
@@ -160,7 +160,7 @@ def test_the_free_part_has_no_other_licence_and_no_incomplete_category() -> None
     dog = PackCategory(name="dog", noun="dog", verb="barks", profile="lifescene")
     kept = (item(), item(kind="sound", split="train"))
     conditional = item(licence="GPL-2.0-only")
-    whole = Manifest(
+    whole = PackManifest(
         name="x", version="1", command="x", categories=(dog,), items=(*kept, conditional)
     )
     without_free_sound = whole.model_copy(update={"items": (kept[0], conditional)})

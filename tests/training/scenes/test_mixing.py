@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from training.scenes.mixing import PEAK, REFERENCE, Sound, mix, prepare
+from training.scenes.mixing import PEAK, REFERENCE, VoiceRecording, mix, prepare
 from training.scenes.script import Backdrop, Camera, Room, Script, Voice
 
 RATE = 16_000
@@ -36,7 +36,7 @@ VOICE = Voice("dog", 0, 0.0, (False, True, True, False))
 
 
 def test_a_voice_is_heard_in_its_seconds_only() -> None:
-    wave = mix(_script(VOICE), [Sound(VOICE, prepare(_tone(440)))]).reshape(4, RATE)
+    wave = mix(_script(VOICE), [VoiceRecording(VOICE, prepare(_tone(440)))]).reshape(4, RATE)
 
     levels = [_rms(second) for second in wave]
 
@@ -48,7 +48,9 @@ def test_a_voice_is_heard_in_its_seconds_only() -> None:
 def test_reverberation_stays_within_the_seconds_of_its_voice() -> None:
     room = Room(snr_db=40, reverb_seconds=0.6)
 
-    wave = mix(_script(VOICE, room=room), [Sound(VOICE, prepare(_tone(440)))]).reshape(4, RATE)
+    wave = mix(_script(VOICE, room=room), [VoiceRecording(VOICE, prepare(_tone(440)))]).reshape(
+        4, RATE
+    )
 
     assert _rms(wave[3]) < 0.02 * REFERENCE
     assert _rms(wave[1]) == pytest.approx(REFERENCE, rel=0.15)
@@ -58,7 +60,7 @@ def test_gain_is_what_it_says() -> None:
     louder = replace(VOICE, gain_db=6.0)
 
     levels = [
-        _rms(mix(_script(v), [Sound(v, prepare(_tone(440)))])[RATE : 2 * RATE])
+        _rms(mix(_script(v), [VoiceRecording(v, prepare(_tone(440)))])[RATE : 2 * RATE])
         for v in (VOICE, louder)
     ]
 
@@ -76,7 +78,9 @@ def test_loud_mixtures_do_not_clip() -> None:
     voices = [replace(VOICE, category=str(i), gain_db=12.0) for i in range(3)]
     room = Room(snr_db=40, level_db=6)
 
-    wave = mix(_script(*voices, room=room), [Sound(v, prepare(_tone(300))) for v in voices])
+    wave = mix(
+        _script(*voices, room=room), [VoiceRecording(v, prepare(_tone(300))) for v in voices]
+    )
 
     assert np.abs(wave).max() == pytest.approx(PEAK)
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from training.scenes.raster import Picture, Raster
+from training.scenes.raster import Raster, RenderedFrame
 from training.scenes.script import Actor, Backdrop, Camera, Look, Motion, Room, Script, Voice
 
 BLUE = np.full((64, 64, 3), (0, 0, 200), np.uint8)
@@ -26,7 +26,7 @@ def _picture(
     size: tuple[int, int] = (200, 200),
     aspect: float = 1.0,
     camera: Camera | None = None,
-) -> Picture:
+) -> RenderedFrame:
     script = Script(
         seed=(1,),
         split="train",
