@@ -10,13 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count, islice
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ssuformer.audio_reader import AudioReader, Waveform
+from ssuformer.closing import Closing
 from ssuformer.errors import ClipTruncated, OptionError
 from ssuformer.media import ClipInfo, ClipWarning, Limits, Source
 from ssuformer.video_reader import Frame, VideoReader
@@ -65,7 +64,7 @@ class Clip:
     warnings: tuple[ClipWarning, ...]
 
 
-class ClipReader:
+class ClipReader(Closing):
     """Decodes a clip in order, as a context manager; the source is a path, bytes or a descriptor.
 
     Raises a ClipError that names the fault and the limit, at the start or while it is read.
@@ -89,17 +88,6 @@ class ClipReader:
         self._warnings: list[ClipWarning] = []
         self._held = False
         self._duration = self.info.duration or 0.0
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Let go of the decoders."""

@@ -24,23 +24,14 @@ _SAME_WEIGHTS = ("name", "version", "created", "git_revision", "dimensions", "vo
 
 
 @dataclass(frozen=True, slots=True)
-class Repository:
-    """Both engines' files of one version, made from the same weights."""
+class Pair:
+    """Both engines of one version, made from the same weights; a server may hold the files."""
 
     version: int
+    manifest: Manifest
+    digest: str
     segmentation: Path
     caption: Path
-    manifest: Manifest
-    digest: str
-
-
-@dataclass(frozen=True, slots=True)
-class Labels:
-    """What the manifests of one version say, whose models are loaded elsewhere."""
-
-    version: int
-    manifest: Manifest
-    digest: str
 
 
 def weights_parameter(version: int) -> str:
@@ -71,30 +62,25 @@ def read_manifests(repository: Path, model: str) -> dict[int, Manifest]:
     }
 
 
-def open_repository(folder: Path, version: int | None = None) -> Repository:
+def open_repository(folder: Path, version: int | None = None) -> Pair:
     """Find both engines' files, by default the newest, and check that they are a pair and whole."""
-    version = versions(folder, MODEL)[0] if version is None else version
+    return _pair(folder, versions(folder, MODEL)[0] if version is None else version, whole=True)
+
+
+def read_labels(folder: Path, version: int | None = None) -> Pair:
+    """Read both engines' manifests and check that they belong together; no model need be there."""
+    return _pair(folder, versions(folder, FILE_NAME)[0] if version is None else version)
+
+
+def _pair(folder: Path, version: int, *, whole: bool = False) -> Pair:
     segmentation, caption = (version_folder(folder, name, version) for name in MODELS)
     manifest, other = _label(segmentation), _label(caption)
     _check_same_weights(manifest, other)
-    for path, label in ((segmentation, manifest), (caption, other)):
-        _check_digest(path, label)
-    return Repository(
-        version=version,
-        segmentation=segmentation / MODEL,
-        caption=caption / MODEL,
-        manifest=manifest,
-        digest=_digest(segmentation, manifest),
-    )
-
-
-def read_labels(folder: Path, version: int | None = None) -> Labels:
-    """Read both engines' manifests and check that they belong together; no model need be there."""
-    version = versions(folder, FILE_NAME)[0] if version is None else version
-    segmentation, caption = (version_folder(folder, name, version) for name in MODELS)
-    manifest = _label(segmentation)
-    _check_same_weights(manifest, _label(caption))
-    return Labels(version=version, manifest=manifest, digest=_digest(segmentation, manifest))
+    if whole:
+        _check_digest(segmentation, manifest)
+        _check_digest(caption, other)
+    weights = _digest(segmentation, manifest)
+    return Pair(version, manifest, weights, segmentation / MODEL, caption / MODEL)
 
 
 def versions(folder: Path, file: str) -> list[int]:

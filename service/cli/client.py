@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 import httpx
 
+from ssuformer.closing import Closing
 from ssuformer.errors import SsuError
 
 _PIECE = 2**20
@@ -37,7 +37,7 @@ class Trouble:
         return cls(error.code, error.message, error.limit, error.actual)
 
 
-class Client:
+class Client(Closing):
     """Speaks to one service; what it returns is the body of an answer, or a Trouble."""
 
     def __init__(
@@ -52,15 +52,8 @@ class Client:
             trust_env=False,
         )
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Hang up."""
         self._http.close()
 
     def understand(

@@ -12,12 +12,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from service.engines.conformance import Found, require
-from service.engines.engine import (
-    CAPTION_OUTPUTS,
-    SEGMENTATION_OUTPUTS,
-    Captions,
-    EngineFacts,
-)
+from service.engines.engine import CAPTION_OUTPUTS, SEGMENTATION_OUTPUTS, Captions, EngineFacts
 from ssuformer.contract import EngineSpec, engines
 from ssuformer.errors import EngineError, EngineUnavailable
 from ssuformer.regions import Float, Segmentation

@@ -18,12 +18,7 @@ from model_export.server_config import BATCHING
 from model_export.to_onnx import Arrays
 from model_export.variants import Precision
 from ssuformer import contract
-from ssuformer.contract import (
-    CAPTION,
-    SEGMENTATION,
-    EngineSpec,
-    TensorSpec,
-)
+from ssuformer.contract import CAPTION, SEGMENTATION, EngineSpec, TensorSpec
 from ssuformer.errors import ConfigError, EngineError, EngineMismatch, ParityError
 from ssuformer.manifest import Manifest, digest
 from tests.model_export.conftest import REPOSITORY

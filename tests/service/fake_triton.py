@@ -18,13 +18,7 @@ from service.engines.fake import FakeEngine
 from service.engines.triton import TritonEngine
 from service.settings import Settings
 from service.telemetry.metrics import Metrics
-from ssuformer.contract import (
-    CAPTION,
-    SEGMENTATION,
-    EngineSpec,
-    TensorSpec,
-    engines,
-)
+from ssuformer.contract import CAPTION, SEGMENTATION, EngineSpec, TensorSpec, engines
 from ssuformer.manifest import Manifest
 from ssuformer.repository import weights_parameter
 from tests.service.conftest import small_settings

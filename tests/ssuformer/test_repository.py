@@ -46,6 +46,7 @@ def test_versions_are_numbers_that_both_models_have_and_the_newest_comes_first(
     (staged / FILE_NAME).write_text("half a manif")
 
     assert repository.versions(tmp_path, repository.MODEL) == [10, 9]
+    assert repository.open_repository(tmp_path).version == 10
     assert sorted(repository.read_manifests(tmp_path, SEGMENTATION)) == [9, 10, 11]
     assert sorted(repository.read_manifests(tmp_path, CAPTION)) == [9, 10]
 
@@ -64,6 +65,24 @@ def test_labels_of_other_weights_are_no_pair(tmp_path: Path) -> None:
 
     with pytest.raises(EngineMismatch, match=r"digest of model\.safetensors"):
         repository.read_labels(tmp_path)
+
+
+def test_labels_of_one_export_each_are_no_pair(tmp_path: Path) -> None:
+    write_version(tmp_path, 1)
+    folder = repository.version_folder(tmp_path, CAPTION, 1)
+    Manifest.read(folder).model_copy(update={"git_revision": "other"}).write(folder)
+
+    with pytest.raises(EngineMismatch, match="git_revision"):
+        repository.open_repository(tmp_path)
+
+
+def test_a_file_that_was_changed_after_its_manifest_is_a_mismatch(tmp_path: Path) -> None:
+    write_version(tmp_path, 1)
+    with (repository.version_folder(tmp_path, CAPTION, 1) / repository.MODEL).open("ab") as file:
+        file.write(b"more")
+
+    with pytest.raises(EngineMismatch, match="manifest"):
+        repository.open_repository(tmp_path)
 
 
 def test_labels_can_be_read_where_no_model_is(tmp_path: Path) -> None:

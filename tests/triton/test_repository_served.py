@@ -17,12 +17,7 @@ from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 from model_export import server_config
 from model_export.to_onnx import Arrays, example_inputs
 from service.triton_server.launcher import InferenceServer
-from ssuformer.contract import (
-    CAPTION,
-    SEGMENTATION,
-    EngineSpec,
-    engines,
-)
+from ssuformer.contract import CAPTION, SEGMENTATION, EngineSpec, engines
 from ssuformer.manifest import Manifest
 from tests.triton.conftest import REPOSITORY
 

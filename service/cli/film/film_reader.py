@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
-from typing import Self, cast
+from typing import cast
 
 import av.error
 import numpy as np
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 
 from service.cli.film.drawing import Picture, Size
 from service.cli.film.yuv_layer import turn
+from ssuformer.closing import Closing
 from ssuformer.media import (
     Limits,
     audio_stream,
@@ -47,7 +47,7 @@ class Shot:
         return round((self.frame.rotation or 0) / 90) % 4
 
 
-class Reel:
+class Reel(Closing):
     """Decodes the film from its start, as a context manager; memory does not grow with it."""
 
     def __init__(self, path: Path, *, threads: int = 2) -> None:
@@ -65,15 +65,8 @@ class Reel:
         self.start = start_time(self._container) or 0.0
         self.rate = Fraction(self.video.average_rate or _USUAL_RATE)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Let go of the file."""
         self._media.close()
 
     def shots(self, listen: SoundListener | None = None) -> Iterator[Shot]:
