@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 from service.cli.film.drawing import (
     Line,
     Mark,
-    Picture,
+    Image,
     Size,
     blend,
     font,
@@ -40,7 +40,7 @@ class Moment:
 @dataclass(frozen=True, slots=True)
 class _Tile:
     time: float
-    picture: Picture
+    picture: Image
     lines: list[Line]
 
 
