@@ -14,7 +14,7 @@ from service.http.api_keys import KeyMiddleware, KeyRing
 from service.http.problems import add_problem_handlers
 from service.http.request_log import AccessMiddleware
 from service.http.routes import health, information, understand
-from service.settings import Settings
+from service.settings import Settings, refuse_unknown_variables
 
 _DESCRIPTION = (
     "Send a clip; get back, for every second of it, the mask of each thing that *sounds*, with a "
@@ -29,7 +29,9 @@ def create_app(
     log_stream: TextIO | None = None,
 ) -> FastAPI:
     """Return an application of its own; an engine may be given instead of the settings' one."""
-    settings = settings or Settings()
+    if settings is None:
+        refuse_unknown_variables()
+        settings = Settings()
     gateway = Gateway.build(settings, log_stream)
 
     @asynccontextmanager

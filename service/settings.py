@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+import os
 from pathlib import Path
 from typing import Literal
 
@@ -10,12 +12,29 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from service.telemetry.container import available_cores
 from ssuformer.clip import Limits
+from ssuformer.errors import ConfigError
+
+PREFIX = "SSU_"
+
+NOT_SETTINGS = frozenset(
+    {
+        "SSU_DOCKER_DATA",
+        "SSU_KEY",
+        "SSU_PICTURES",
+        "SSU_TEST_PORT",
+        "SSU_TEST_PRECISION",
+        "SSU_TRITON_ENVIRONMENT",
+        "SSU_URL",
+        "SSU_VENV",
+    }
+)
+"""Variables with the prefix that scripts, tests and the command line read themselves."""
 
 
 class Settings(BaseSettings):
     """Everything that may differ between two deployments, with defaults for a small machine."""
 
-    model_config = SettingsConfigDict(env_prefix="SSU_", frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
 
     engine: Literal["onnx", "triton", "fake"] = Field(
         default="onnx",
@@ -133,3 +152,14 @@ class Settings(BaseSettings):
             seconds=self.max_seconds,
             threads=self.decode_threads,
         )
+
+
+def refuse_unknown_variables() -> None:
+    """Raise ConfigError if an environment variable has the prefix and names no setting."""
+    known = [PREFIX + name.upper() for name in Settings.model_fields]
+    for variable in sorted(os.environ):
+        name = variable.upper()
+        if name.startswith(PREFIX) and name not in NOT_SETTINGS and name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise ConfigError(f"{variable} is no setting{hint}")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from service.settings import Settings
+from service.settings import Settings, refuse_unknown_variables
 from ssuformer.errors import ConfigError
 
 
@@ -17,6 +17,7 @@ def settings_for(
 
     Raises ConfigError naming each setting that is wrong.
     """
+    refuse_unknown_variables()
     given = {"model_repository": models, "engine": engine, **others}
     try:
         return Settings.model_validate({k: v for k, v in given.items() if v is not None})

@@ -18,7 +18,7 @@ from av.video.reformatter import ColorRange, VideoReformatter
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from service.cli.film.drawing import Image, Size
+from service.cli.film.drawing import ImageArray, Size
 from service.cli.film.yuv_layer import turn
 from ssuformer.media import (
     Limits,
@@ -99,7 +99,7 @@ class Projector:
         self._size = size
         self._reformatter = VideoReformatter()
 
-    def picture(self, shot: Shot) -> Image:
+    def picture(self, shot: Shot) -> ImageArray:
         """Return a shot in red, green and blue [h w 3]."""
         return np.ascontiguousarray(np.rot90(self._convert(shot, "rgb24"), shot.quarters))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from starlette.requests import ClientDisconnect
 
 from service.gateway import Gateway
@@ -18,7 +18,7 @@ from service.telemetry.stages import StageClock
 from service.telemetry.trace import passed_on
 from service.understanding.options import Options
 from service.understanding.schemas import Understanding
-from ssuformer.errors import DeadlineExceeded
+from ssuformer.errors import DeadlineExceeded, OptionError
 
 router = APIRouter(tags=["understanding"])
 
@@ -37,8 +37,17 @@ _BODY: dict[str, Any] = {
 }
 
 
+def _each_option_once(request: Request) -> None:
+    """Refuse a query that gives an option twice, rather than pick one of the two."""
+    names = [name for name, _ in request.query_params.multi_items()]
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise OptionError(f"{', '.join(repeated)}: given more than once; give each option once")
+
+
 @router.post(
     "/understand",
+    dependencies=[Depends(_each_option_once)],
     response_model=Understanding,
     responses=PROBLEMS,
     openapi_extra=_BODY,
