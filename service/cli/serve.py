@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -57,10 +58,10 @@ def serve(
     - `SSU_DRAIN_SECONDS=0 ssu serve --port 0 --threads 1`
     """
     from service.cli.configuration import settings_for
-    from service.cli.temporary_service import free_port
     from service.cli.terminal import console, ended_by_errors
     from service.engines.repository import open_repository, read_labels
     from service.server import serve as serve_until_stopped
+    from ssuformer.errors import ConfigError
 
     with ended_by_errors():
         settings = settings_for(
@@ -77,11 +78,12 @@ def serve(
             open_repository(settings.model_repository)
         if settings.engine == "triton":
             read_labels(settings.model_repository)
-        port = port or free_port(host)
-        metrics = settings.metrics_port or free_port(host)
-        settings = settings.model_copy(update={"metrics_port": metrics})
-        console(errors=True).print(
-            f"serving on http://{host}:{port}, metrics on http://{host}:{metrics}/metrics",
-            markup=False,
-        )
-        serve_until_stopped(settings, host=host, port=port)
+            if find_spec("tritonclient") is None:
+                raise ConfigError("--triton needs tritonclient: pip install '.[triton]'")
+
+        def say(web: str, metrics: str) -> None:
+            console(errors=True).print(
+                f"serving on {web}, metrics on {metrics}/metrics", markup=False
+            )
+
+        serve_until_stopped(settings, host=host, port=port, bound=say)
