@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from types import FrameType
 
 import uvicorn
@@ -36,21 +37,52 @@ class DrainingServer(uvicorn.Server):
         loop.call_soon_threadsafe(loop.call_later, delay, super().handle_exit, sig, frame)
 
 
-def serve(settings: Settings, *, host: str = "127.0.0.1", port: int = 8000) -> None:
+def serve(
+    settings: Settings,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    bound: Callable[[str, str], None] = lambda *_: None,
+) -> None:
     """Serve until a signal ends it, and metrics on a port of their own; 0 takes a free one.
 
-    A thread answers for metrics, so that they can be read while the event loop is late. Raises
-    ConfigError if their port is taken.
+    A thread answers for metrics, so that they can be read while the event loop is late. `bound` is
+    told both addresses once the ports are taken. Raises ConfigError if one cannot be.
     """
-    app: FastAPI = create_app(settings)
-    gateway: Gateway = app.state.gateway
-    config = uvicorn.Config(app, host=host, port=port, access_log=False, log_level="warning")
-    with _metrics_served(gateway, host):
-        DrainingServer(config, gateway).run()
+    with closing(_bind(host, port)) as listener:
+        app: FastAPI = create_app(settings)
+        gateway: Gateway = app.state.gateway
+        config = uvicorn.Config(app, host=host, port=port, access_log=False, log_level="warning")
+        with _metrics_served(gateway, host) as metrics:
+            bound(address(host, listener.getsockname()[1]), address(host, metrics))
+            DrainingServer(config, gateway).run(sockets=[listener])
+
+
+def address(host: str, port: int) -> str:
+    """Return an address that can be opened on this machine."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    listener = None
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        listener = socket.socket(*found[0][:3])
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(found[0][4])
+    except OSError as error:
+        if listener is not None:
+            listener.close()
+        raise ConfigError(
+            f"cannot listen on {host}, port {port} ({error.strerror}); "
+            "choose others with --host and --port"
+        ) from error
+    return listener
 
 
 @contextmanager
-def _metrics_served(gateway: Gateway, host: str) -> Iterator[None]:
+def _metrics_served(gateway: Gateway, host: str) -> Iterator[int]:
     port = gateway.settings.metrics_port
     try:
         server, thread = start_http_server(port, host, gateway.metrics.registry)
@@ -61,7 +93,7 @@ def _metrics_served(gateway: Gateway, host: str) -> Iterator[None]:
         ) from error
     gateway.log.info("metrics", port=server.server_port)
     try:
-        yield
+        yield server.server_port
     finally:
         server.shutdown()
         server.server_close()

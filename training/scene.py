@@ -1,4 +1,4 @@
-"""A scene and what is true of it: the one form in which every data set gives its samples."""
+"""A scene and what is true of it: the form that the training code takes its samples in."""
 
 from __future__ import annotations
 

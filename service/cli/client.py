@@ -17,7 +17,7 @@ _CONNECT_SECONDS = 5.0
 _ANSWER_SECONDS = 3600.0
 """How long to wait for an answer; the service gives up at its own deadline long before."""
 
-Listener = Callable[[int], None]
+ProgressCallback = Callable[[int], None]
 """Is told how many bytes more have been sent."""
 
 
@@ -57,7 +57,7 @@ class Client(Closing):
         self._http.close()
 
     def understand(
-        self, file: Path, query: Mapping[str, Any], sent: Listener | None = None
+        self, file: Path, query: Mapping[str, Any], sent: ProgressCallback | None = None
     ) -> bytes | Trouble:
         """Send a clip and return what the service says sounds in it."""
         try:
@@ -96,7 +96,7 @@ class Client(Closing):
         return response.content if response.is_success else _trouble(response)
 
 
-def _pieces(file: Path, sent: Listener) -> Iterator[bytes]:
+def _pieces(file: Path, sent: ProgressCallback) -> Iterator[bytes]:
     with file.open("rb") as opened:
         while piece := opened.read(_PIECE):
             yield piece

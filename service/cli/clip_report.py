@@ -19,7 +19,7 @@ from service.cli.film.answer_masks import marks_of
 from service.cli.film.contact_sheet import ContactSheet, Moment
 from service.cli.film.drawing import Layer, Size, burn_in, paint
 from service.cli.film.film_reader import Reel
-from service.cli.film.overlay import Film, canvas
+from service.cli.film.overlay import OverlayFilm, canvas
 from service.cli.tables import facts_of, seconds_of
 from service.cli.terminal import Step, complain, progress
 from service.understanding.schemas import Understanding
@@ -126,7 +126,7 @@ def draw(
         reel = stack.enter_context(Reel(source, threads=threads))
         film = None
         if overlay is not None:
-            film = stack.enter_context(Film(overlay, reel, size, threads=threads))
+            film = stack.enter_context(OverlayFilm(overlay, reel, size, threads=threads))
         before = 0.0
         for shot in reel.shots(film.sound.take if film and film.sound else None):
             if film is not None:

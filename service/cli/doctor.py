@@ -6,12 +6,12 @@ from typing import Annotated
 
 import typer
 
-from service.cli.understand import EngineName, Models
+from service.cli.understand import EngineName, ModelFolder
 
 
 def doctor(
     *,
-    models: Models = None,
+    models: ModelFolder = None,
     engine: EngineName = None,
     port: Annotated[int, typer.Option(min=1, max=65_535, help="Port to try.")] = 8000,
 ) -> None:

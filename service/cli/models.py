@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from service.cli.understand import EngineName, Key, Models, Url
+from service.cli.understand import EngineName, Key, ModelFolder, Url
 
 if TYPE_CHECKING:
     from service.cli.client import Trouble
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def show_models(
-    *, url: Url = None, key: Key = None, models: Models = None, engine: EngineName = None
+    *, url: Url = None, key: Key = None, models: ModelFolder = None, engine: EngineName = None
 ) -> None:
     """Show the models: version, digest, size, thresholds, and how good they were measured to be.
 

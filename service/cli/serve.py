@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -56,9 +57,9 @@ def serve(
     - `ssu serve --triton 127.0.0.1:8001`
     - `SSU_DRAIN_SECONDS=0 ssu serve --port 0 --threads 1`
     """
-    from service.cli.temporary_service import free_port
     from service.server import serve as serve_until_stopped
     from service.settings import settings_for
+    from ssuformer.errors import ConfigError
     from ssuformer.repository import open_repository, read_labels
     from ssuformer.terminal import console, told
 
@@ -77,11 +78,12 @@ def serve(
             open_repository(settings.model_repository)
         if settings.engine == "triton":
             read_labels(settings.model_repository)
-        port = port or free_port(host)
-        metrics = settings.metrics_port or free_port(host)
-        settings = settings.model_copy(update={"metrics_port": metrics})
-        console(errors=True).print(
-            f"serving on http://{host}:{port}, metrics on http://{host}:{metrics}/metrics",
-            markup=False,
-        )
-        serve_until_stopped(settings, host=host, port=port)
+            if find_spec("tritonclient") is None:
+                raise ConfigError("--triton needs tritonclient: pip install '.[triton]'")
+
+        def say(web: str, metrics: str) -> None:
+            console(errors=True).print(
+                f"serving on {web}, metrics on {metrics}/metrics", markup=False
+            )
+
+        serve_until_stopped(settings, host=host, port=port, bound=say)

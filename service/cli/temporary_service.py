@@ -1,4 +1,4 @@
-"""A service of one's own: on a free port of this machine, for as long as it is needed."""
+"""A temporary service: on a free port of this machine, for as long as it is needed."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ Url = Annotated[
     ),
 ]
 Key = Annotated[str | None, typer.Option(envvar="SSU_KEY", help="Bearer key of that service.")]
-Models = Annotated[
+ModelFolder = Annotated[
     Path | None,
     typer.Option(help="Model repository for a service started here.", show_default="triton_repo"),
 ]
@@ -60,14 +60,14 @@ def understand(
     mask_size: Annotated[
         str, typer.Option(help="Masks in pixels of the clip (source) or of the model (engine).")
     ] = "source",
-    deadline: Annotated[float | None, typer.Option(help="Give up after so many seconds.")] = None,
+    deadline: Annotated[float | None, typer.Option(help="Give up after this many seconds.")] = None,
     overlay: Annotated[bool, typer.Option(help="Write the film with its masks.")] = True,
     sheet: Annotated[bool, typer.Option(help="Write the contact sheet.")] = True,
     raw: Annotated[
         bool, typer.Option("--json", help="Print the answer as it came, not as a table.")
     ] = False,
     key: Key = None,
-    models: Models = None,
+    models: ModelFolder = None,
     engine: EngineName = None,
 ) -> None:
     """Find what *sounds* in clips, second by second, and say it.
@@ -120,7 +120,7 @@ def understand(
 
 @contextmanager
 def _service(url: str | None, *, models: Path | None, engine: str | None) -> Iterator[str]:
-    """Yield the address of the service that was named, or of one's own."""
+    """Yield the address of the service that was named, or of a temporary one."""
     if url is not None:
         yield url.rstrip("/")
         return

@@ -1,4 +1,4 @@
-"""Whether the tensors of a loaded model are those of the contract, whoever loaded it."""
+"""Whether the tensors of a loaded model are those of the contract, whichever engine loaded it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ssuformer.errors import EngineMismatch
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class TensorFacts:
     """A tensor as a backend describes it: its axes are None where they vary."""
 
     name: str
@@ -18,7 +18,7 @@ class Found:
     axes: Sequence[int | None]
 
 
-def require(wanted: Sequence[TensorSpec], found: Sequence[Found], *, where: str) -> None:
+def require(wanted: Sequence[TensorSpec], found: Sequence[TensorFacts], *, where: str) -> None:
     """Raise EngineMismatch unless names, types and fixed axes are those of the contract."""
     tensors = {tensor.name: tensor for tensor in found}
     if set(tensors) != {tensor.name for tensor in wanted}:

@@ -11,7 +11,7 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from service.engines.conformance import Found, require
+from service.engines.conformance import TensorFacts, require
 from service.engines.engine import CAPTION_OUTPUTS, SEGMENTATION_OUTPUTS, Captions, EngineFacts
 from ssuformer.contract import EngineSpec, engines
 from ssuformer.errors import EngineError, EngineUnavailable
@@ -111,9 +111,9 @@ def _load(file: Path, spec: EngineSpec, threads: int) -> ort.InferenceSession:
     return session
 
 
-def _found(tensors: list[Any]) -> list[Found]:
+def _found(tensors: list[Any]) -> list[TensorFacts]:
     return [
-        Found(
+        TensorFacts(
             tensor.name,
             _DTYPES.get(tensor.type, tensor.type),
             [axis if isinstance(axis, int) else None for axis in tensor.shape],

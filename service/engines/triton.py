@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from tritonclient.grpc.model_config_pb2 import ModelInstanceGroup
 from tritonclient.utils import triton_to_np_dtype
 
-from service.engines.conformance import Found, require
+from service.engines.conformance import TensorFacts, require
 from service.engines.engine import Captions, EngineFacts
 from service.engines.triton_client import Array, Description, Question, TritonClient
 from service.settings import Settings
@@ -152,7 +152,7 @@ class TritonEngine:
         )
 
 
-def _found(tensor: Any) -> Found:  # noqa: ANN401
+def _found(tensor: Any) -> TensorFacts:  # noqa: ANN401
     dtype = triton_to_np_dtype(tensor.datatype)
     name = tensor.datatype if dtype is None else np.dtype(dtype).name
-    return Found(tensor.name, name, [None if side < 0 else side for side in tensor.shape])
+    return TensorFacts(tensor.name, name, [None if side < 0 else side for side in tensor.shape])

@@ -19,7 +19,7 @@ T = TypeVar("T")
 async def within(
     seconds: float, work: Coroutine[Any, Any, T], *, clock: StageClock, client: Request | None
 ) -> T:
-    """Return what the work returns; cancel it after so many seconds since the request came.
+    """Return what the work returns; cancel it after this many seconds since the request came.
 
     With a client, whose body must have been read, also cancel the work once it has left. Raises
     DeadlineExceeded naming the stage that was reached, or ClientDisconnect.

@@ -164,4 +164,4 @@ async def _on_disconnect(request: Request, error: Exception) -> Response:
 
 async def _on_accident(request: Request, error: Exception) -> Response:  # noqa: ARG001
     request.state.code = errors.SsuError.code
-    return problem(500, errors.SsuError.code, "something went wrong here; it was written down")
+    return problem(500, errors.SsuError.code, "internal error; see the log for this request ID")

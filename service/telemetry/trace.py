@@ -1,4 +1,4 @@
-"""The W3C trace context that a request came with, for whoever is asked on its behalf."""
+"""The W3C trace context that a request came with, for the services that are asked on its behalf."""
 
 from __future__ import annotations
 

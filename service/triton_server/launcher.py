@@ -1,4 +1,4 @@
-"""A Triton server of one's own, for development, tests and benchmarks: NVIDIA's, without a GPU.
+"""A local Triton server, for development, tests and benchmarks: NVIDIA's, without a GPU.
 
 `tritonserver` comes out of the package nvidia-pytriton, in an environment that
 `scripts/triton-environment` makes. Scheduler, protocols, metrics and the reading of `config.pbtxt`

@@ -246,7 +246,9 @@ def _parse(kind: TypeAdapter[Any], value: object) -> Any:  # noqa: ANN401
     try:
         return kind.validate_python(value)
     except ValidationError as error:
-        raise errors.DecodeFailed("the decoding process answered nonsense") from error
+        raise errors.DecodeFailed(
+            "the decoding process sent a message that cannot be read"
+        ) from error
 
 
 def _as_error(report: _Message) -> errors.SsuError:

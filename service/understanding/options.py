@@ -43,7 +43,9 @@ class Options(BaseModel):
     start: float = Field(default=0.0, ge=0, description="Begin here, in seconds of the clip.")
     end: float | None = Field(default=None, gt=0, description="End here, in seconds of the clip.")
     deadline: float | None = Field(
-        default=None, gt=0, description="Give up after so many seconds: 504. Capped by the server."
+        default=None,
+        gt=0,
+        description="Give up after this many seconds: 504. Capped by the server.",
     )
 
     @model_validator(mode="after")

@@ -106,7 +106,7 @@ class Canary:
             answer = await self._engine.caption(*_zeros(caption_engine(size), n=count))
         wrong = [name for name, array in _arrays(answer) if not np.isfinite(array).all()]
         if wrong:
-            raise EngineMismatch(f"{model} answers with numbers that are none: {', '.join(wrong)}")
+            raise EngineMismatch(f"{model} returned NaN or infinity: {', '.join(wrong)}")
 
 
 def _arrays(answer: Segmentation | Captions) -> Iterator[tuple[str, NDArray[Any]]]:

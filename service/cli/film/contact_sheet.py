@@ -9,9 +9,9 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 from service.cli.film.drawing import (
+    ImageArray,
     Line,
     Mark,
-    Picture,
     Size,
     blend,
     font,
@@ -40,7 +40,7 @@ class Moment:
 @dataclass(frozen=True, slots=True)
 class _Tile:
     time: float
-    picture: Picture
+    picture: ImageArray
     lines: list[Line]
 
 

@@ -16,7 +16,7 @@ from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 from ssuformer.masks import Mask
 
-Picture = NDArray[np.uint8]
+ImageArray = NDArray[np.uint8]
 Colour = tuple[int, int, int]
 Size = tuple[int, int]
 Opacity = NDArray[np.float32]
@@ -157,7 +157,7 @@ def _shrink(inside: Opacity, width: int) -> Opacity:
     return shrunk
 
 
-def blend(picture: Picture, layer: Layer) -> Picture:
+def blend(picture: ImageArray, layer: Layer) -> ImageArray:
     """Return a picture of the layer's size with the layer over it."""
     blended = picture * (1 - layer.opacity[..., None]) + layer.colour
     return np.round(blended).clip(0, 255).astype(np.uint8)

@@ -17,7 +17,7 @@ from av.video.reformatter import ColorRange, VideoReformatter
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from service.cli.film.drawing import Picture, Size
+from service.cli.film.drawing import ImageArray, Size
 from service.cli.film.yuv_layer import turn
 from ssuformer.closing import Closing
 from ssuformer.media import (
@@ -92,7 +92,7 @@ class Projector:
         self._size = size
         self._reformatter = VideoReformatter()
 
-    def picture(self, shot: Shot) -> Picture:
+    def picture(self, shot: Shot) -> ImageArray:
         """Return a shot in red, green and blue [h w 3]."""
         return np.ascontiguousarray(np.rot90(self._convert(shot, "rgb24"), shot.quarters))
 

@@ -39,7 +39,7 @@ def canvas(width: int, height: int) -> Size:
     return max(2, round(height * scale / 2) * 2), max(2, round(width * scale / 2) * 2)
 
 
-class Film:
+class OverlayFilm:
     """Writes H.264 in MP4, as a context manager; an unfinished file is removed."""
 
     def __init__(self, path: Path, reel: Reel, size: Size, *, threads: int = 2) -> None:
@@ -50,7 +50,9 @@ class Film:
         self._base = Fraction(reel.video.time_base or 1 / reel.rate)
         self._video = self._add_video(reel, threads)
         self._start, self._last = reel.start, -1
-        self.sound = None if reel.audio is None else Sound(self._container, reel.audio, reel.start)
+        self.sound = (
+            None if reel.audio is None else CopiedSound(self._container, reel.audio, reel.start)
+        )
         self._stencil: Stencil | None = None
         self._layer: Layer | None = None
 
@@ -102,7 +104,7 @@ class Film:
         self._container.mux(self._video.encode(frame))
 
 
-class Sound:
+class CopiedSound:
     """Takes the sound over as it is where MP4 can hold it, and as AAC where not."""
 
     def __init__(self, container: OutputContainer, source: AudioStream, start: float) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from starlette.requests import ClientDisconnect
 
 from service.gateway import Gateway
@@ -37,8 +37,17 @@ _BODY: dict[str, Any] = {
 }
 
 
+def _each_option_once(request: Request) -> None:
+    """Refuse a query that gives an option twice, rather than pick one of the two."""
+    names = [name for name, _ in request.query_params.multi_items()]
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise OptionError(f"{', '.join(repeated)}: given more than once; give each option once")
+
+
 @router.post(
     "/understand",
+    dependencies=[Depends(_each_option_once)],
     response_model=Understanding,
     responses=PROBLEMS,
     openapi_extra=_BODY,
@@ -48,7 +57,6 @@ async def understand(
     request: Request, options: Annotated[Options, Query()], gateway: GatewayDep
 ) -> Response:
     """Take a clip as multipart field `file` or as the raw body, and answer when it is done."""
-    _refuse_repeated(request)
     clock = StageClock()
     try:
         gateway.current.admit(captions=options.captions)
@@ -71,14 +79,6 @@ async def understand(
             exemplar=exemplar_of(request.scope["state"]),
         )
         request.state.stages_ms = clock.milliseconds()
-
-
-def _refuse_repeated(request: Request) -> None:
-    """Raise OptionError for an option that is given twice: neither value is taken in silence."""
-    for name in request.query_params:
-        given = request.query_params.getlist(name)
-        if len(given) > 1:
-            raise OptionError(f"{name} is given {len(given)} times", limit=1, actual=len(given))
 
 
 async def _answer(

@@ -133,3 +133,11 @@ async def test_a_clip_without_sound_is_answered_with_a_warning(running: Running)
     assert [warning["code"] for warning in answer["warnings"]] == ["no_audio"]
     assert answer["clip"]["audio"] is False
     assert running.metric("ssu_warnings_total", code="no_audio") == 1
+
+
+async def test_an_option_given_twice_is_refused_by_name(running: Running, clip: bytes) -> None:
+    response = await running.understand(clip, fps=[1, 2])
+
+    assert response.status_code == 422
+    assert response.json()["code"] == "option_invalid"
+    assert "fps" in response.json()["detail"]
