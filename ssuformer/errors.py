@@ -25,6 +25,11 @@ HTTP status codes live in `service/http/problems.py` alone.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+
 
 class SsuError(Exception):
     """Base of every deliberate error: a message for people, a code for programs."""
@@ -148,3 +153,11 @@ class ParityError(SsuError):
     """An exported graph does not compute what the model computes."""
 
     code = "parity_failed"
+
+
+def wrong_fields(error: ValidationError) -> str:
+    """Return what pydantic refused, in one line: each field, the value it was given, and why."""
+    return "; ".join(
+        f"{'.'.join(map(str, item['loc']))} is {item['input']!r}: {item['msg']}"
+        for item in error.errors()
+    )

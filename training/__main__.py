@@ -62,7 +62,9 @@ def fit(
     with told():
         experiment = experiments.read(config)
         pack = experiments.open_pack(experiment.pack, experiment.categories)
-        run = fitting.start(experiment, pack, out, torch.device(device), begin, precision=precision)
+        run = fitting.start(
+            experiment, pack, out, fitting.open_device(device), begin, precision=precision
+        )
         fitting.fit(run, until=until)
 
 
@@ -88,7 +90,7 @@ def evaluate(
     with told():
         metrics = evaluations.evaluate(
             checkpoint, pack, evaluations.parse_splits(splits), scenes,
-            calibrate=calibrate, device=torch.device(device),
+            calibrate=calibrate, device=fitting.open_device(device),
         )  # fmt: skip
     _print_scores(metrics)
 

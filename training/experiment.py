@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError
 
-from ssuformer.errors import ConfigError
+from ssuformer.errors import ConfigError, wrong_fields
 from training.losses import LossWeights
 from training.packs.pack import AssetPack, Licences
 from training.scene import Profile
@@ -80,7 +80,9 @@ def read(path: Path) -> Experiment:
     """Read an experiment file; raise ConfigError that names the file and the field."""
     try:
         return Experiment.model_validate(tomllib.loads(path.read_text()))
-    except (OSError, tomllib.TOMLDecodeError, ValidationError) as error:
+    except ValidationError as error:
+        raise ConfigError(f"{path} is not an experiment: {wrong_fields(error)}") from error
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"{path} is not an experiment: {error}") from error
 
 

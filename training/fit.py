@@ -67,6 +67,17 @@ class Run:
         return tuple(category.name for category in self.pack.categories)
 
 
+def open_device(name: str) -> torch.device:
+    """Return the device of this name; raise ConfigError if it is none, or none of this machine."""
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        why = str(error).splitlines()[0]
+        raise ConfigError(f"device {name!r} cannot be used here: {why}", actual=name) from error
+    return device
+
+
 def start(
     experiment: Experiment,
     pack: AssetPack,

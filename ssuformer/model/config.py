@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 
 from ssuformer.contract import FRAME_SIZE, Dimensions
-from ssuformer.errors import ConfigError
+from ssuformer.errors import ConfigError, wrong_fields
 
 VISUAL_STRIDES = (4, 8, 16, 32)
 
@@ -89,4 +89,8 @@ def preset(name: str, *, categories: int, vocabulary: int, **changes: object) ->
     if name not in PRESETS:
         raise ConfigError(f"no preset {name!r}; there are: {', '.join(PRESETS)}")
     fields = PRESETS[name].model_dump() | changes
-    return ModelConfig.model_validate(fields | {"categories": categories, "vocabulary": vocabulary})
+    fields |= {"categories": categories, "vocabulary": vocabulary}
+    try:
+        return ModelConfig.model_validate(fields)
+    except ValidationError as error:
+        raise ConfigError(f"the model cannot be built: {wrong_fields(error)}") from error

@@ -5,12 +5,13 @@ Axes: b frames, c channels, h w pixels.
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Any, cast
 
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ssuformer.errors import ConfigError
 from ssuformer.model.config import ModelConfig
 
 Pyramid = tuple[Tensor, Tensor, Tensor, Tensor]
@@ -80,9 +81,7 @@ class PvtPyramid(nn.Module):
 
         stages = ["stage1", "stage2", "stage3", "stage4"]
         if config.vision_weights is not None:
-            self.backbone = PvtV2Backbone.from_pretrained(
-                config.vision_weights, out_features=stages
-            )
+            self.backbone = _pretrained(PvtV2Backbone, config.vision_weights, stages)
         else:
             sizes = PvtV2Config(
                 hidden_sizes=list(config.vision_widths), depths=list(config.vision_depths)
@@ -93,6 +92,17 @@ class PvtPyramid(nn.Module):
     def forward(self, x: Float[Tensor, "b 3 h w"]) -> Pyramid:
         """Return the features at strides 4, 8, 16 and 32."""
         return cast(Pyramid, tuple(self.backbone(x).feature_maps))
+
+
+def _pretrained(kind: Any, weights: str, stages: list[str]) -> nn.Module:  # noqa: ANN401
+    try:
+        backbone: nn.Module = kind.from_pretrained(weights, out_features=stages)
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            f"vision_weights {weights!r} cannot be loaded: name a folder that holds config.json "
+            f"and the weights, or a published model that can be reached ({error})"
+        ) from error
+    return backbone
 
 
 def vision_encoder(config: ModelConfig) -> nn.Module:

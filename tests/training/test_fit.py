@@ -15,7 +15,7 @@ from tests.training.small_pack import SmallPack
 from training import experiment as experiments
 from training.batch import SceneTensors, batches
 from training.experiment import Experiment, Stage
-from training.fit import Precision, Run, composer, fit, start, train_step
+from training.fit import Precision, Run, composer, fit, open_device, start, train_step
 from training.losses import LossWeights, TrainingLoss
 
 ALL_LOSSES = LossWeights(queries_apart=1.0, masks_apart=1.0)
@@ -169,3 +169,42 @@ def test_the_learning_rate_warms_up_stays_and_falls() -> None:
     rates = [experiment.rate_at(step) / experiment.learning_rate for step in (0, 9, 40, 75, 99)]
 
     assert rates == pytest.approx([0.1, 1.0, 1.0, 0.5, 0.02])
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("size = 224", "size = 60", "stages.0.size is 60: Input should be a multiple of 32"),
+        ('name = "tiny"', 'nmae = "tiny"', "nmae is 'tiny': Extra inputs are not permitted"),
+        ("seed = 3", "seed =", "Invalid value"),
+    ],
+)
+def test_a_wrong_experiment_is_refused_in_one_line(
+    tmp_path: Path, old: str, new: str, message: str
+) -> None:
+    file = tmp_path / "wrong.toml"
+    file.write_text(Path("training/configs/tiny.toml").read_text().replace(old, new, 1))
+
+    with pytest.raises(ConfigError, match=message) as refused:
+        experiments.read(file)
+
+    assert str(file) in refused.value.message
+    assert "\n" not in refused.value.message
+
+
+def test_an_unknown_option_of_the_model_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="colour is 'red': Extra inputs"):
+        begin(tmp_path, PRECISION, model={"colour": "red"})
+
+
+def test_weights_of_vision_that_are_not_there_are_named(tmp_path: Path) -> None:
+    missing = str(tmp_path / "missing")
+
+    with pytest.raises(ConfigError, match=r"vision_weights .*missing"):
+        begin(tmp_path, PRECISION, model={"vision": "pvt_v2", "vision_weights": missing})
+
+
+@pytest.mark.parametrize("name", ["cuda:99", "warp"])
+def test_a_device_that_is_not_there_is_refused_in_one_line(name: str) -> None:
+    with pytest.raises(ConfigError, match=f"device '{name}' cannot be used here"):
+        open_device(name)
