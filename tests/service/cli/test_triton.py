@@ -25,7 +25,7 @@ def test_serve_refuses_an_address_without_a_port(tmp_path: Path) -> None:
     result = ssu("serve", "--triton", "triton", "--models", str(tmp_path))
 
     assert result.exit_code == 1
-    assert "triton_address" in result.output
+    assert "SSU_TRITON_ADDRESS is 'triton'" in result.output
 
 
 def test_doctor_gives_the_command_that_starts_a_server_where_none_answers(tmp_path: Path) -> None:
