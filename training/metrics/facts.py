@@ -17,13 +17,6 @@ ATTRIBUTES = ("where", "colour", "size", "company")
 """The names of the facts that tell more of it."""
 
 
-def category_fact_accuracy(pairs: Iterable[tuple[str | None, str]]) -> float:
-    """Return the share of (named or None, true) pairs that name the thing that sounds."""
-    accuracy = Mean()
-    accuracy.add([named == true for named, true in pairs])
-    return accuracy.value
-
-
 class FactAccumulator:
     """The accuracy of every fact, over the sentence pairs whose true sentence tells it."""
 
