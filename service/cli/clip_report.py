@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from bisect import bisect_right
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import av.error
@@ -42,6 +44,28 @@ class Order:
 
 def screen(file: Path, name: str, *, client: Client, order: Order) -> bool:
     """Send a clip, print what sounds in it, write the files; return whether all went well."""
+    try:
+        with on_disk(file) as there:
+            return _screen(there, name, client=client, order=order)
+    except OSError as error:
+        complain(Trouble("file_unreadable", error.strerror or str(error)), about=str(file))
+        return False
+
+
+@contextmanager
+def on_disk(file: Path) -> Iterator[Path]:
+    """Yield a file that can be read more than once: a copy, for a pipe and the like."""
+    if file.is_file() or file.is_dir() or not file.exists():
+        yield file
+        return
+    with TemporaryDirectory(prefix="ssu-") as folder:
+        copy = Path(folder) / file.name
+        with file.open("rb") as source, copy.open("wb") as target:
+            shutil.copyfileobj(source, target)
+        yield copy
+
+
+def _screen(file: Path, name: str, *, client: Client, order: Order) -> bool:
     received = _send(file, client, order)
     if isinstance(received, Trouble):
         complain(received, about=str(file))

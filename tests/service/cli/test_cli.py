@@ -7,6 +7,7 @@ from contextlib import closing
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import httpx
@@ -93,6 +94,24 @@ def test_understand_leaves_answer_overlay_and_sheet_in_the_folder(
     assert all(name in result.output for name in names)
     answer = Understanding.model_validate_json((out / "film.json").read_bytes())
     assert answer.mask_size == (48, 64)
+
+
+def test_a_clip_that_comes_through_a_pipe_is_read_once_and_used_as_a_file(
+    address: str, film: Path, tmp_path: Path
+) -> None:
+    pipe, out = tmp_path / "pipe", tmp_path / "out"
+    os.mkfifo(pipe)
+    writer = Thread(target=lambda: pipe.write_bytes(film.read_bytes()))
+    writer.start()
+
+    result = ssu("understand", pipe, "--url", address, "--out", out)
+
+    writer.join()
+    assert result.exit_code == 0, result.output
+    assert "a bell is ringing." in result.output
+    assert {path.name for path in out.iterdir()} == {
+        "pipe.json", "pipe.overlay.mp4", "pipe.sheet.png"
+    }  # fmt: skip
 
 
 def test_understand_sends_the_options_it_was_given(address: str, film: Path) -> None:
