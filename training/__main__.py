@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import torch
 import typer
 from rich.console import Console
 from rich.progress import track
-from rich.table import Table
 
 from ssuformer.manifest import Manifest
 from ssuformer.terminal import replace_unknown_letters, told
@@ -20,12 +20,14 @@ from training.packs.command import pack_app
 from training.scenes.clips import write_clips
 from training.scenes.composer import Composer
 from training.scenes.samples import SAMPLES, render_sample
+from training.score_table import as_csv, tables
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown")
 app.add_typer(pack_app, name="pack")
 console = Console()
 
 Device = Annotated[str, typer.Option(help="`cpu`, `cuda`, `cuda:1`, ...")]
+Form = Literal["table", "json", "csv"]
 Pack = Annotated[str, typer.Option(help="An asset pack: a folder, or a name in the cache.")]
 
 
@@ -80,27 +82,36 @@ def evaluate(
         int, typer.Option(help="Choose thresholds on this many val scenes first; 0 keeps them.")
     ] = 0,
     device: Device = "cpu",
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the scores as JSON.")] = False,
+    csv: Annotated[bool, typer.Option("--csv", help="Print the scores as CSV.")] = False,
 ) -> None:
     """Measure a checkpoint on held-out scenes and write the scores into its manifest.
 
     Every split is measured with its own sound, with another scene's and with none.
 
-    Example: `python -m training evaluate training/checkpoints/tiny --scenes 500`
+    Examples:
+
+    `python -m training evaluate training/checkpoints/tiny --scenes 500`
+
+    `python -m training evaluate runs/tiny/checkpoint --calibrate 200 --csv > scores.csv`
     """
     with told():
         metrics = evaluations.evaluate(
             checkpoint, pack, evaluations.parse_splits(splits), scenes,
             calibrate=calibrate, device=fitting.open_device(device),
         )  # fmt: skip
-    _print_scores(metrics)
+    _print_scores(metrics, form="json" if as_json else "csv" if csv else "table")
 
 
-def _print_scores(metrics: dict[str, dict[str, float]]) -> None:
-    table = Table("score", *metrics)
-    for name in dict.fromkeys(name for scores in metrics.values() for name in scores):
-        cells = (metrics[column].get(name) for column in metrics)
-        table.add_row(name, *("" if cell is None else f"{cell:.4g}" for cell in cells))
-    console.print(table)
+def _print_scores(metrics: dict[str, dict[str, float]], *, form: Form) -> None:
+    if form == "json":
+        typer.echo(json.dumps(metrics, indent=1))
+    elif form == "csv":
+        typer.echo(as_csv(metrics), nl=False)
+    else:
+        for table in tables(metrics):
+            console.print(table)
 
 
 @app.command()

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
+from rich.console import Console
 from rich.progress import Progress
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -78,7 +79,7 @@ def evaluate(
     if calibrate:
         predictor.thresholds = find_thresholds(predictor, Composer(opened, "val"), calibrate)
     metrics = {"cost": cost(predictor)}
-    with Progress() as progress:
+    with Progress(console=Console(stderr=True)) as progress:
         for split in splits:
             for control in CONTROLS:
                 name = f"{split}/{control}".rstrip("/")
@@ -114,7 +115,7 @@ def score(
     control: str = "", advance: Callable[[int], None] = lambda _: None,
 ) -> dict[str, float]:  # fmt: skip
     """Return every score on the first `count` scenes, with the sound that `control` names."""
-    evaluation = Evaluation(facts=lambda sentence: _facts(grammar, sentence))
+    evaluation = Evaluation(facts=lambda sentence: _facts(grammar, sentence), sentences=not control)
     before: npt.NDArray[np.float32] | None = None
     for group in _groups(scenes, count):
         sound = np.stack([scene.waveform for scene in group])

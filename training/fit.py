@@ -6,7 +6,7 @@ import os
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -62,6 +62,11 @@ class Run:
     losses: dict[str, float] = field(default_factory=dict)
 
     @property
+    def checkpoint(self) -> Path:
+        """Return the folder of the averaged weights, as everything else reads them."""
+        return self.folder / "checkpoint"
+
+    @property
     def categories(self) -> tuple[str, ...]:
         """Return the names of the categories, in the order of the model's outputs."""
         return tuple(category.name for category in self.pack.categories)
@@ -88,8 +93,6 @@ def start(
     precision: Precision = "auto",
 ) -> Run:
     """Return the run that was left in `folder`, or a fresh one, with the weights of `begin`."""
-    # Without it, Adam's square root of vanishing moments takes ten times a whole step on a CPU.
-    torch.set_flush_denormal(True)
     torch.manual_seed(experiment.seed)
     tokenizer = Tokenizer.learn(sentences_of_grammar(pack.categories))
     config = preset(
@@ -167,9 +170,7 @@ def save(run: Run, metrics: dict[str, dict[str, float]] | None = None) -> None:
     half_written = run.folder / f"{STATE}.part"
     torch.save(state, half_written)
     half_written.replace(run.folder / STATE)
-    checkpoint.save(
-        run.folder / "checkpoint", run.config, run.average, _manifest(run, metrics or {})
-    )
+    checkpoint.save(run.checkpoint, run.config, run.average, _manifest(run, metrics or {}))
 
 
 def _manifest(run: Run, metrics: dict[str, dict[str, float]]) -> Manifest:
@@ -201,6 +202,19 @@ def _git(*question: str) -> str:
     return "unknown"
 
 
+@contextmanager
+def _denormals_flushed() -> Iterator[None]:
+    """Take numbers too small for full precision for 0, in this process, for as long as it lasts.
+
+    Without it, Adam's square root of vanishing moments takes ten times a whole step on a CPU.
+    """
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
+
+
 def fit(run: Run, *, until: int | None = None) -> None:
     """Train to the end of the schedule (or to step `until`), saving every few minutes."""
     experiment = run.experiment
@@ -211,7 +225,7 @@ def fit(run: Run, *, until: int | None = None) -> None:
         loss = DistributedDataParallel(loss, find_unused_parameters=True)
     chief = rank == 0
     saved = time.monotonic()
-    with Progress(last, run.step, shown=chief) as progress:
+    with _denormals_flushed(), Progress(last, run.step, shown=chief) as progress:
         board = SummaryWriter(str(run.folder / "tensorboard")) if chief else None
         for batch in _batches(run, last, rank, world):
             losses = train_step(run, loss, batch)
@@ -225,11 +239,13 @@ def fit(run: Run, *, until: int | None = None) -> None:
                     f"step {run.step}: J on {experiment.validation_scenes} val scenes {j:.3f}"
                 )
                 save(run)
+                progress.say(f"saved in {run.checkpoint}")
                 saved = time.monotonic()
         if board:
             board.close()
-    if chief:
-        save(run)
+        if chief:
+            save(run)
+            progress.say(f"step {run.step} of {experiment.steps}: saved in {run.checkpoint}")
 
 
 def _batches(run: Run, last: int, rank: int, world: int) -> Iterator[Batch]:

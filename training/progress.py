@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from types import TracebackType
 
@@ -19,18 +20,27 @@ LINE_SECONDS = 30.0
 """How often a line is written where there is no terminal."""
 
 
+BAR_WIDTH = 16
+
+LEFT_OF_LOSSES = BAR_WIDTH + 34
+"""Columns of bar, steps and both times, at up to seven digits; losses are cut to what is left."""
+
+
 class Progress:
     """Steps done, losses (smoothed) and time left."""
 
-    def __init__(self, total: int, done: int = 0, *, shown: bool = True) -> None:
-        self._console = Console()
+    def __init__(
+        self, total: int, done: int = 0, *, shown: bool = True, console: Console | None = None
+    ) -> None:
+        self._console = console or Console()
         self._shown = shown
         self._total, self._first = total, done
-        self._began = self._said = time.monotonic()
+        self._began = time.monotonic()
+        self._said = -math.inf
         self._smooth: dict[str, float] = {}
         self._bar = Bar(
-            BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn(),
-            TextColumn("{task.fields[losses]}"),
+            BarColumn(BAR_WIDTH), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn(),
+            TextColumn("{task.fields[losses]}", markup=False),
             console=self._console, disable=not (shown and self._console.is_terminal),
         )  # fmt: skip
         self._task = self._bar.add_task("training", total=total, completed=done, losses="")
@@ -52,7 +62,8 @@ class Progress:
         for name, value in losses.items():
             self._smooth[name] = 0.95 * self._smooth.get(name, value) + 0.05 * value
         text = " ".join(f"{name} {value:.3f}" for name, value in self._smooth.items())
-        self._bar.update(self._task, completed=done, losses=text)
+        room = max(self._console.width - LEFT_OF_LOSSES, 0)
+        self._bar.update(self._task, completed=done, losses=text[:room])
         now = time.monotonic()
         if not self._console.is_terminal and now - self._said > LINE_SECONDS:
             self._said = now

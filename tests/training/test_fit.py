@@ -86,6 +86,14 @@ def test_the_loss_of_one_scene_falls_in_every_precision(
     assert losses[-1] < 0.5 * losses[0]
 
 
+def test_a_run_says_where_its_checkpoint_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fit(begin(tmp_path), until=1)
+
+    assert f"step 1 of 5: saved in {tmp_path / 'checkpoint'}" in capsys.readouterr().out
+
+
 def test_a_run_of_another_model_is_not_overwritten(tmp_path: Path) -> None:
     fit(begin(tmp_path), until=1)
 

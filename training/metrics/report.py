@@ -2,7 +2,8 @@
 
 A *source-frame* is a source that sounds in a frame and shows at least one pixel there; a predicted
 region is *on* it if it overlaps it most, by an IoU of at least 0.5, each region on one source-frame
-and the reverse. A share of nothing is 0: read scores beside their counts.
+and the reverse. A score of which nothing was measured is left out, and so are all that
+read sentences where none were asked for; counts are always there.
 
     masks, union of all that sounds (`training.metrics.masks` has the two protocols)
       j                  IoU at 0.5, mean over sounding frames
@@ -39,7 +40,7 @@ from typing import Any
 import numpy.typing as npt
 
 from training.metrics.counts import Mean
-from training.metrics.facts import ATTRIBUTES, CATEGORY, FactAccumulator
+from training.metrics.facts import CATEGORY, FactAccumulator
 from training.metrics.instances import InstanceAccumulator
 from training.metrics.joint import JointAccumulator
 from training.metrics.masks import MaskAccumulator, Protocol
@@ -62,8 +63,12 @@ FactReader = Callable[[str], Mapping[str, object]]
 class Evaluation:
     """All scores of a model on a set of scenes; `facts` reads what a sentence tells."""
 
-    def __init__(self, *, facts: FactReader, protocol: Protocol = "frames") -> None:
+    def __init__(
+        self, *, facts: FactReader, protocol: Protocol = "frames", sentences: bool = True
+    ) -> None:
         self._read = facts
+        self._has_sentences = sentences
+        self._protocol = protocol
         self._masks = MaskAccumulator(protocol)
         self._instances = InstanceAccumulator()
         self._joint = JointAccumulator()
@@ -86,17 +91,44 @@ class Evaluation:
             self._add_frame(ranked(predicted), true_regions(truth, frame))
 
     def report(self) -> dict[str, float]:
-        """Return every score by name, as documented above; the names never change with the data."""
-        attributes = self._attributes.accuracies()
-        return {
+        """Return every score that was measured, and every count, by name as documented above."""
+        scores = {
             **self._mask_scores(),
             **self._instance_scores(),
             **self._joint_scores(),
             "category_accuracy": self._category.value,
-            **{f"{name}_accuracy": attributes[name] for name in ATTRIBUTES},
+            **{f"{name}_accuracy": value for name, value in self._attributes.accuracies().items()},
             **self._sentence_scores(),
             "source_frames": float(self._source_frames),
             "regions": float(self._regions),
+        }
+        over = self._measured_over(scores)
+        return {name: value for name, value in scores.items() if over.get(name, 1)}
+
+    def _measured_over(self, scores: Mapping[str, float]) -> dict[str, float]:
+        """Return, for every score, how many things it was measured on."""
+        frames = scores["frames" if self._protocol == "avsbench" else "sounding_frames"]
+        on_source = float(self._category.count)
+        told = float(self._has_sentences)
+        told_facts = self._attributes.counts()
+        return {
+            **dict.fromkeys(("j", "f", "f_dataset"), frames),
+            "false_alarm_area": scores["silent_frames"],
+            **dict.fromkeys(
+                ("instance_ap50", "instance_ap", "instance_j", "region_recall"),
+                float(self._source_frames),
+            ),
+            "category_accuracy": on_source,
+            "fact_accuracy": told * on_source,
+            "joint_precision": told * self._regions,
+            **dict.fromkeys(
+                ("fact_recall", "joint_recall", "joint_f1"), told * self._source_frames
+            ),
+            **{f"{name}_accuracy": told * count for name, count in told_facts.items()},
+            **dict.fromkeys(
+                ("bleu_1", "bleu_2", "bleu_3", "bleu_4", "rouge_l", "cider_d"),
+                told * scores["sentences"],
+            ),
         }
 
     def _add_frame(self, regions: list[PredictedRegion], truths: list[TrueRegion]) -> None:
@@ -109,8 +141,10 @@ class Evaluation:
 
     def _add_pair(self, region: PredictedRegion, truth: TrueRegion) -> bool:
         """Take a region and the source it is on; return whether its sentence names the source."""
-        said, true = self._facts(region.sentence), self._facts(truth.sentence)
         self._category.add(region.category == truth.category)
+        if not self._has_sentences:
+            return False
+        said, true = self._facts(region.sentence), self._facts(truth.sentence)
         self._attributes.add(said, true)
         self._sentences.add(region.sentence, truth.sentence)
         return said.get(CATEGORY) == truth.category

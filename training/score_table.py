@@ -1,0 +1,45 @@
+"""Scores for people and for programs: a table for each split, JSON, CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Mapping
+
+from rich.table import Table
+
+Scores = Mapping[str, Mapping[str, float]]
+"""By `split`, `split/control` or `cost`, then by name."""
+
+HEADINGS = {"": "own sound", "shuffled": "other sound", "silent": "no sound"}
+
+
+def tables(scores: Scores) -> Iterator[Table]:
+    """Yield a table for each split: a row for each score, a column for each sound; blank if none.
+
+    Every table fits into 80 columns.
+    """
+    for split in dict.fromkeys(name.partition("/")[0] for name in scores):
+        columns = [name for name in scores if name.partition("/")[0] == split]
+        alone = len(columns) == 1
+        table = Table(title=split, title_justify="left")
+        table.add_column("score", no_wrap=True)
+        for name in columns:
+            control = name.partition("/")[2]
+            heading = "" if alone else HEADINGS.get(control, control)
+            table.add_column(heading, justify="right", no_wrap=True)
+        for row in dict.fromkeys(row for name in columns for row in scores[name]):
+            cells = (scores[name].get(row) for name in columns)
+            table.add_row(row, *("" if cell is None else f"{cell:.4g}" for cell in cells))
+        yield table
+
+
+def as_csv(scores: Scores) -> str:
+    """Return a line for each measured score: split, sound, score, value."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("split", "sound", "score", "value"))
+    for name, values in scores.items():
+        split, _, control = name.partition("/")
+        writer.writerows((split, control or "own", row, value) for row, value in values.items())
+    return text.getvalue()
