@@ -7,14 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
+import numpy.typing as npt
 import torch
-from jaxtyping import Bool, Float, Int, UInt8
+from jaxtyping import Bool, Float, Int, Shaped, UInt8
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from ssuformer.errors import ConfigError
 from ssuformer.tokenizer import PAD, Tokenizer
 from training.scene import Scene
 
@@ -46,6 +48,7 @@ class Batch:
         return Batch(**moved)
 
 
+@runtime_checkable
 class SceneSource(Protocol):
     """Whatever gives a scene for a number, always the same one."""
 
@@ -54,14 +57,14 @@ class SceneSource(Protocol):
         ...
 
 
-def shrink(masks: np.ndarray[Any, Any], stride: int) -> Float[np.ndarray, "... y x"]:
+def shrink(masks: Shaped[np.ndarray, "... h w"], stride: int) -> Float[np.ndarray, "... y x"]:
     """Return the share of every `stride x stride` cell that a mask covers."""
     *rest, h, w = masks.shape
     cells = masks.reshape(*rest, h // stride, stride, w // stride, stride)
     return cells.mean(axis=(-3, -1), dtype=np.float32)
 
 
-class SceneTensors(Dataset[dict[str, np.ndarray[Any, Any]]]):
+class SceneTensors(Dataset[dict[str, npt.NDArray[Any]]]):
     """Scenes by number, as arrays of fixed shape."""
 
     def __init__(
@@ -72,9 +75,15 @@ class SceneTensors(Dataset[dict[str, np.ndarray[Any, Any]]]):
         self._tokenizer = tokenizer
         self._length = length
 
-    def __getitem__(self, index: int) -> dict[str, np.ndarray[Any, Any]]:
+    def __getitem__(self, index: int) -> dict[str, npt.NDArray[Any]]:
         """Return the arrays of scene `index`, named like the fields of a Batch."""
         scene = self._scenes.compose(index)
+        if len(scene.sources) > MAX_SOURCES:
+            raise ConfigError(
+                f"scene {index} has {len(scene.sources)} sources, a batch holds {MAX_SOURCES}",
+                limit=MAX_SOURCES,
+                actual=len(scene.sources),
+            )
         t, h, w, _ = scene.frames.shape
         masks = np.zeros((MAX_SOURCES, t, h // MASK_STRIDE, w // MASK_STRIDE), np.float32)
         sounding = np.zeros((MAX_SOURCES, t), np.float32)
@@ -82,7 +91,7 @@ class SceneTensors(Dataset[dict[str, np.ndarray[Any, Any]]]):
         tokens = np.full((MAX_SOURCES, t, self._length), PAD, np.int64)
         cover = np.full((t, h // LABEL_STRIDE, w // LABEL_STRIDE), 0.5, np.float32)
         labels = np.full(cover.shape, len(self._number), np.int64)
-        for s, source in enumerate(scene.sources[:MAX_SOURCES]):
+        for s, source in enumerate(scene.sources):
             masks[s] = shrink(source.masks, MASK_STRIDE)
             sounding[s] = source.sounding
             categories[s] = self._number[source.category]
@@ -105,7 +114,7 @@ class SceneTensors(Dataset[dict[str, np.ndarray[Any, Any]]]):
         }
 
 
-def collate(samples: list[dict[str, np.ndarray[Any, Any]]]) -> Batch:
+def collate(samples: list[dict[str, npt.NDArray[Any]]]) -> Batch:
     """Stack samples into a batch."""
     names = [field.name for field in fields(Batch)]
     return Batch(**{n: torch.from_numpy(np.stack([s[n] for s in samples])) for n in names})

@@ -111,7 +111,7 @@ class CaptionDecoder(nn.Module):
             balance = balance + cost / len(self.layers)
         return self._logits(x), balance
 
-    def _logits(self, x: Float[Tensor, "n l c"]) -> Float[Tensor, "n l v"]:
+    def _logits(self, x: Float[Tensor, "*n c"]) -> Float[Tensor, "*n v"]:
         return F.linear(self.norm(x), self.words.weight)
 
     @torch.no_grad()

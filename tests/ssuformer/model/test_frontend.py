@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import jaxtyping
 import numpy as np
+import pytest
 import torch
 
-from ssuformer.model.frontend import FFT, HOP, LOG_FLOOR, WINDOW, LogMel, mel_filters
+from ssuformer.model.frontend import FFT, HOP, LOG_FLOOR, WINDOW, LogMel, PixelNorm, mel_filters
 
 
 def test_the_folded_dft_is_the_mel_spectrogram_of_an_fft() -> None:
@@ -20,3 +22,10 @@ def test_the_folded_dft_is_the_mel_spectrogram_of_an_fft() -> None:
 
     assert spectrogram.shape == (2, 1, *wanted.shape)
     np.testing.assert_allclose(spectrogram[1, 0].numpy(), wanted, atol=1e-4)
+
+
+def test_a_wrong_shape_is_refused_while_tests_run() -> None:
+    channels_first = torch.zeros(1, 2, 3, 64, 64, dtype=torch.uint8)
+
+    with pytest.raises(jaxtyping.TypeCheckError, match="frames"):
+        PixelNorm()(channels_first)
