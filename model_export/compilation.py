@@ -10,8 +10,10 @@ yet: the package `tensorrt`, the timing cache, and the options of compatibility.
 
 from __future__ import annotations
 
+import gc
 import importlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -101,11 +103,31 @@ def profile_of(spec: EngineSpec, sizes: dict[str, Range]) -> Profile:
     }
 
 
+@contextmanager
+def collection_paused() -> Iterator[None]:
+    """Have Python collect no garbage while TensorRT works.
+
+    TensorRT calls the Python logger while it holds a lock. A collection that begins there and frees
+    an earlier builder waits for that lock for ever.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
 class Compilation:
     """An ONNX file on its way to a plan."""
 
     def __init__(self, trt: ModuleType, onnx: Path, spec: EngineSpec) -> None:
         """Read the file; raise EngineMismatch naming a node that is refused or a wrong tensor."""
+        with collection_paused():
+            self._read(trt, onnx, spec)
+
+    def _read(self, trt: ModuleType, onnx: Path, spec: EngineSpec) -> None:
         self._trt = trt
         self._journal = journal(trt)
         self._builder = trt.Builder(self._journal)
@@ -139,6 +161,12 @@ class Compilation:
         Timings of layers are taken from the file `cache` and added to it. Raises EngineError with
         TensorRT's reason.
         """
+        with collection_paused():
+            return self._build(profile, options, cache=cache, target=target)
+
+    def _build(
+        self, profile: Profile, options: Options, *, cache: Path | None, target: str | None
+    ) -> bytes:
         config = self._config
         self._apply(options)
         shapes = self._builder.create_optimization_profile()

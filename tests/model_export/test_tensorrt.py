@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import onnx
@@ -96,6 +98,38 @@ def test_a_target_that_tensorrt_does_not_know_is_refused(tmp_path: Path) -> None
 
     with pytest.raises(ConfigError, match=r"no target 'SM1'.*SM89"):
         compilation.build(profile_of(spec, {}), Options(), target="SM1")
+
+
+AFTER_A_REFUSAL = """
+import gc, sys
+from pathlib import Path
+from model_export.compilation import Compilation, load
+from ssuformer.contract import caption_engine
+from ssuformer.manifest import Manifest
+
+model = Path("triton_repo/ssu_caption/1")
+spec = caption_engine(Manifest.read(model).dimensions)
+def collect_while_logging(frame, event, argument):
+    if event == "call" and frame.f_code.co_name == "log" and gc.isenabled():
+        gc.collect()  # as the collector does by itself, sooner or later
+
+gc.set_threshold(10**9)
+compilation = Compilation(load("tensorrt_rtx"), model / "model.onnx", spec)
+compilation.itself = compilation  # as a traceback keeps it: only the collector frees it
+del compilation
+sys.setprofile(collect_while_logging)
+Compilation(load("tensorrt_rtx"), model / "model.onnx", spec)
+print("read")
+"""
+
+
+def test_garbage_of_an_earlier_compilation_does_not_stop_the_next_one() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", AFTER_A_REFUSAL], capture_output=True, text=True, timeout=60,
+        check=False,
+    )  # fmt: skip
+
+    assert ended.stdout == "read\n", ended.stderr
 
 
 def test_a_package_that_is_missing_is_named_with_the_command_that_installs_it() -> None:
