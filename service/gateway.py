@@ -106,7 +106,7 @@ class Gateway:
         """Have the gauges ask for what they show."""
         metrics = self.metrics
         metrics.ready.set_function(lambda: float(not self.reasons_not_ready()))
-        metrics.engine_up.set_function(lambda: float(not self.current.canary.reasons))
+        metrics.engine_up.set_function(lambda: float(not self.current.probe.reasons))
         metrics.draining.set_function(lambda: float(self.draining))
         for model in MODELS:
             metrics.circuit_state.labels(model).set_function(partial(self._circuit_state, model))
@@ -121,7 +121,7 @@ class Gateway:
         reasons = {"draining": self.draining, "no_decoding_process": not self.pool.ready}
         return [
             *(reason for reason, holds in reasons.items() if holds),
-            *self.current.canary.reasons,
+            *self.current.probe.reasons,
         ]
 
 

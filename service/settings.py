@@ -55,7 +55,7 @@ class Settings(BaseSettings):
         default_factory=available_cores,
         description="Threads of one segmentation; captions take one.",
     )
-    canary_seconds: PositiveFloat = Field(
+    probe_seconds: PositiveFloat = Field(
         default=10.0, description="A model that nobody used for so long is asked a small question."
     )
     circuit_failures: PositiveInt = Field(

@@ -170,16 +170,16 @@ ENGINES = (
         lasting="2m",
         severity="ticket",
         summary="{{ $labels.engine }} is taken to be down by {{ $labels.instance }}.",
-        description="Requests that need it fail at once, until the canary gets an answer.",
+        description="Requests that need it fail at once, until the probe gets an answer.",
     ),
     Alert(
-        name="CanaryStale",
+        name="ProbeStale",
         expr="time() - ssu_engine_last_success_timestamp_seconds > 180",
         lasting="1m",
         severity="ticket",
         summary="{{ $labels.engine }} last answered {{ $labels.instance }}"
         " {{ $value | humanizeDuration }} ago.",
-        description="Neither a clip nor the canary got an answer; the canary asks every 10 s.",
+        description="Neither a clip nor the probe got an answer; the probe asks every 10 s.",
     ),
     Alert(
         name="EngineFailures",

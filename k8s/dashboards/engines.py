@@ -74,7 +74,7 @@ def _health() -> Row:
                     "{{engine}} {{instance}}",
                 ),
                 unit="s",
-                description="The canary asks when nobody else has; an alert comes at 180 s.",
+                description="The probe asks when nobody else has; an alert comes at 180 s.",
                 width=8,
                 limits=[180],
             ),

@@ -1,7 +1,7 @@
 """What fails at once while a model is known not to answer.
 
-Each model has a circuit of its own. It opens after some failures in a row, or when the canary gets
-no answer, and only the canary closes it: what a client sent is never the probe.
+Each model has a circuit of its own. It opens after some failures in a row, or when the probe gets
+no answer, and only the probe closes it: what a client sent is never one.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from service.settings import Settings
 from service.telemetry.metrics import Metrics
 from service.understanding.decoding import DecodePool
 from service.understanding.pipeline import Pipeline
-from service.weights.probe import Canary
+from service.weights.probe import Probe
 from ssuformer.contract import MODELS, SEGMENTATION
 
 
@@ -26,7 +26,7 @@ class Generation:
 
     engine: Engine
     circuits: Mapping[str, Circuit]
-    canary: Canary
+    probe: Probe
     pipeline: Pipeline
     _users: int = 0
     _unused: asyncio.Event = field(default_factory=asyncio.Event)
@@ -53,7 +53,7 @@ class Generation:
         return cls(
             engine=engine,
             circuits=circuits,
-            canary=Canary(engine, circuits, period=settings.canary_seconds, log=log),
+            probe=Probe(engine, circuits, period=settings.probe_seconds, log=log),
             pipeline=Pipeline(
                 engine, circuits, pool, metrics, window_overlap=settings.window_overlap
             ),

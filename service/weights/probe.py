@@ -25,11 +25,11 @@ TICK_SECONDS = 0.5
 _STALE_PERIODS = 6
 
 
-class Canary:
+class Probe:
     """Asks each model that has not answered anybody for a while, and works its circuit.
 
     Busy is not dead: an engine that works for others proves by their answers that it lives, so a
-    canary that has to wait its turn changes nothing.
+    probe that has to wait its turn changes nothing.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class Canary:
             if isinstance(error, EngineMismatch) or not answered_others:
                 circuit.open(error)
         except Exception as error:
-            self._log.exception("canary_crash", engine=circuit.model)
+            self._log.exception("probe_crash", engine=circuit.model)
             circuit.open(EngineUnavailable(f"{circuit.model} could not be asked: {error!r}"))
         else:
             circuit.succeeded()

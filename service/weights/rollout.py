@@ -1,7 +1,7 @@
 """Newer weights go into service while requests are answered, and out again if they fail.
 
 The model repository is looked at now and then. A version that is newer than the one in service is
-loaded beside it, or found loaded on the server, and asked the canary's questions; only if it
+loaded beside it, or found loaded on the server, and asked the probe's questions; only if it
 answers do new requests go there, while those under way end where they began. The version before
 stays at hand for a while: should the new one stop answering, requests go back to it.
 """
@@ -25,8 +25,8 @@ from service.weights.probe import TICK_SECONDS
 from service.weights.source import Clock, Source
 from ssuformer.errors import EngineMismatch, EngineUnavailable, SsuError
 
-_PROBATION_CANARIES = 6
-"""How many canaries a new version has to answer before the one before it is let go."""
+_PROBATION_PROBES = 6
+"""How many probes a new version has to answer before the one before it is let go."""
 
 _REMOTE_LOOKS = 3
 """How often a version on servers elsewhere has to answer before it goes into service: they load it
@@ -36,7 +36,7 @@ _AWAITED_SECONDS = 1800.0
 """After which a version that a server has not loaded counts as refused; engines take 20 minutes."""
 
 _REMOTE_SECONDS = 5.0
-"""How long the start waits for an engine that runs elsewhere; the canary goes on asking."""
+"""How long the start waits for an engine that runs elsewhere; the probe goes on asking."""
 
 
 class Rollout:
@@ -93,7 +93,7 @@ class Rollout:
         first = self._generation_of(engine)
         try:
             async with asyncio.timeout(_REMOTE_SECONDS if engine.facts.remote else None):
-                await first.canary.look(whole=True)
+                await first.probe.look(whole=True)
         except (SsuError, TimeoutError) as error:
             if not engine.facts.remote:
                 await first.close()
@@ -175,7 +175,7 @@ class Rollout:
             try:
                 _require_windows(engine, window_frames)
                 newer = self._generation_of(engine)
-                await newer.canary.look(whole=True)
+                await newer.probe.look(whole=True)
             except BaseException:
                 await engine.close()
                 raise
@@ -197,7 +197,7 @@ class Rollout:
         self._previous = self.current if self.current.has_answered else None
         if self._previous is None:
             self._retire(self.current)
-        probation = _PROBATION_CANARIES * self._settings.canary_seconds
+        probation = _PROBATION_PROBES * self._settings.probe_seconds
         self._on_probation_until = self._clock.now() + probation
         self._put_in_service(newer)
         self._note("switched", newer)
@@ -206,13 +206,13 @@ class Rollout:
         """Go back to the version before if this one is down and that one answers."""
         if self._previous is None:
             return
-        if self.current.canary.reasons:
+        if self.current.probe.reasons:
             previous = self._previous
             with suppress(SsuError):
-                await previous.canary.look()
+                await previous.probe.look()
                 # Both may have been away together, and be back together.
                 try:
-                    await self.current.canary.look(whole=True)
+                    await self.current.probe.look(whole=True)
                 except SsuError:
                     self._go_back(previous)
         elif self._clock.now() >= self._on_probation_until:
@@ -232,7 +232,7 @@ class Rollout:
             self._watching.cancel()
         self._current = generation
         self._candidates.pop(generation.engine.facts.repository_version, None)
-        self._watching = asyncio.create_task(generation.canary.keep_looking())
+        self._watching = asyncio.create_task(generation.probe.keep_looking())
         self._metrics.model_info.clear()
         self._metrics.model_info.labels(*generation.labels).set(1)
 

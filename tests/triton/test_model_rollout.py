@@ -89,7 +89,7 @@ async def under_traffic(models: Path, address: str) -> AsyncIterator[Traffic]:
         model_repository=models,
         triton_address=address,
         rollout_seconds=0.5,
-        canary_seconds=1,
+        probe_seconds=1,
         workers=2,
     )
     async with run(settings) as running:

@@ -121,7 +121,7 @@ def assert_clear(response: httpx.Response) -> None:
 
 
 def settings_for(address: str, **more: object) -> Settings:
-    values = {"workers": 2, "canary_seconds": 1.0, "triton_address": address, **more}
+    values = {"workers": 2, "probe_seconds": 1.0, "triton_address": address, **more}
     return small_settings(engine="triton", **values)
 
 
@@ -345,7 +345,7 @@ def slow(slow_server: Slow) -> Iterator[Slow]:
 
 
 def slow_settings(slow: Slow) -> Settings:
-    patient = {"canary_seconds": 600.0, "model_repository": slow.models}
+    patient = {"probe_seconds": 600.0, "model_repository": slow.models}
     return settings_for(slow.server.grpc, **patient)
 
 
@@ -384,8 +384,8 @@ async def test_a_client_that_leaves_ends_the_inference_on_the_server_too(
 async def test_a_full_queue_on_the_server_is_429_with_retry_after(slow: Slow, clip: bytes) -> None:
     async with run(slow_settings(slow)) as running:
         slow.flag("slow").touch()
-        canary, refused = running.gateway.current.canary, running.metric
-        asked = [asyncio.create_task(canary.look()) for _ in range(6)]
+        probe, refused = running.gateway.current.probe, running.metric
+        asked = [asyncio.create_task(probe.look()) for _ in range(6)]
         await until(lambda: sum(task.done() for task in asked) >= 1)
 
         response = await running.understand(clip)

@@ -11,7 +11,7 @@ from service.engines.circuit_breaker import Circuit
 from service.engines.engine import Captions
 from service.engines.fake import FakeEngine
 from service.telemetry.metrics import Metrics
-from service.weights.probe import Canary
+from service.weights.probe import Probe
 from ssuformer.contract import CAPTION, SEGMENTATION
 from ssuformer.errors import (
     EngineError,
@@ -83,10 +83,10 @@ def fail(one: Circuit, error: SsuError) -> None:
         raise error
 
 
-def a_canary(engine: FakeEngine, period: float = 60.0) -> tuple[Canary, dict[str, Circuit]]:
+def a_probe(engine: FakeEngine, period: float = 60.0) -> tuple[Probe, dict[str, Circuit]]:
     circuits = {model: circuit(model=model) for model in (SEGMENTATION, CAPTION)}
     log = structlog.get_logger()
-    return Canary(engine, circuits, period=period, log=log), circuits
+    return Probe(engine, circuits, period=period, log=log), circuits
 
 
 async def until(holds: Callable[[], bool]) -> None:
@@ -139,83 +139,83 @@ def test_an_answer_does_not_close_an_open_circuit() -> None:
     assert one.trouble is not None
 
 
-async def test_a_canary_that_is_answered_closes_both_circuits() -> None:
-    canary, circuits = a_canary(FrailEngine())
-    assert canary.reasons == ["engine_unavailable"]
+async def test_a_probe_that_is_answered_closes_both_circuits() -> None:
+    probe, circuits = a_probe(FrailEngine())
+    assert probe.reasons == ["engine_unavailable"]
 
-    await canary.look()
+    await probe.look()
 
-    assert canary.reasons == []
+    assert probe.reasons == []
     assert all(one.trouble is None for one in circuits.values())
 
 
 @pytest.mark.parametrize(
     "error", [EngineUnavailable("gone"), EngineError("broken"), ValueError("surprise")]
 )
-async def test_a_canary_that_is_not_answered_opens_the_circuit_of_that_model(
+async def test_a_probe_that_is_not_answered_opens_the_circuit_of_that_model(
     error: Exception,
 ) -> None:
     engine = FrailEngine()
-    canary, circuits = a_canary(engine)
-    await canary.look()
+    probe, circuits = a_probe(engine)
+    await probe.look()
     engine.failures[CAPTION] = error
 
     with pytest.raises(EngineError):
-        await canary.look()
+        await probe.look()
 
     assert circuits[SEGMENTATION].trouble is None
     assert circuits[CAPTION].trouble is not None
-    assert canary.reasons != []
+    assert probe.reasons != []
 
 
 async def test_other_weights_are_a_reason_of_their_own() -> None:
     engine = FrailEngine()
-    canary, circuits = a_canary(engine)
+    probe, circuits = a_probe(engine)
     engine.mismatch = EngineMismatch("other weights")
 
     with pytest.raises(EngineMismatch):
-        await canary.look()
+        await probe.look()
 
-    assert canary.reasons == ["engine_mismatch"]
+    assert probe.reasons == ["engine_mismatch"]
     with pytest.raises(EngineMismatch, match="other weights"):
         circuits[CAPTION].admit()
 
 
 async def test_a_server_that_has_too_much_to_do_is_not_down() -> None:
     engine = FrailEngine()
-    canary, _ = a_canary(engine)
-    await canary.look()
+    probe, _ = a_probe(engine)
+    await probe.look()
     engine.failures[SEGMENTATION] = Overloaded("busy")
 
-    await canary.look()
+    await probe.look()
 
-    assert canary.reasons == []
+    assert probe.reasons == []
 
 
-async def test_a_canary_that_waited_behind_answered_work_in_vain_changes_nothing() -> None:
+async def test_a_probe_that_waited_behind_answered_work_in_vain_changes_nothing() -> None:
     engine = FrailEngine()
-    canary, circuits = a_canary(engine)
-    await canary.look()
+    probe, circuits = a_probe(engine)
+    await probe.look()
     engine.free.clear()
     engine.failures = dict.fromkeys(circuits, EngineUnavailable("took too long"))
 
-    looking = asyncio.create_task(canary.look())
+    looking = asyncio.create_task(probe.look())
     await until(lambda: engine.asked[CAPTION] == 2)
     for one in circuits.values():
         one.succeeded()
     engine.free.set()
     await looking
 
-    assert canary.reasons == []
+    assert probe.reasons == []
 
 
 async def test_models_that_answer_others_are_not_asked() -> None:
     engine = FrailEngine()
-    canary, circuits = a_canary(engine, period=600.0)
-    await canary.look()
+    probe, circuits = a_probe(engine, period=600.0)
+    await probe.look()
     circuits[CAPTION].last_success -= 601
 
-    looking = asyncio.create_task(canary.keep_looking())
+    looking = asyncio.create_task(probe.keep_looking())
     await until(lambda: engine.asked[CAPTION] == 2)
     looking.cancel()
 
@@ -224,15 +224,15 @@ async def test_models_that_answer_others_are_not_asked() -> None:
 
 async def test_an_engine_that_has_answered_nobody_for_long_is_not_ready() -> None:
     engine = FrailEngine()
-    canary, _ = a_canary(engine, period=0.01)
-    await canary.look()
+    probe, _ = a_probe(engine, period=0.01)
+    await probe.look()
     engine.free.clear()
 
-    await until(lambda: canary.reasons == ["engine_unavailable"])
+    await until(lambda: probe.reasons == ["engine_unavailable"])
 
     engine.free.set()
-    await canary.look()
-    assert canary.reasons == []
+    await probe.look()
+    assert probe.reasons == []
 
 
 async def readiness(running: Running) -> tuple[int, list[str]]:
@@ -278,7 +278,7 @@ async def test_an_engine_in_this_process_that_does_not_answer_ends_the_start() -
 async def test_an_engine_in_this_process_that_breaks_is_not_ready(clip: bytes) -> None:
     engine = FrailEngine(remote=False)
 
-    async with run(small_settings(canary_seconds=0.05), engine=engine) as running:
+    async with run(small_settings(probe_seconds=0.05), engine=engine) as running:
         engine.failures[CAPTION] = EngineError("broken")
         await becomes(running, (503, ["engine_failed"]))
         response = await running.understand(clip)
@@ -295,7 +295,7 @@ async def test_failures_in_a_row_open_the_circuit_and_requests_fail_before_they_
 ) -> None:
     engine = FrailEngine()
 
-    settings = small_settings(circuit_failures=2, canary_seconds=600)
+    settings = small_settings(circuit_failures=2, probe_seconds=600)
 
     async with run(settings, engine=engine) as running:
         engine.failures[CAPTION] = EngineUnavailable("gone")
@@ -317,7 +317,7 @@ async def test_failures_in_a_row_open_the_circuit_and_requests_fail_before_they_
 async def test_weights_that_changed_on_the_server_are_told_and_waited_out(clip: bytes) -> None:
     engine = FrailEngine()
 
-    async with run(small_settings(canary_seconds=0.05), engine=engine) as running:
+    async with run(small_settings(probe_seconds=0.05), engine=engine) as running:
         engine.mismatch = EngineMismatch("other weights")
         await becomes(running, (503, ["engine_mismatch"]))
         response = await running.understand(clip)

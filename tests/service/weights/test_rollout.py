@@ -127,7 +127,7 @@ def clock() -> SetClock:
 async def serving(
     versions: Versions, clock: Clock | None = None, **settings: object
 ) -> AsyncIterator[Running]:
-    values = {"engine": "onnx", "rollout_seconds": PERIOD, "canary_seconds": 0.1, **settings}
+    values = {"engine": "onnx", "rollout_seconds": PERIOD, "probe_seconds": 0.1, **settings}
     async with run(small_settings(**values), source=versions, clock=clock) as running:
         yield running
 
@@ -193,7 +193,7 @@ async def test_a_request_ends_on_the_version_it_began_on(
     ],
     ids=["fails", "other tensors", "not finite", "other windows", "fails on a whole window"],
 )
-async def test_a_version_that_the_canary_refuses_never_answers(
+async def test_a_version_that_the_probe_refuses_never_answers(
     versions: Versions, clip: bytes, spoil: Callable[[NumberedEngine], None], code: str
 ) -> None:
     async with serving(versions) as running:
@@ -355,7 +355,7 @@ async def test_taking_the_newest_folder_away_changes_nothing(
 async def test_a_version_that_stops_answering_is_taken_back_and_not_tried_again(
     versions: Versions, clock: SetClock, clip: bytes
 ) -> None:
-    async with serving(versions, clock, canary_seconds=1, circuit_failures=1) as running:
+    async with serving(versions, clock, probe_seconds=1, circuit_failures=1) as running:
         bad = versions.add(2)
         await clock.passes()
         assert rollouts(running, "switched") == 1
@@ -401,7 +401,7 @@ async def test_if_both_versions_are_down_it_is_not_the_weights(
 
         for engine in versions.engines.values():
             engine.failure = EngineUnavailable("the server is away")
-        await until(lambda: bool(running.gateway.current.canary.reasons))
+        await until(lambda: bool(running.gateway.current.probe.reasons))
         await clock.passes(times=6)
 
         assert running.gateway.current.engine is bad
@@ -411,6 +411,6 @@ async def test_if_both_versions_are_down_it_is_not_the_weights(
             engine.failure = None
         await clock.passes(times=3)
 
-        assert not running.gateway.current.canary.reasons
+        assert not running.gateway.current.probe.reasons
         assert running.gateway.current.engine is bad
         assert rollouts(running, "rolled_back") == 0
