@@ -12,7 +12,7 @@ from rich.table import Table
 from torch import nn
 
 from model_export import parity, plan, server_config, to_onnx
-from model_export.compilation import Options
+from model_export.compilation import CompilationOptions
 from model_export.graph import CaptionGraph, SegmentationGraph
 from ssuformer.contract import EngineSpec, caption_engine, segmentation_engine
 from ssuformer.manifest import Manifest, digest
@@ -86,7 +86,11 @@ def export(folder: Path, out: Path, version: int, console: Console) -> list[pari
 def build_plans(out: Path, version: int, clips: Path, console: Console) -> None:
     """Build the plans of both engines on the GPU of this machine, and say what came of it."""
     records = plan.build_all(
-        out, version=version, clips_file=clips, options=Options(), device=torch.device("cuda")
+        out,
+        version=version,
+        clips_file=clips,
+        options=CompilationOptions(),
+        device=torch.device("cuda"),
     )
     for record in records:
         console.print(record.model_dump_json(indent=1), markup=False)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from model_export.parity import Run
+from model_export.parity import RunEngine
 from model_export.to_onnx import Arrays
 from ssuformer.contract import EngineSpec, TensorSpec
 from ssuformer.errors import ConfigError
@@ -51,7 +51,7 @@ def _check(path: Path, tensor: TensorSpec, array: npt.NDArray[Any]) -> None:
         )
 
 
-def surest_regions(spec: EngineSpec, run: Run, clips: list[Arrays]) -> list[Arrays]:
+def surest_regions(spec: EngineSpec, run: RunEngine, clips: list[Arrays]) -> list[Arrays]:
     """Return inputs of the caption engine: of every frame the region most certain to sound."""
     names = [tensor.name for tensor in spec.outputs]
     regions = []

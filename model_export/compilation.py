@@ -28,7 +28,7 @@ from ssuformer.errors import ConfigError, EngineError, EngineMismatch
 _TYPES = {"uint8": "UINT8", "int64": "INT64", "float32": "FLOAT"}
 
 Shape = tuple[int, ...]
-Profile = dict[str, tuple[Shape, Shape, Shape]]
+OptimizationProfile = dict[str, tuple[Shape, Shape, Shape]]
 """The least, the usual and the largest shape of each input."""
 
 
@@ -41,7 +41,7 @@ class Range:
     most: int
 
 
-class Options(BaseModel):
+class CompilationOptions(BaseModel):
     """What is decided about a plan besides its graph."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -92,7 +92,7 @@ def ranges(window_frames: int) -> dict[str, Range]:
     }
 
 
-def profile_of(spec: EngineSpec, sizes: dict[str, Range]) -> Profile:
+def profile_of(spec: EngineSpec, sizes: dict[str, Range]) -> OptimizationProfile:
     """Return the shapes of an engine's inputs for the sizes of its axes."""
     least = {axis: size.least for axis, size in sizes.items()}
     usual = {axis: size.usual for axis, size in sizes.items()}
@@ -129,12 +129,12 @@ class Compilation:
 
     def _read(self, trt: ModuleType, onnx: Path, spec: EngineSpec) -> None:
         self._trt = trt
-        self._journal = journal(trt)
-        self._builder = trt.Builder(self._journal)
+        self._log = compilation_log(trt)
+        self._builder = trt.Builder(self._log)
         typed = 1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED)
         self._network = self._builder.create_network(typed)
         self._config = self._builder.create_builder_config()
-        parser = trt.OnnxParser(self._network, self._journal)
+        parser = trt.OnnxParser(self._network, self._log)
         if not parser.parse(onnx.read_bytes()):
             raise EngineMismatch(f"TensorRT refuses {onnx}: {'; '.join(_refusals(parser))}")
         network = self._network
@@ -146,12 +146,12 @@ class Compilation:
     @property
     def messages(self) -> list[str]:
         """What TensorRT had to say so far."""
-        return list(self._journal.lines)
+        return list(self._log.lines)
 
     def build(
         self,
-        profile: Profile,
-        options: Options,
+        profile: OptimizationProfile,
+        options: CompilationOptions,
         *,
         cache: Path | None = None,
         target: str | None = None,
@@ -165,7 +165,12 @@ class Compilation:
             return self._build(profile, options, cache=cache, target=target)
 
     def _build(
-        self, profile: Profile, options: Options, *, cache: Path | None, target: str | None
+        self,
+        profile: OptimizationProfile,
+        options: CompilationOptions,
+        *,
+        cache: Path | None,
+        target: str | None,
     ) -> bytes:
         config = self._config
         self._apply(options)
@@ -180,12 +185,12 @@ class Compilation:
             config.set_timing_cache(known, ignore_mismatch=False)
         plan = self._builder.build_serialized_network(self._network, config)
         if plan is None:
-            raise EngineError(f"TensorRT could not build a plan: {self._journal.last_error}")
+            raise EngineError(f"TensorRT could not build a plan: {self._log.last_error}")
         if cache is not None:
             cache.write_bytes(bytes(config.get_timing_cache().serialize()))
         return bytes(plan)
 
-    def _apply(self, options: Options) -> None:
+    def _apply(self, options: CompilationOptions) -> None:
         trt, config = self._trt, self._config
         if options.workspace_mib is not None:
             size = options.workspace_mib * 2**20
@@ -210,10 +215,10 @@ def _refusals(parser: _Parser) -> Iterator[str]:
         yield f"node {error.node_name()} ({error.node_operator()}): {reason}"
 
 
-def journal(trt: ModuleType) -> CompilationLog:
+def compilation_log(trt: ModuleType) -> CompilationLog:
     """Return a logger that keeps what TensorRT says, but for its verbose messages."""
 
-    class _Journal(trt.ILogger):  # type: ignore[misc, name-defined]
+    class _Log(trt.ILogger):  # type: ignore[misc, name-defined]
         def __init__(self) -> None:
             trt.ILogger.__init__(self)
             self.lines: list[str] = []
@@ -225,7 +230,7 @@ def journal(trt: ModuleType) -> CompilationLog:
             if severity.name != "VERBOSE":
                 self.lines.append(f"{severity.name}: {message}")
 
-    return _Journal()
+    return _Log()
 
 
 def _check(onnx: Path, *, found: list[Any], wanted: tuple[TensorSpec, ...]) -> None:

@@ -28,7 +28,7 @@ _BFLOAT16_OPSET = 22
 """The first in which every operator takes bfloat16."""
 
 
-def to_half(model: ir.Model, half: ir.DataType = ir.DataType.FLOAT16) -> None:
+def to_float16(model: ir.Model, half: ir.DataType = ir.DataType.FLOAT16) -> None:
     """Rewrite `model` in place: float16, or bfloat16, between its float32 inputs and outputs."""
     graph = model.graph
     if half == ir.DataType.BFLOAT16:

@@ -26,7 +26,7 @@ ABSOLUTE = 1e-3
 RELATIVE = 1e-3
 """float32 sums in another order; measured differences are near 1e-5."""
 
-Run = Callable[[Arrays], Sequence[npt.NDArray[Any]]]
+RunEngine = Callable[[Arrays], Sequence[npt.NDArray[Any]]]
 """An engine as a function: inputs by name, outputs in the contract's order."""
 
 
@@ -79,7 +79,7 @@ def compare(
     return differences
 
 
-def in_onnxruntime(path: Path, spec: EngineSpec, *, literal: bool = False) -> Run:
+def in_onnxruntime(path: Path, spec: EngineSpec, *, literal: bool = False) -> RunEngine:
     """Return an ONNX file as a function, on this machine's CPU; `literal`: not optimised at all."""
     options = onnxruntime.SessionOptions()
     if literal:
@@ -90,7 +90,12 @@ def in_onnxruntime(path: Path, spec: EngineSpec, *, literal: bool = False) -> Ru
 
 
 def deviations(
-    spec: EngineSpec, exact: Run, other: Run, *, clips: Sequence[Arrays], allowed: Tolerance
+    spec: EngineSpec,
+    exact: RunEngine,
+    other: RunEngine,
+    *,
+    clips: Sequence[Arrays],
+    allowed: Tolerance,
 ) -> list[Deviation]:
     """Return how far `other` is from `exact` on the same clips, output by output.
 

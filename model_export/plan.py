@@ -25,14 +25,14 @@ from rich.console import Console
 from model_export.calibration import read_clips, surest_regions
 from model_export.compilation import (
     Compilation,
-    Options,
-    Profile,
-    journal,
+    CompilationOptions,
+    OptimizationProfile,
+    compilation_log,
     load,
     profile_of,
     ranges,
 )
-from model_export.parity import Run, deviations, in_onnxruntime
+from model_export.parity import RunEngine, deviations, in_onnxruntime
 from model_export.to_onnx import Arrays
 from model_export.variants import TOLERANCES, Precision, as_written, precision_of
 from ssuformer.contract import SEGMENTATION, EngineSpec, engines
@@ -56,15 +56,15 @@ class Record(BaseModel):
     precision: Precision
     tensorrt: str
     compute_capability: str
-    profile: Profile
-    options: Options
+    profile: OptimizationProfile
+    options: CompilationOptions
     seconds: float
     deviations: list[dict[str, str | float]]
 
 
-def in_tensorrt(trt: ModuleType, plan: bytes, spec: EngineSpec, device: torch.device) -> Run:
+def in_tensorrt(trt: ModuleType, plan: bytes, spec: EngineSpec, device: torch.device) -> RunEngine:
     """Return a plan as a function that runs on `device`; raises EngineError when it cannot."""
-    messages = journal(trt)
+    messages = compilation_log(trt)
     runtime = trt.Runtime(messages)
     runtime.engine_host_code_allowed = True  # a version-compatible plan brings its own runtime
     engine = runtime.deserialize_cuda_engine(plan)
@@ -97,8 +97,8 @@ def write_plan(
     folder: Path,
     spec: EngineSpec,
     *,
-    profile: Profile,
-    options: Options,
+    profile: OptimizationProfile,
+    options: CompilationOptions,
     clips: Sequence[Arrays],
     device: torch.device,
 ) -> Record:
@@ -146,7 +146,12 @@ def _compute_capability(device: torch.device) -> str:
 
 
 def build_all(
-    models: Path, *, version: int, clips_file: Path, options: Options, device: torch.device
+    models: Path,
+    *,
+    version: int,
+    clips_file: Path,
+    options: CompilationOptions,
+    device: torch.device,
 ) -> Iterator[Record]:
     """Build and prove the plans of both engines, beside their ONNX files."""
     trt = load("tensorrt")
@@ -180,7 +185,7 @@ def check_all(models: Path, *, version: int, target: str) -> Iterator[tuple[str,
     for spec in engines(manifest.dimensions):
         compilation = Compilation(trt, version_folder(models, spec.name, version) / MODEL, spec)
         shapes = profile_of(spec, ranges(manifest.window_frames))
-        yield spec.name, len(compilation.build(shapes, Options(), target=target))
+        yield spec.name, len(compilation.build(shapes, CompilationOptions(), target=target))
 
 
 def main(
@@ -211,7 +216,7 @@ def main(
     `python -m model_export.plan fp16 --ahead-of-time SM89`
     """
     console = Console()
-    options = Options(
+    options = CompilationOptions(
         workspace_mib=workspace_mib,
         version_compatible=version_compatible,
         hardware_compatible=hardware_compatible,

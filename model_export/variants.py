@@ -28,8 +28,8 @@ from rich.table import Table
 from model_export import server_config, to_onnx
 from model_export.calibration import read_clips, surest_regions
 from model_export.float8 import quantize_to_float8
-from model_export.float16 import round_as_bfloat16, to_half
-from model_export.parity import Deviation, Run, Tolerance, deviations, in_onnxruntime
+from model_export.float16 import round_as_bfloat16, to_float16
+from model_export.parity import Deviation, RunEngine, Tolerance, deviations, in_onnxruntime
 from model_export.quantized import quantize, quantize_on_the_fly
 from model_export.to_onnx import Arrays
 from ssuformer.contract import SEGMENTATION, EngineSpec, engines
@@ -71,13 +71,13 @@ Conversion = Callable[[Path, Path, Sequence[Arrays]], None]
 
 def _halve(source: Path, target: Path, _: Sequence[Arrays]) -> None:
     model = ir.load(source)
-    to_half(model)
+    to_float16(model)
     ir.save(model, target)
 
 
 def _halve_to_bfloat16(source: Path, target: Path, _: Sequence[Arrays]) -> None:
     model = ir.load(source)
-    to_half(model, ir.DataType.BFLOAT16)
+    to_float16(model, ir.DataType.BFLOAT16)
     ir.save(model, target)
 
 
@@ -112,7 +112,7 @@ def precision_of(path: Path) -> Precision:
     return Precision({p.key: p.value for p in properties}.get(PRECISION, Precision.FP32))
 
 
-def as_written(path: Path, spec: EngineSpec, precision: Precision) -> Run:
+def as_written(path: Path, spec: EngineSpec, precision: Precision) -> RunEngine:
     """Return an engine of this precision as a function on this machine's CPU.
 
     onnxruntime has no bfloat16 there, and its optimisations of float8 compute something else.

@@ -12,7 +12,7 @@ from service.engines.engine import Engine
 from service.gateway import Gateway
 from service.http.api_keys import KeyMiddleware, KeyRing
 from service.http.problems import add_problem_handlers
-from service.http.request_log import AccessMiddleware
+from service.http.request_log import RequestLogMiddleware
 from service.http.routes import health, information, understand
 from service.settings import Settings, settings_for
 from service.weights.source import Clock, Source
@@ -52,7 +52,7 @@ def create_app(
     if settings.keys_file is not None:
         app.add_middleware(KeyMiddleware, keys=KeyRing(settings.keys_file, gateway.log))
     # The one added last is the outermost: a refused request is counted, too.
-    app.add_middleware(AccessMiddleware, metrics=gateway.metrics, log=gateway.log)
+    app.add_middleware(RequestLogMiddleware, metrics=gateway.metrics, log=gateway.log)
     add_problem_handlers(app)
     for routes in (understand, information, health):
         app.include_router(routes.router)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from service.settings import Settings
     from service.understanding.schemas import LoadedModel
 
-    Found = tuple[list[LoadedModel], dict[str, int]]
+    FoundModels = tuple[list[LoadedModel], dict[str, int]]
 
 
 def show_models(
@@ -37,7 +37,7 @@ def show_models(
 
     with told():
         if url is None:
-            found: Found | Trouble = _local(settings_for(models=models, engine=engine))
+            found: FoundModels | Trouble = _local(settings_for(models=models, engine=engine))
         else:
             found = _remote(url.rstrip("/"), key)
     if isinstance(found, Trouble):
@@ -46,7 +46,7 @@ def show_models(
     console().print(models_table(*found))
 
 
-def _remote(url: str, key: str | None) -> Found | Trouble:
+def _remote(url: str, key: str | None) -> FoundModels | Trouble:
     """Return what a service has loaded; the size of its files is not known here."""
     from pydantic import ValidationError
 
@@ -63,7 +63,7 @@ def _remote(url: str, key: str | None) -> Found | Trouble:
         return Trouble("answer_unknown", f"the answer has another form than is known: {error}")
 
 
-def _local(settings: Settings) -> Found:
+def _local(settings: Settings) -> FoundModels:
     """Return what the repository holds, with the bytes of each file."""
     from service.gateway import load_engine
     from service.understanding.schemas import LoadedModel

@@ -17,7 +17,7 @@ from service.telemetry.metrics import Metrics
 from ssuformer.errors import EngineMismatch, EngineUnavailable, SsuError
 
 
-class Circuit:
+class CircuitBreaker:
     """Whether one model answers; open, that is broken, until it has done so for the first time."""
 
     def __init__(

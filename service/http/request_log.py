@@ -28,7 +28,7 @@ _QUIET_ROUTES = (
 )
 
 
-class AccessMiddleware:
+class RequestLogMiddleware:
     """Pure ASGI, so that a handler still sees the client leave."""
 
     def __init__(self, app: ASGIApp, *, metrics: Metrics, log: FilteringBoundLogger) -> None:

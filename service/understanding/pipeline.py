@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from service.engines.circuit_breaker import Circuit
+from service.engines.circuit_breaker import CircuitBreaker
 from service.engines.engine import Engine
 from service.telemetry.metrics import Metrics
 from service.telemetry.stages import StageClock
@@ -59,7 +59,7 @@ class Pipeline:
     def __init__(
         self,
         engine: Engine,
-        circuits: Mapping[str, Circuit],
+        circuits: Mapping[str, CircuitBreaker],
         pool: DecodePool,
         metrics: Metrics,
         *,

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from structlog.typing import FilteringBoundLogger
 
-from service.engines.circuit_breaker import Circuit
+from service.engines.circuit_breaker import CircuitBreaker
 from service.engines.engine import Engine
 from service.settings import Settings
 from service.telemetry.metrics import Metrics
@@ -25,7 +25,7 @@ class Generation:
     """An engine, what watches over its models, and the pipeline on it."""
 
     engine: Engine
-    circuits: Mapping[str, Circuit]
+    circuits: Mapping[str, CircuitBreaker]
     probe: Probe
     pipeline: Pipeline
     _users: int = 0
@@ -45,7 +45,7 @@ class Generation:
         version = engine.facts.manifest.version
         metrics.begin_version(version)
         circuits = {
-            model: Circuit(
+            model: CircuitBreaker(
                 model, version, failures=settings.circuit_failures, metrics=metrics, log=log
             )
             for model in MODELS

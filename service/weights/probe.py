@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from structlog.typing import FilteringBoundLogger
 
-from service.engines.circuit_breaker import Circuit
+from service.engines.circuit_breaker import CircuitBreaker
 from service.engines.engine import Captions, Engine
 from ssuformer.contract import SEGMENTATION, EngineSpec, caption_engine, segmentation_engine
 from ssuformer.errors import EngineMismatch, EngineUnavailable, Overloaded, SsuError
@@ -35,7 +35,7 @@ class Probe:
     def __init__(
         self,
         engine: Engine,
-        circuits: Mapping[str, Circuit],
+        circuits: Mapping[str, CircuitBreaker],
         *,
         period: float,
         log: FilteringBoundLogger,
@@ -70,14 +70,14 @@ class Probe:
         """Ask for ever: a model that is down at every tick, one that is up once a period."""
         await asyncio.gather(*(self._keep_asking(one) for one in self._circuits.values()))
 
-    async def _keep_asking(self, circuit: Circuit) -> None:
+    async def _keep_asking(self, circuit: CircuitBreaker) -> None:
         while True:
             await asyncio.sleep(min(TICK_SECONDS, self._period))
             quiet = time.monotonic() - circuit.last_success
             if circuit.trouble is not None or quiet >= self._period:
                 await self._ask(circuit)
 
-    async def _ask(self, circuit: Circuit, *, whole: bool = False) -> None:
+    async def _ask(self, circuit: CircuitBreaker, *, whole: bool = False) -> None:
         began = time.monotonic()
         try:
             await self._engine.check(circuit.model)

@@ -90,7 +90,7 @@ class Cache:
         return self.timings + b"timed"
 
 
-class Profile:
+class OptimizationProfile:
     def __init__(self) -> None:
         self.shapes: dict[str, tuple[tuple[int, ...], ...]] = {}
 
@@ -103,7 +103,7 @@ class Configuration:
         self.flags: list[object] = []
         self.pools: dict[object, int] = {}
         self.hardware_compatibility_level: object = None
-        self.profile = Profile()
+        self.profile = OptimizationProfile()
         self.cache = Cache(b"")
 
     def set_flag(self, flag: object) -> None:
@@ -112,7 +112,7 @@ class Configuration:
     def set_memory_pool_limit(self, pool: object, size: int) -> None:
         self.pools[pool] = size
 
-    def add_optimization_profile(self, profile: Profile) -> None:
+    def add_optimization_profile(self, profile: OptimizationProfile) -> None:
         self.profile = profile
 
     def create_timing_cache(self, timings: bytes) -> Cache:
@@ -162,8 +162,8 @@ class Builder:
         self._trt.configuration = Configuration()
         return self._trt.configuration
 
-    def create_optimization_profile(self) -> Profile:
-        return Profile()
+    def create_optimization_profile(self) -> OptimizationProfile:
+        return OptimizationProfile()
 
     def build_serialized_network(self, network: Network, _: Configuration) -> bytes | None:
         if self._trt.fails:

@@ -12,7 +12,7 @@ from onnx_ir.traversal import RecursiveGraphIterator
 
 from model_export import parity, variants
 from model_export.calibration import read_clips
-from model_export.float16 import front_end, round_as_bfloat16, to_half
+from model_export.float16 import front_end, round_as_bfloat16, to_float16
 from model_export.parity import Tolerance
 from model_export.variants import Precision, precision_of
 from ssuformer import contract
@@ -152,7 +152,7 @@ def test_a_graph_that_does_not_say_its_types_is_refused() -> None:
     untyped.graph.ClearField("value_info")
 
     with pytest.raises(ConfigError, match="type of"):
-        to_half(ir.from_proto(untyped))
+        to_float16(ir.from_proto(untyped))
 
 
 def test_int8_has_zero_points_of_zero_alone_and_a_scale_for_every_channel(

@@ -14,7 +14,14 @@ from onnx import TensorProto, helper
 
 from model_export import plan
 from model_export.calibration import read_clips, surest_regions
-from model_export.compilation import Compilation, Options, Range, load, profile_of, ranges
+from model_export.compilation import (
+    Compilation,
+    CompilationOptions,
+    Range,
+    load,
+    profile_of,
+    ranges,
+)
 from model_export.parity import in_onnxruntime
 from model_export.server_config import BATCHING
 from model_export.to_onnx import Arrays
@@ -65,7 +72,7 @@ def test_a_float16_engine_compiles_ahead_of_time(engines: dict[Precision, Path],
     path = engines[Precision.FP16] / name / "1" / "model.onnx"
     compilation = Compilation(load("tensorrt_rtx"), path, SPECS[name])
 
-    built = compilation.build(profile_of(SPECS[name], SIZES), Options(), target="SM89")
+    built = compilation.build(profile_of(SPECS[name], SIZES), CompilationOptions(), target="SM89")
 
     assert len(built) > path.stat().st_size
 
@@ -97,7 +104,7 @@ def test_a_target_that_tensorrt_does_not_know_is_refused(tmp_path: Path) -> None
     compilation = Compilation(load("tensorrt_rtx"), path, spec)
 
     with pytest.raises(ConfigError, match=r"no target 'SM1'.*SM89"):
-        compilation.build(profile_of(spec, {}), Options(), target="SM1")
+        compilation.build(profile_of(spec, {}), CompilationOptions(), target="SM1")
 
 
 AFTER_A_REFUSAL = """
@@ -168,7 +175,7 @@ def write(
     folder: Path,
     regions: list[Arrays],
     *,
-    options: Options | None = None,
+    options: CompilationOptions | None = None,
     sizes: dict[str, Range] = SIZES,
 ) -> plan.Record:
     return plan.write_plan(
@@ -176,7 +183,7 @@ def write(
         folder,
         SPECS[CAPTION],
         profile=profile_of(SPECS[CAPTION], sizes),
-        options=options or Options(),
+        options=options or CompilationOptions(),
         clips=regions,
         device=CPU,
     )
@@ -236,7 +243,9 @@ def test_a_clip_outside_the_profile_is_an_error(folder: Path, regions: list[Arra
 
 def test_the_options_reach_the_builder(folder: Path, regions: list[Arrays]) -> None:
     trt = FakeTensorRT()
-    options = Options(workspace_mib=512, version_compatible=True, hardware_compatible=True)
+    options = CompilationOptions(
+        workspace_mib=512, version_compatible=True, hardware_compatible=True
+    )
 
     write(trt, folder, regions, options=options)
 

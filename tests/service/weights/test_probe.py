@@ -7,7 +7,7 @@ import pytest
 import structlog
 from numpy.typing import NDArray
 
-from service.engines.circuit_breaker import Circuit
+from service.engines.circuit_breaker import CircuitBreaker
 from service.engines.engine import Captions
 from service.engines.fake import FakeEngine
 from service.telemetry.metrics import Metrics
@@ -67,23 +67,23 @@ class FrailEngine(FakeEngine):
             raise self.failures[model]
 
 
-def circuit(*, failures: int = 3, model: str = SEGMENTATION) -> Circuit:
+def circuit(*, failures: int = 3, model: str = SEGMENTATION) -> CircuitBreaker:
     log = structlog.get_logger()
-    return Circuit(model, "0", failures=failures, metrics=Metrics(), log=log)
+    return CircuitBreaker(model, "0", failures=failures, metrics=Metrics(), log=log)
 
 
-def closed_circuit(*, failures: int) -> Circuit:
+def closed_circuit(*, failures: int) -> CircuitBreaker:
     made = circuit(failures=failures)
     made.close()
     return made
 
 
-def fail(one: Circuit, error: SsuError) -> None:
+def fail(one: CircuitBreaker, error: SsuError) -> None:
     with pytest.raises(type(error)), one.passed():
         raise error
 
 
-def a_probe(engine: FakeEngine, period: float = 60.0) -> tuple[Probe, dict[str, Circuit]]:
+def a_probe(engine: FakeEngine, period: float = 60.0) -> tuple[Probe, dict[str, CircuitBreaker]]:
     circuits = {model: circuit(model=model) for model in (SEGMENTATION, CAPTION)}
     log = structlog.get_logger()
     return Probe(engine, circuits, period=period, log=log), circuits
