@@ -33,7 +33,7 @@ _REMOTE_LOOKS = 3
 after the other, and each probe may reach a different one."""
 
 _AWAITED_SECONDS = 1800.0
-"""After this time a version a server has not loaded counts as refused; TensorRT takes 20 minutes."""
+"""After this time a version a server has not loaded counts as refused; builds take 20 minutes."""
 
 _REMOTE_SECONDS = 5.0
 """Seconds the start waits for a remote engine; probing continues afterwards."""
@@ -245,7 +245,7 @@ class Rollout:
         return self._clock.now() >= self._candidates[version].again
 
     def _refuse(self, version: int, error: SsuError) -> None:
-        """Log the reason once; a version a remote server has yet to load is no error for a while."""
+        """Log the reason once; a version a server has yet to load is no error for a while."""
         before, now = self._candidates[version], self._clock.now()
         if self._settings.engine == "triton" and isinstance(error, EngineUnavailable):
             self._log.debug("model_awaited", repository_version=version, reason=error.message)
