@@ -200,8 +200,8 @@ async def time_ways(
 def main(
     sample: Annotated[Path, typer.Argument()] = Path("samples/lifescene-change.mp4"),
     models: Path = Path("triton_repo"),
-    delay: Annotated[list[float] | None, typer.Option(help="Milliseconds each way.")] = None,
-    together: Annotated[list[int] | None, typer.Option(help="Requests at once.")] = None,
+    delay: Annotated[list[float] | None, typer.Option(help="Delay per direction, ms.")] = None,
+    together: Annotated[list[int] | None, typer.Option(help="Concurrent requests.")] = None,
     runs: int = 20,
 ) -> None:
     """Time both ways on the real server."""

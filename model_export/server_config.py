@@ -50,7 +50,7 @@ BATCHING = {
 }
 KEPT_VERSIONS = 3
 """Versions that a server keeps loaded: the one in service, a newer one that the gateways refused,
-and the one that is to mend it."""
+and the one that replaces it."""
 
 QUEUE_DELAY_MICROSECONDS = 1000
 """How long a single request waits for others to form a batch: a percent of the CPU latency."""

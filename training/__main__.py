@@ -141,7 +141,7 @@ def clips(
     checkpoint: Annotated[Path, typer.Option(help="Checkpoint with the categories to use.")] = Path(
         "training/checkpoints/tiny"
     ),
-    scenes: Annotated[int, typer.Option(min=2, help="How many.")] = 48,
+    scenes: Annotated[int, typer.Option(min=2, help="Number of scenes.")] = 48,
     pack: Pack = "debian",
 ) -> None:
     """Write scenes of the training split as engine inputs, for calibrating quantisation.

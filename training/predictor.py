@@ -68,7 +68,7 @@ class Predictor(ABC):
 
 
 class TorchPredictor(Predictor):
-    """A model in torch."""
+    """A predictor with a torch model."""
 
     def __init__(
         self,

@@ -21,7 +21,7 @@ _LOADS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """What is enough."""
+    """The goal for a fleet."""
 
     p99_seconds: float = 5.0
     refused: float = 0.001

@@ -33,7 +33,7 @@ class Clock:
         heappush(self._events, (time, self._number, action))
 
     def pause(self, seconds: float) -> Wait:
-        """Wait so long."""
+        """Wait for this many seconds."""
         return lambda resume: self.at(self.now + seconds, resume)
 
     def start(self, process: Process) -> None:

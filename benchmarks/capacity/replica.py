@@ -177,7 +177,7 @@ def _plan(frames: int) -> tuple[tuple[int, int], ...]:
 
 
 class Engines(Protocol):
-    """Where the models of a replica run."""
+    """Location of a replica's models."""
 
     def segment(self, cores: Cores, window: WindowWork) -> Process:
         """Wait until a window has been segmented."""
@@ -220,7 +220,7 @@ class Visit:
 
     @property
     def seconds(self) -> float:
-        """From the arrival to the answer."""
+        """Seconds from arrival to answer."""
         if self.answered is None:
             raise ValueError("the clip was refused")
         return self.answered - self.due

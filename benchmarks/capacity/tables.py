@@ -152,7 +152,7 @@ def assumption_sheet(prices: Prices) -> Sheet:
 
 
 def plan_sheet(plans: Sequence[Plan]) -> Sheet:
-    """Show the fleets."""
+    """Show the planned fleets."""
     columns = ("clips/s", "replicas", "GPUs", "on paper", "p50 s", "p99 s", "wait s (on paper)",
                "refused", "busy", "$/h", "$/1000 clips")  # fmt: skip
     rows = tuple(plan_row(plan) for plan in plans)

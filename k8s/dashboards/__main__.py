@@ -15,7 +15,7 @@ FOLDER = Path("k8s/observability")
 
 
 def main(
-    folder: Annotated[Path, typer.Argument(help="Where to write.")] = FOLDER,
+    folder: Annotated[Path, typer.Argument(help="Output folder.")] = FOLDER,
     runbook: Annotated[str, typer.Option(help="URL of the runbook for the alerts.")] = RUNBOOK,
 ) -> None:
     """Write every dashboard, rule and alert."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Severity = Literal["page", "ticket"]
-"""Severity: `page` wakes somebody, `ticket` waits for working hours."""
+"""Severity: `page` alerts the on-call engineer, `ticket` waits for working hours."""
 
 ROUTE = "/understand"
 PERIOD = "30d"

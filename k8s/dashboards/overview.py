@@ -51,7 +51,7 @@ def _kept(objective: ServiceLevelObjective) -> list[Panel]:
             f"{objective.name.capitalize()}, {PERIOD}",
             Query(f"1 - {_ratio(objective, PERIOD)}"),
             unit="percentunit",
-            description=f"Promised: {objective.promise}.",
+            description=f"Objective: {objective.promise}.",
             width=5,
             first="red",
             steps=[(near, "orange"), (kept, "green")],

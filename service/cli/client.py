@@ -53,7 +53,7 @@ class Client(Closing):
         )
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         self._http.close()
 
     def understand(

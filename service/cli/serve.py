@@ -12,7 +12,7 @@ import typer
 def serve(
     *,
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for all.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65_535, help="0 takes a free one.")] = 8000,
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="0: any free one.")] = 8000,
     metrics_port: Annotated[
         int | None,
         typer.Option(
@@ -39,7 +39,7 @@ def serve(
         int | None, typer.Option(min=1, help="Clips processed at once.", show_default="2")
     ] = None,
     queue: Annotated[
-        int | None, typer.Option(min=0, help="Clips that may wait.", show_default="16")
+        int | None, typer.Option(min=0, help="Queue limit in clips.", show_default="16")
     ] = None,
     log_level: Annotated[
         str | None, typer.Option(help="debug, info, warning or error.", show_default="info")

@@ -11,7 +11,7 @@ import typer
 
 Files = Annotated[
     list[Path],
-    typer.Argument(metavar="FILE", exists=True, dir_okay=False, help="Clips, sent in turn."),
+    typer.Argument(metavar="FILE", exists=True, dir_okay=False, help="Clips, sent one by one."),
 ]
 Url = Annotated[
     str | None,
@@ -51,7 +51,7 @@ def understand(
         float | None, typer.Option(help="Leave out regions with a lower score, 0 to 1.")
     ] = None,
     start: Annotated[float | None, typer.Option(help="Start time in seconds.")] = None,
-    end: Annotated[float | None, typer.Option(help="End here, in seconds.")] = None,
+    end: Annotated[float | None, typer.Option(help="End time in seconds.")] = None,
     captions: Annotated[bool, typer.Option(help="Describe the regions.")] = True,
     mask_format: Annotated[
         str,

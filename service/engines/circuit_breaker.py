@@ -61,7 +61,7 @@ class CircuitBreaker:
         self.succeeded()
 
     def succeeded(self) -> None:
-        """Note an answer."""
+        """Record an answer."""
         self._in_a_row = 0
         self.last_success = time.monotonic()
         self._metrics.engine_last_success.labels(self.model).set_to_current_time()

@@ -2,7 +2,7 @@
 
 It is used for inputs only: the server may still write the outputs of a cancelled call later, so
 an output region could not be reused. Overwriting inputs affects only the answer of a cancelled
-call, which nobody reads.
+call, which is discarded.
 """
 
 from __future__ import annotations

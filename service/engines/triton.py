@@ -100,7 +100,7 @@ class TritonEngine:
         self.facts = replace(self.facts, device=device)
 
     async def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         await self._client.close()
 
     def _check_version(self, model: str, versions: Sequence[str]) -> None:

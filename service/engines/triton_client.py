@@ -118,7 +118,7 @@ class TritonClient:
         return _outputs(question, result)
 
     async def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         client, self._opened = self._opened, None
         if client is None:
             return

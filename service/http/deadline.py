@@ -36,7 +36,7 @@ async def within(
             if task in done:
                 return task.result()
         if done - {task}:
-            raise ClientDisconnect("the client left")
+            raise ClientDisconnect("the client disconnected")
         raise DeadlineExceeded(
             f"the request took longer than {seconds:g} s; it had reached: {clock.current}",
             limit=seconds,

@@ -60,7 +60,7 @@ class Problem(BaseModel):
     limit: float | str | None = Field(
         default=None, description="The limit that was crossed, if any."
     )
-    actual: float | str | None = Field(default=None, description="What was sent instead.")
+    actual: float | str | None = Field(default=None, description="The actual value.")
 
 
 PROBLEMS: dict[int | str, dict[str, Any]] = {

@@ -201,7 +201,7 @@ class DecodePool:
                 await asyncio.sleep(1)
 
     async def close(self) -> None:
-        """End all processes."""
+        """Stop all processes."""
         for task in self._starting:
             task.cancel()
         await asyncio.gather(*self._starting, return_exceptions=True)

@@ -78,7 +78,7 @@ class Pipeline:
     ) -> Understanding:
         """Return the answer for the clip behind an open file descriptor.
 
-        `seconds` after the request arrived the answer is no longer needed; engines are told.
+        `seconds` after the request arrived the answer is no longer needed; engines use this limit.
         """
         fps = options.fps or self._manifest.frames_per_second
         sampling = Sampling(fps=fps, start=options.start, end=options.end)

@@ -49,7 +49,7 @@ class Track(_Answer):
 
     id: int
     category: str
-    intervals: list[Interval] = Field(description="When it sounds.")
+    intervals: list[Interval] = Field(description="Times when it sounds.")
     sentences: list[Sentence]
 
 
@@ -136,8 +136,8 @@ class Accepted(_Answer):
     """The limits on a clip and on a request."""
 
     bytes: int
-    pixels: int = Field(description="Of one frame.")
-    frames: int = Field(description="Decoded, of one clip.")
+    pixels: int = Field(description="Pixels per frame.")
+    frames: int = Field(description="Decoded frames per clip.")
     seconds: float
     deadline_seconds: float
     queue: int = Field(description="Clips that may wait.")

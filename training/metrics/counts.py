@@ -14,7 +14,7 @@ def share(part: float, whole: float) -> float:
 
 
 def harmonic_mean(precision: float, recall: float) -> float:
-    """Return F1."""
+    """Return the harmonic mean (F1)."""
     return share(2 * precision * recall, precision + recall)
 
 

@@ -141,7 +141,7 @@ def rain(rng: np.random.Generator, seconds: float) -> Wave:
 
 
 def ticking(rng: np.random.Generator, seconds: float) -> Wave:
-    """Tick and tock."""
+    """Tick like a clock."""
     gap, pitch = rng.uniform(0.18, 0.24), rng.uniform(900, 1300)
     side = [0]
 

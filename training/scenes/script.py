@@ -148,7 +148,7 @@ class Script:
     camera: Camera
     room: Room
     actors: tuple[Actor, ...]
-    """Back to front."""
+    """From back to front."""
     unseen: tuple[Voice, ...] = ()
     """Voices that are audible but not visible."""
 
