@@ -167,8 +167,8 @@ def variations(fleet: Fleet, goal: Goal, traffic: Traffic) -> dict[str, tuple[Fl
         "at random, as planned": (fleet, traffic),
         "at random, a tenth of the replicas gone": (fewer, traffic),
         "at random, in groups of 4 on average": (fleet, replace(traffic, group=4.0)),
-        "to whoever has fewest, as many as on paper": (few, least),
-        "to whoever has fewest, on paper, in groups of 4": (few, replace(least, group=4.0)),
+        "to the least loaded, replicas by formula": (few, least),
+        "to the least loaded, by formula, in groups of 4": (few, replace(least, group=4.0)),
     }
     return {name: (some, simulate(some, other)) for name, (some, other) in cases.items()}
 

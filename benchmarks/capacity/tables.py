@@ -118,9 +118,9 @@ def demand_sheet(measured: Measured, traffic: Traffic) -> Sheet:
     frames = fmean(sum(w.frames for w in work.windows) for work in traffic.works)
     sent, received = _triton_bytes()
     takes = (
-        ("all of a replica, models inside, core-seconds", core_seconds(traffic, inside), "cores"),
+        ("a replica, models embedded, core-seconds", core_seconds(traffic, inside), "cores"),
         ("decoding alone, core-seconds", fmean(c.decoding_cpu for c in clips), "cores"),
-        ("a replica's engines held, s", fmean(w.engine_seconds for w in traffic.works), "replicas"),
+        ("replica engines held, s", fmean(w.engine_seconds for w in traffic.works), "replicas"),
         ("a replica, models on GPUs, core-seconds", core_seconds(traffic, Fleet(1, 1)), "cores"),
         ("a GPU with full batches, s (assumed)", card_seconds(traffic, Gpu()), "GPUs"),
         ("the clip itself, MB", fmean(c.clip_bytes for c in clips) / 1e6, "Gbit/s"),
@@ -131,7 +131,7 @@ def demand_sheet(measured: Measured, traffic: Traffic) -> Sheet:
         (name, f"{value:.3f}", f"{value * MOST * (8e-3 if unit == 'Gbit/s' else 1):,.0f} {unit}")
         for name, value, unit in takes
     ]
-    columns = ("what a clip takes, in the mean", "per clip", f"at {MOST:,}/s")
+    columns = ("mean demand of a clip", "per clip", f"at {MOST:,}/s")
     return Sheet("demand", "what a clip takes", columns, tuple(rows))
 
 
@@ -178,4 +178,4 @@ def variation_sheet(found: dict[str, tuple[Fleet, Seen]]) -> Sheet:
         for name, (fleet, seen) in found.items()
     ]  # fmt: skip
     columns = (f"{CELL:g} clips/s go", "replicas", "p50 s", "p99 s", "refused", "busy")
-    return Sheet("variations", "if something is otherwise", columns, tuple(rows))
+    return Sheet("variations", "a cell under changed conditions", columns, tuple(rows))

@@ -17,7 +17,7 @@ async def live() -> Health:
     return Health(status="live")
 
 
-@router.get("/readyz", summary="Should requests be sent here?")
+@router.get("/readyz", summary="Is the service ready?")
 @router.get("/v2/health/ready", include_in_schema=False)
 async def ready(gateway: GatewayDep, response: Response) -> Health:
     """Answer 503 with the reasons while requests should go elsewhere."""
@@ -26,7 +26,7 @@ async def ready(gateway: GatewayDep, response: Response) -> Health:
     return Health(status="not_ready" if reasons else "ready", reasons=reasons)
 
 
-@router.get("/startupz", summary="Has it started?")
+@router.get("/startupz", summary="Has the service started?")
 async def started(gateway: GatewayDep, response: Response) -> Health:
     """Answer 503 until the models are loaded and warm."""
     response.status_code = 200 if gateway.started else 503

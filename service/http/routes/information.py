@@ -11,7 +11,7 @@ from ssuformer.media import AUDIO_CODECS, FORMATS, VIDEO_CODECS
 router = APIRouter(tags=["information"])
 
 
-@router.get("/limits", summary="What is accepted")
+@router.get("/limits", summary="Limits on a clip")
 async def limits(gateway: GatewayDep) -> Accepted:
     """Return the limits on a clip; exceeding one is 413 `clip_too_large`."""
     settings = gateway.settings
@@ -28,7 +28,7 @@ async def limits(gateway: GatewayDep) -> Accepted:
     )
 
 
-@router.get("/models", summary="What is loaded")
+@router.get("/models", summary="Loaded models")
 async def models(gateway: GatewayDep) -> Models:
     """Return the loaded weights, with their measured quality."""
     facts = gateway.current.engine.facts
