@@ -118,7 +118,7 @@ def test_a_model_that_does_not_load_is_an_error_with_what_the_server_wrote(tmp_p
     (broken / "1" / "model.onnx").write_bytes(b"not a graph")
 
     with (
-        pytest.raises(EngineUnavailable, match=r"(?s)ended at once.*failed to load 'ssu_caption'"),
+        pytest.raises(EngineUnavailable, match=r"(?s)exited at once.*failed to load 'ssu_caption'"),
         inference_server(tmp_path),
     ):
         pass
