@@ -15,7 +15,10 @@ FILE_NAME = "manifest.json"
 
 
 class Thresholds(BaseModel):
-    """Where a probability becomes a yes, chosen on the validation split."""
+    """Where a probability becomes a yes; `ssuformer/regions.py` applies them.
+
+    `python -m training evaluate --calibrate N` chooses them on the validation split.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

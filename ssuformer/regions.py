@@ -1,6 +1,7 @@
 """From what an engine says of every query to the regions that are shown.
 
-Serving and evaluation keep regions by these rules, so that what is measured is what is served.
+Serving and evaluation keep regions by these rules, so that what is measured is what is served. The
+thresholds travel with the weights (`Thresholds` in `ssuformer/manifest.py`).
 Axes: t frames, q queries, k categories, r region tokens, c channels, h w mask pixels,
 n sentences.
 """
