@@ -1,1 +1,1 @@
-"""From a checkpoint to the engines that are served."""
+"""Export a checkpoint to the engines that are served."""

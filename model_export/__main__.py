@@ -1,4 +1,4 @@
-"""`python -m model_export CHECKPOINT --out triton_repo`: a checkpoint becomes two engines."""
+"""`python -m model_export CHECKPOINT --out triton_repo`: export a checkpoint as two engines."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ def main(
         Path | None,
         typer.Option(
             metavar="CLIPS",
-            help="Build TensorRT plans for this machine's GPU too, proven on these clips (.npz).",
+            help="Also build TensorRT plans for this GPU, verified on these clips (.npz).",
         ),
     ] = None,
 ) -> None:
-    """Export a checkpoint as the engines ssu_segmentation and ssu_caption, and prove them equal.
+    """Export a checkpoint as the engines ssu_segmentation and ssu_caption, and verify them.
 
-    Plans of another precision, or more about them: `python -m model_export.variants --help` and
+    For other precisions or plan options: `python -m model_export.variants --help` and
     `python -m model_export.plan --help`.
 
     Examples:
@@ -61,7 +61,7 @@ def main(
 
 
 def export(folder: Path, out: Path, version: int, console: Console) -> list[parity.Difference]:
-    """Write both engines of a checkpoint and return how far they are from the model."""
+    """Write both engines of a checkpoint and return their differences from the model."""
     model, manifest = checkpoint.load(folder)
     size = manifest.dimensions
     engines: tuple[tuple[nn.Module, EngineSpec, tuple[dict[str, int], ...]], ...] = (
@@ -84,7 +84,7 @@ def export(folder: Path, out: Path, version: int, console: Console) -> list[pari
 
 
 def build_plans(out: Path, version: int, clips: Path, console: Console) -> None:
-    """Build the plans of both engines on the GPU of this machine, and say what came of it."""
+    """Build the plans of both engines on this machine's GPU, and print the results."""
     records = plan.build_all(
         out,
         version=version,

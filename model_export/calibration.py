@@ -1,4 +1,4 @@
-"""Typical clips: quantisation finds its ranges on them, engines are judged on them.
+"""Representative clips for calibrating quantisation and for comparing engines.
 
 They come from one .npz file, the inputs of the segmentation engine by name with clips as the first
 axis: `frames` uint8 [b t 224 224 3] and `waveform` float32 [b t 16000].
@@ -19,21 +19,21 @@ from ssuformer.contract import EngineSpec, TensorSpec
 from ssuformer.errors import ConfigError
 
 LEAST_CLIPS = 2
-"""One to find ranges on, another to judge by."""
+"""One for calibration, one for evaluation."""
 
 
 def read_clips(path: Path, spec: EngineSpec) -> list[Arrays]:
-    """Return the clips of a file, each as a batch of one; ConfigError says what does not fit."""
+    """Return the clips of a file, each as a batch of one; raises ConfigError for bad tensors."""
     try:
         with np.load(path) as file:
             arrays = {tensor.name: file[tensor.name] for tensor in spec.inputs}
     except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
-        raise ConfigError(f"{path} does not hold typical clips: {error}") from error
+        raise ConfigError(f"{path} does not contain valid clips: {error}") from error
     for tensor in spec.inputs:
         _check(path, tensor, arrays[tensor.name])
     count = min(len(array) for array in arrays.values())
     if count < LEAST_CLIPS:
-        raise ConfigError(f"{path} holds too few clips", limit=LEAST_CLIPS, actual=count)
+        raise ConfigError(f"{path} contains too few clips", limit=LEAST_CLIPS, actual=count)
     return [
         {name: array[number : number + 1] for name, array in arrays.items()}
         for number in range(count)
@@ -52,7 +52,7 @@ def _check(path: Path, tensor: TensorSpec, array: npt.NDArray[Any]) -> None:
 
 
 def surest_regions(spec: EngineSpec, run: RunEngine, clips: list[Arrays]) -> list[Arrays]:
-    """Return inputs of the caption engine: of every frame the region most certain to sound."""
+    """Return inputs of the caption engine: from every frame the region with the highest score."""
     names = [tensor.name for tensor in spec.outputs]
     regions = []
     for clip in clips:

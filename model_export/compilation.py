@@ -1,7 +1,7 @@
-"""From an ONNX file to a TensorRT plan, with TensorRT 10 and 11, or ahead of time without a GPU.
+"""Compile an ONNX file to a TensorRT plan, with TensorRT 10 and 11, or ahead of time without a GPU.
 
-Precision is in the ONNX file (`model_export.variants`), so a plan computes in what its graph says:
-TensorRT 10 is told so by the flag STRONGLY_TYPED, TensorRT 11 knows no other way and ignores it.
+Precision is defined in the ONNX file (`model_export.variants`) and the plan follows it:
+TensorRT 10 needs the flag STRONGLY_TYPED for this, TensorRT 11 always does so and ignores it.
 
 Proven without a GPU, through the package `tensorrt_rtx`: NVIDIA's parser accepts every node; names,
 types and axes are the contract's; the profiles fit; engines compile ahead of time. No GPU has run
@@ -29,12 +29,12 @@ _TYPES = {"uint8": "UINT8", "int64": "INT64", "float32": "FLOAT"}
 
 Shape = tuple[int, ...]
 OptimizationProfile = dict[str, tuple[Shape, Shape, Shape]]
-"""The least, the usual and the largest shape of each input."""
+"""The minimum, optimum and maximum shape of each input."""
 
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """The sizes of one dynamic axis that a plan takes, and the one it is fastest at."""
+    """The sizes of one dynamic axis that a plan accepts, and the one it is optimised for."""
 
     least: int
     usual: int
@@ -42,26 +42,26 @@ class Range:
 
 
 class CompilationOptions(BaseModel):
-    """What is decided about a plan besides its graph."""
+    """Build options of a plan."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     workspace_mib: PositiveInt | None = None
-    """Memory that one layer may use while it runs; None leaves all of the GPU's."""
+    """Workspace memory one layer may use; None allows all of the GPU's."""
     version_compatible: bool = False
-    """Later versions of TensorRT load it, too, if they allow host code; it may be slower."""
+    """Loadable by later versions of TensorRT if they allow host code; may be slower."""
     hardware_compatible: bool = False
-    """Every GPU since Ampere runs it; it may be slower."""
+    """Runs on every GPU since Ampere; may be slower."""
 
 
 class Severity(Protocol):
-    """How bad a message is, as TensorRT names it."""
+    """Severity of a message, by TensorRT's names."""
 
     name: str
 
 
 class CompilationLog(Protocol):
-    """A logger of TensorRT that keeps what it is told."""
+    """A TensorRT logger that records messages."""
 
     lines: list[str]
     last_error: str
@@ -74,7 +74,7 @@ class _Parser(Protocol):
 
 
 def load(package: str) -> ModuleType:
-    """Return `tensorrt` or `tensorrt_rtx`; ConfigError says how to install it."""
+    """Return `tensorrt` or `tensorrt_rtx`; raises ConfigError with the install command."""
     try:
         return importlib.import_module(package)
     except ImportError as error:
@@ -83,7 +83,7 @@ def load(package: str) -> ModuleType:
 
 
 def ranges(window_frames: int) -> dict[str, Range]:
-    """Return the sizes of the contract's dynamic axes that Triton and the service ask for."""
+    """Return the sizes of the contract's dynamic axes used by Triton and the service."""
     clips, regions = (BATCHING[name] for name in (SEGMENTATION, CAPTION))
     return {
         "b": Range(1, clips.preferred[0], clips.largest),
@@ -105,10 +105,10 @@ def profile_of(spec: EngineSpec, sizes: dict[str, Range]) -> OptimizationProfile
 
 @contextmanager
 def collection_paused() -> Iterator[None]:
-    """Have Python collect no garbage while TensorRT works.
+    """Disable Python's garbage collection while TensorRT works.
 
-    TensorRT calls the Python logger while it holds a lock. A collection that begins there and frees
-    an earlier builder waits for that lock for ever.
+    TensorRT calls the Python logger while it holds a lock. A collection that starts there and frees
+    an earlier builder would deadlock on that lock.
     """
     was_enabled = gc.isenabled()
     gc.disable()
@@ -120,10 +120,10 @@ def collection_paused() -> Iterator[None]:
 
 
 class Compilation:
-    """An ONNX file on its way to a plan."""
+    """Compiles one ONNX file to a plan."""
 
     def __init__(self, trt: ModuleType, onnx: Path, spec: EngineSpec) -> None:
-        """Read the file; raise EngineMismatch naming a node that is refused or a wrong tensor."""
+        """Parse the file; raise EngineMismatch naming an unsupported node or a wrong tensor."""
         with collection_paused():
             self._read(trt, onnx, spec)
 
@@ -136,7 +136,7 @@ class Compilation:
         self._config = self._builder.create_builder_config()
         parser = trt.OnnxParser(self._network, self._log)
         if not parser.parse(onnx.read_bytes()):
-            raise EngineMismatch(f"TensorRT refuses {onnx}: {'; '.join(_refusals(parser))}")
+            raise EngineMismatch(f"TensorRT cannot parse {onnx}: {'; '.join(_refusals(parser))}")
         network = self._network
         inputs = [network.get_input(index) for index in range(network.num_inputs)]
         outputs = [network.get_output(index) for index in range(network.num_outputs)]
@@ -145,7 +145,7 @@ class Compilation:
 
     @property
     def messages(self) -> list[str]:
-        """What TensorRT had to say so far."""
+        """The messages of TensorRT so far."""
         return list(self._log.lines)
 
     def build(
@@ -158,7 +158,7 @@ class Compilation:
     ) -> bytes:
         """Return the plan; `target`, as in "SM89", is for ahead-of-time builds without a GPU.
 
-        Timings of layers are taken from the file `cache` and added to it. Raises EngineError with
+        Layer timings are read from the file `cache` and added to it. Raises EngineError with
         TensorRT's reason.
         """
         with collection_paused():
@@ -203,7 +203,7 @@ class Compilation:
     def _aim(self, target: str) -> None:
         known = self._trt.ComputeCapability.__members__
         if target not in known:
-            raise ConfigError(f"no target {target!r}; there are: {', '.join(sorted(known))}")
+            raise ConfigError(f"unknown target {target!r}; available: {', '.join(sorted(known))}")
         self._config.num_compute_capabilities = 1
         self._config.set_compute_capability(known[target], 0)
 
@@ -216,7 +216,7 @@ def _refusals(parser: _Parser) -> Iterator[str]:
 
 
 def compilation_log(trt: ModuleType) -> CompilationLog:
-    """Return a logger that keeps what TensorRT says, but for its verbose messages."""
+    """Return a logger that records TensorRT's messages, except verbose ones."""
 
     class _Log(trt.ILogger):  # type: ignore[misc, name-defined]
         def __init__(self) -> None:
@@ -234,7 +234,7 @@ def compilation_log(trt: ModuleType) -> CompilationLog:
 
 
 def _check(onnx: Path, *, found: list[Any], wanted: tuple[TensorSpec, ...]) -> None:
-    """Raise EngineMismatch unless names, types and axes are the contract's, in its order."""
+    """Raise EngineMismatch unless names, types and axes match the contract, in its order."""
     have = [(tensor.name, tensor.dtype.name, tuple(tensor.shape)) for tensor in found]
     want = [
         (w.name, _TYPES[w.dtype], tuple(-1 if isinstance(a, str) else a for a in w.axes))
@@ -242,7 +242,7 @@ def _check(onnx: Path, *, found: list[Any], wanted: tuple[TensorSpec, ...]) -> N
     ]
     if have != want:
         raise EngineMismatch(
-            f"TensorRT reads other tensors in {onnx} than the contract has",
+            f"the tensors of {onnx} do not match the contract",
             limit=str(want),
             actual=str(have),
         )

@@ -1,9 +1,9 @@
-"""A float32 graph becomes one that computes in 16 bits, with every type written in the graph.
+"""Convert a float32 graph to float16 or bfloat16, with every type written in the graph.
 
-TensorRT 11 obeys the types it reads and has no precision flags, so precision belongs to the file.
-Sums, quotients and whatever decides stay float32, and so does the sound on its way to the first
-logarithm: mel energies pass the largest float16. onnxruntime's own converter puts the casts of a
-loop's body into the graph around it, which breaks the caption engine; hence this one.
+TensorRT 11 follows the types in the graph and has no precision flags, so the file defines the
+precision. Sums, divisions and comparisons stay float32, and so does the audio up to the first
+logarithm: mel energies exceed the largest float16. onnxruntime's own converter puts the casts of a
+loop's body into the surrounding graph, which breaks the caption engine.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ FULL_OPERATORS = frozenset({
     "LogSoftmax", "Pow", "Range", "ReduceMax", "ReduceMean", "ReduceSum", "Resize", "Sigmoid",
     "Softmax", "Sqrt", "Sub", "TopK",
 })  # fmt: skip
-"""Operators that stay float32: they add up, divide, decide, or make floats of something else."""
+"""Operators that stay float32: they sum, divide, compare, or convert other types to floats."""
 
 _FULL = ir.DataType.FLOAT
 _BFLOAT16_OPSET = 22
-"""The first in which every operator takes bfloat16."""
+"""The first opset in which every operator supports bfloat16."""
 
 
 def to_float16(model: ir.Model, half: ir.DataType = ir.DataType.FLOAT16) -> None:
@@ -53,9 +53,9 @@ def to_float16(model: ir.Model, half: ir.DataType = ir.DataType.FLOAT16) -> None
 
 
 def round_as_bfloat16(model: ir.Model) -> None:
-    """Rewrite a bfloat16 `model` in place: float32, rounded wherever the other would round.
+    """Rewrite a bfloat16 `model` in place: float32, rounded wherever bfloat16 would round.
 
-    onnxruntime has no kernels for bfloat16 on a CPU; this is what they would compute.
+    onnxruntime has no bfloat16 kernels on a CPU; this emulates them.
     """
     half = ir.DataType.BFLOAT16
     for weight in model.graph.initializers.values():
@@ -73,7 +73,7 @@ def round_as_bfloat16(model: ir.Model) -> None:
 
 
 def _round(node: ir.Node, value: ir.Value, half: ir.DataType) -> None:
-    """Let all who use an output of `node` see it rounded to `half`, as float32."""
+    """Make all users of `node`'s outputs read them rounded to `half`, as float32."""
     used = value.uses()
     last = node
     if node.op_type != "Cast":
@@ -118,7 +118,7 @@ def _bodies(node: ir.Node) -> list[ir.Graph]:
 
 
 class _Casts:
-    """Puts a cast, or a weight of the other type, wherever a value has not the type it must."""
+    """Inserts a cast, or a converted weight, wherever a value does not have the required type."""
 
     def __init__(self, graph: ir.Graph, half: ir.DataType) -> None:
         self._half = half
@@ -157,7 +157,7 @@ class _Casts:
         return self._halves[weight]
 
     def _cast_before(self, node: ir.Node, value: ir.Value, wanted: ir.DataType) -> ir.Value:
-        """Return `value` as `wanted`; one cast serves all later nodes of the same graph."""
+        """Return `value` as `wanted`; one cast is shared by all later nodes of the same graph."""
         key = (value, node.graph)
         if key not in self._casts and node.graph is not None:
             number = sum(other is value for other, _ in self._casts)

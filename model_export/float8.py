@@ -1,8 +1,8 @@
-"""Engines in float8 (E4M3): the eight-bit engine with other numbers in its Q/DQ pairs.
+"""Engines in float8 (E4M3): the int8 engine with float8 in its Q/DQ pairs.
 
-What is quantised, and within which ranges, is what `model_export.quantized` decided for int8; only
-the type changes. float8 has its digits near zero, where most of what a layer sees is. onnxruntime's
-own float8 quantisation scales by distributions and writes weights that are no numbers.
+The quantised tensors and their ranges are those of int8, from `model_export.quantized`; only
+the type changes. float8 is most precise near zero, where most activations are. onnxruntime's
+own float8 quantisation scales by distributions and writes NaN weights.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ _LARGEST = 448.0
 
 
 def quantize_to_float8(int8: Path, exact: Path, target: Path) -> None:
-    """Write the float8 engine of an int8 one and of the exact one that it was made from."""
+    """Write the float8 engine from an int8 engine and the float32 one it was made from."""
     model = ir.load(int8)
     to_float8(model.graph, ir.load(exact).graph)
     ir.save(model, target)
 
 
 def to_float8(graph: ir.Graph, exact: ir.Graph) -> None:
-    """Rewrite `graph`, quantised to int8 from `exact`, in place: float8 of the same ranges."""
+    """Rewrite `graph`, quantised to int8 from `exact`, in place: float8 with the same ranges."""
     pairs = [node for node in graph if node.op_type in ("QuantizeLinear", "DequantizeLinear")]
     scales = {node.inputs[1] for node in pairs}
     zeros = {node.inputs[2] for node in pairs}
@@ -51,13 +51,13 @@ def to_float8(graph: ir.Graph, exact: ir.Graph) -> None:
 
 
 def _narrow(numbers: npt.NDArray[np.float32]) -> npt.NDArray[np.generic]:
-    """Return float8; what is too large becomes the largest, which a cast would make no number."""
+    """Return float8, saturated: a plain cast would turn values out of range into NaN."""
     return numbers.clip(-_LARGEST, _LARGEST).astype(ml_dtypes.float8_e4m3fn)
 
 
 def _numbers(value: ir.Value | None) -> npt.NDArray[np.float32]:
     if value is None or value.const_value is None:
-        raise ConfigError("a quantised engine holds a range that is not a constant")
+        raise ConfigError("a quantised engine has a scale that is not a constant")
     return value.const_value.numpy()
 
 

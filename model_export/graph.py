@@ -1,4 +1,4 @@
-"""The two engines as modules with the contract's inputs and outputs: re-wired, not re-written."""
+"""The two engines as modules with the contract's inputs and outputs."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ class SegmentationGraph(nn.Module):
 
     def forward(self, frames: Tensor, waveform: Tensor) -> tuple[Tensor, ...]:
         """Return the outputs in the contract's order."""
-        # Bytes become numbers before anything else: TensorRT can do nothing but cast them.
+        # Cast bytes to floats first: TensorRT supports no other operation on uint8.
         return tuple(self.model(frames.to(torch.float32), waveform))
 
 
 class CaptionGraph(nn.Module):
-    """`ssu_caption`: region tokens and prompts to sentences, by one loop inside the graph."""
+    """`ssu_caption`: region tokens and prompts to sentences, in one loop inside the graph."""
 
     def __init__(self, model: SSUFormer) -> None:
         super().__init__()

@@ -1,8 +1,8 @@
-"""Whether an engine computes what it was made from. It compares, and it fails loudly.
+"""Check that an engine computes the same as what it was made from; raise if not.
 
-A graph is held against the model element by element: only the order of sums may differ. An engine
-of lower precision is held against the exact one on typical clips, as means: a region token near a
-threshold may turn over, most may not.
+A graph is compared with the model element by element: only the summation order may differ. An
+engine of lower precision is compared with the exact one on representative clips, by means: a few
+region tokens near a threshold may flip.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Tolerance:
-    """How far an engine may be from the exact one, over all clips together."""
+    """Allowed deviation of an engine from the exact one, over all clips together."""
 
     numbers: float
     """The mean difference over the mean magnitude of an output."""
@@ -52,7 +52,7 @@ class Tolerance:
 
 @dataclass(frozen=True, slots=True)
 class Deviation:
-    """How far one output of an engine is from the exact one's, over all clips together."""
+    """Deviation of one output of an engine from the exact one's, over all clips together."""
 
     output: str
     share: float
@@ -80,7 +80,7 @@ def compare(
 
 
 def in_onnxruntime(path: Path, spec: EngineSpec, *, literal: bool = False) -> RunEngine:
-    """Return an ONNX file as a function, on this machine's CPU; `literal`: not optimised at all."""
+    """Return an ONNX file as a function, on the CPU; `literal`: without graph optimisation."""
     options = onnxruntime.SessionOptions()
     if literal:
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
@@ -97,9 +97,9 @@ def deviations(
     clips: Sequence[Arrays],
     allowed: Tolerance,
 ) -> list[Deviation]:
-    """Return how far `other` is from `exact` on the same clips, output by output.
+    """Return the deviations of `other` from `exact` on the same clips, output by output.
 
-    Raises ParityError naming the output that is further away than allowed, or has another shape.
+    Raises ParityError naming the output that deviates more than allowed, or has another shape.
     """
     differences = {tensor.name: 0.0 for tensor in spec.outputs}
     magnitudes = dict.fromkeys(differences, 0.0)
@@ -113,9 +113,9 @@ def deviations(
         limit = allowed.sentences if tensor.dtype == "int64" else allowed.numbers
         share = differences[tensor.name] / max(magnitudes[tensor.name], 1e-12)
         name = f"{spec.name}.{tensor.name}"
-        if not share <= limit:  # a number that is none is too far away, too
+        if not share <= limit:  # NaN counts as too far, too
             raise ParityError(
-                f"{name} is {share:.2g} away from the exact engine, allowed are {limit:.2g}",
+                f"{name} deviates by {share:.2g} from the exact engine, the limit is {limit:.2g}",
                 limit=limit,
                 actual=share,
             )

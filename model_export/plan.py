@@ -1,9 +1,9 @@
-"""`python -m model_export.plan MODELS --clips FILE.npz`: TensorRT plans, built where they will run.
+"""`python -m model_export.plan MODELS --clips FILE.npz`: TensorRT plans, built on the target GPU.
 
-Beside `model.plan` stay its record, the build's messages and the timing cache. Every plan is
-compared with onnxruntime right after it was built. What no GPU has verified yet is said in
-`model_export.compilation`; to it belongs the comparison itself, which tests know with a stand-in
-for TensorRT only.
+Beside `model.plan`, its record, the build's messages and the timing cache are written. Every plan
+is compared with onnxruntime right after the build. See `model_export.compilation` for what has not
+been verified on a GPU; this includes the comparison itself, tested only with a stand-in
+for TensorRT.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ TIMING_CACHE = "timing.cache"
 
 
 class Record(BaseModel):
-    """What a plan was made of, by what, for what, and how far it is from its ONNX file."""
+    """Record of a plan: inputs, builder, options, and deviation from its ONNX file."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -63,10 +63,10 @@ class Record(BaseModel):
 
 
 def in_tensorrt(trt: ModuleType, plan: bytes, spec: EngineSpec, device: torch.device) -> RunEngine:
-    """Return a plan as a function that runs on `device`; raises EngineError when it cannot."""
+    """Return a plan as a function that runs on `device`; raises EngineError if it cannot run."""
     messages = compilation_log(trt)
     runtime = trt.Runtime(messages)
-    runtime.engine_host_code_allowed = True  # a version-compatible plan brings its own runtime
+    runtime.engine_host_code_allowed = True  # a version-compatible plan contains its own runtime
     engine = runtime.deserialize_cuda_engine(plan)
     if engine is None:
         raise EngineError(f"TensorRT cannot load the plan: {messages.last_error}")
@@ -102,9 +102,9 @@ def write_plan(
     clips: Sequence[Arrays],
     device: torch.device,
 ) -> Record:
-    """Build the plan of the model in a version's folder, prove it, and write all about it there.
+    """Build the plan of the model in a version's folder, verify it, and write its record.
 
-    Raises ParityError when the plan is too far from its ONNX file; it is not kept then.
+    Raises ParityError if the plan deviates too much from its ONNX file; it is deleted then.
     """
     onnx, plan = folder / MODEL, folder / PLAN
     plan.unlink(missing_ok=True)
@@ -153,7 +153,7 @@ def build_all(
     options: CompilationOptions,
     device: torch.device,
 ) -> Iterator[Record]:
-    """Build and prove the plans of both engines, beside their ONNX files."""
+    """Build and verify the plans of both engines, beside their ONNX files."""
     trt = load("tensorrt")
     exact = version_folder(models, SEGMENTATION, version)
     manifest = Manifest.read(exact)
@@ -176,9 +176,9 @@ def build_all(
 
 
 def check_all(models: Path, *, version: int, target: str) -> Iterator[tuple[str, int]]:
-    """Compile both engines for a GPU that is not here, and yield their names and sizes in bytes.
+    """Compile both engines for a GPU that is not present; yield their names and sizes in bytes.
 
-    Nothing is kept: what TensorRT for RTX builds ahead of time is no plan that Triton serves.
+    Nothing is kept: Triton cannot serve what TensorRT for RTX builds ahead of time.
     """
     trt = load("tensorrt_rtx")
     manifest = Manifest.read(version_folder(models, SEGMENTATION, version))
@@ -192,19 +192,19 @@ def main(
     models: Annotated[Path, typer.Argument(help="A model repository.")],
     *,
     clips: Annotated[
-        Path | None, typer.Option(help="Typical clips: `python -m training clips FILE.npz`.")
+        Path | None, typer.Option(help="Representative clips: `python -m training clips FILE.npz`.")
     ] = None,
     version: Annotated[int, typer.Option(min=1, help="The version to build.")] = 1,
-    device: Annotated[str, typer.Option(help="The GPU, as torch calls it.")] = "cuda",
+    device: Annotated[str, typer.Option(help="The GPU, as a torch device.")] = "cuda",
     ahead_of_time: Annotated[
-        str | None, typer.Option(help="Without a GPU: only see that it compiles, as for `SM89`.")
+        str | None, typer.Option(help="Without a GPU: only check that it compiles, as for `SM89`.")
     ] = None,
     workspace_mib: Annotated[int | None, typer.Option(min=1, help="Memory for one layer.")] = None,
     version_compatible: Annotated[
-        bool, typer.Option(help="Let later versions of TensorRT load the plans.")
+        bool, typer.Option(help="Make plans loadable by later versions of TensorRT.")
     ] = False,
     hardware_compatible: Annotated[
-        bool, typer.Option(help="Let any GPU since Ampere run the plans.")
+        bool, typer.Option(help="Make plans run on any GPU since Ampere.")
     ] = False,
 ) -> None:
     """Build the TensorRT plans of both engines on this GPU, and compare them with onnxruntime.
@@ -226,7 +226,7 @@ def main(
             for name, size in check_all(models, version=version, target=ahead_of_time):
                 console.print(f"{name}: compiles for {ahead_of_time}, {size / 2**20:.1f} MiB")
         elif clips is None:
-            raise ConfigError("plans are proven on typical clips: give --clips FILE.npz")
+            raise ConfigError("plans are verified on representative clips: set --clips FILE.npz")
         else:
             for record in build_all(
                 models,

@@ -1,8 +1,8 @@
-"""Eight-bit engines: static, as TensorRT wants them, and dynamic, for onnxruntime on a CPU.
+"""8-bit engines: static for TensorRT, and dynamic for onnxruntime on a CPU.
 
-TensorRT knows symmetric numbers alone: every zero point is 0. Only what enters a convolution or a
-product with a weight is quantised: of what leaves it, one range would have to serve all channels,
-and masks were ten times further away. Products inside a loop stay as they are, as onnxruntime
+TensorRT supports symmetric quantisation only: every zero point is 0. Only inputs of convolutions
+and weighted products are quantised: an output would need one range for all channels, and the
+deviation of masks was ten times larger. Products inside a loop are not quantised, as onnxruntime
 calibrates the outer graph only.
 """
 
@@ -30,7 +30,7 @@ _SYMMETRIC = {"ActivationSymmetric": True, "WeightSymmetric": True}
 
 
 def quantize(source: Path, target: Path, clips: Sequence[Arrays]) -> None:
-    """Write `source` with quantised convolutions and products; ranges are those of `clips`."""
+    """Write `source` with quantised convolutions and products, calibrated on `clips`."""
     operators = ["Conv", "Gemm", "MatMul"]
     with _quiet():
         quantize_static(
@@ -52,7 +52,7 @@ def quantize(source: Path, target: Path, clips: Sequence[Arrays]) -> None:
 
 
 def quantize_on_the_fly(source: Path, target: Path) -> None:
-    """Write `source` with quantised products whose ranges are found while they run; CPU only."""
+    """Write `source` with dynamically quantised products; CPU only."""
     operators = ["MatMul"]
     with _quiet():
         quantize_dynamic(
@@ -67,7 +67,7 @@ def quantize_on_the_fly(source: Path, target: Path) -> None:
 
 
 def _weighted(path: Path, operators: Sequence[str]) -> list[str | None]:
-    """Return the names of the nodes that apply a weight, but for the mel spectrogram."""
+    """Return the names of the nodes with weights, except the mel spectrogram."""
     graph = ir.load(path).graph
     front = front_end(graph)
     return [
@@ -82,7 +82,7 @@ def _is_matrix(value: ir.Value | None) -> bool:
 
 
 class _Inputs(CalibrationDataReader):  # type: ignore[misc]
-    """Hands one clip after another to onnxruntime's calibration."""
+    """Feeds clips one by one to onnxruntime's calibration."""
 
     def __init__(self, clips: Sequence[Arrays]) -> None:
         self._clips = iter(clips)
@@ -94,7 +94,7 @@ class _Inputs(CalibrationDataReader):  # type: ignore[misc]
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep onnxruntime's advice on preprocessing, meant for other graphs, off the screen."""
+    """Silence onnxruntime's advice on preprocessing, which does not apply to these graphs."""
     root = logging.getLogger()
     level = root.level
     root.setLevel(logging.ERROR)

@@ -1,8 +1,8 @@
-"""What a Triton server is told: every config.pbtxt is written from the contract, none by hand.
+"""Generate the config.pbtxt of every Triton model from the contract.
 
-`config.pbtxt` serves the ONNX graph on the CPU. Its variants lie in `configs/` and are chosen for
-all models at once by `tritonserver --model-config-name=NAME`; a name that is not there means
-`config.pbtxt`, without a word.
+`config.pbtxt` serves the ONNX graph on the CPU. Its variants are in `configs/` and are selected for
+all models at once by `tritonserver --model-config-name=NAME`; for an unknown name Triton silently
+uses `config.pbtxt`.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ DATA_TYPES = {"uint8": "TYPE_UINT8", "int64": "TYPE_INT64", "float32": "TYPE_FP3
 
 @dataclass(frozen=True, slots=True)
 class Batching:
-    """How many of the contract's first axis run at once, and how many requests may wait.
+    """Maximum batch size along the contract's first axis, and queue size.
 
-    Requests share a batch only if all their other axes are equal: segmentations of windows of
-    equal t, captions always. Windows of another t are not let in by `allow_ragged_batch`: it hands
-    the backend one concatenated list of frames, and the graph wants the rectangle [b t ...].
+    Requests share a batch only if all their other axes are equal: segmentations for windows of
+    equal t, captions always. `allow_ragged_batch` does not help with other t: it passes
+    the backend one concatenated list of frames, but the graph needs the rectangle [b t ...].
     """
 
     largest: int
@@ -53,34 +53,34 @@ KEPT_VERSIONS = 3
 and the one that is to mend it."""
 
 QUEUE_DELAY_MICROSECONDS = 1000
-"""What a request that stays alone waits for company, each time: a percent of a CPU's answer."""
+"""How long a single request waits for others to form a batch: a percent of the CPU latency."""
 
 QUEUE_TIMEOUT_MICROSECONDS = 30_000_000
-"""The longest anything waits for its turn; a request may ask for less, not for more."""
+"""Maximum time in the queue; a request may set less, not more."""
 
 
 @dataclass(frozen=True, slots=True)
 class ServerVariant:
-    """What the engines run on."""
+    """The hardware and runtime the engines run on."""
 
     name: str
     platform: str
     file: str
     kind: str
     threads: int = 0
-    """Threads of one inference; untold (0), onnxruntime takes as many as the host has cores."""
+    """Threads per inference; 0 (not set) lets onnxruntime use all cores of the host."""
     segmentations: int = 1
-    """Segmentations that run at the same time; captions come in batches and need no second."""
+    """Concurrent segmentations; captions are batched and need only one instance."""
     accelerated: tuple[str, ...] = ()
-    """The engines that onnxruntime hands on to TensorRT."""
+    """Engines that onnxruntime runs on TensorRT."""
 
 
-# Two at once on a thread each answer a sixth more clips a second than one at a time on two, and
+# Two instances with one thread each process a sixth more clips per second than one with two, and
 # captions are faster on one thread than on two.
 CPU = ServerVariant("onnx-cpu", "onnxruntime_onnx", MODEL, "KIND_CPU", threads=1, segmentations=2)
 SERVER_VARIANTS = (
     ServerVariant("onnx-cuda", "onnxruntime_onnx", MODEL, "KIND_GPU", threads=1),
-    # The caption graph is one loop, which TensorRT would be given in many small pieces.
+    # The caption graph is one loop, which would be split into many small TensorRT subgraphs.
     ServerVariant(
         "onnx-cuda-tensorrt",
         "onnxruntime_onnx",
@@ -139,7 +139,7 @@ def config_text(
 ) -> str:
     """Return the configuration of an engine; the first axis of every tensor is Triton's batch.
 
-    The manifests are those of the versions in the repository, by number.
+    The manifests are those of the versions in the repository, by version number.
     """
     batching = BATCHING[spec.name]
     parameters = {
@@ -168,8 +168,8 @@ def config_text(
             f'parameters {{ key: "{key}" value: {{ string_value: "{value}" }} }}'
             for key, value in parameters.items()
         ),
-        # The smallest and the largest batch: what is compiled or allocated by shape covers all
-        # between them.
+        # The smallest and the largest batch: compilation and allocation by shape then cover
+        # all sizes between them.
         warmup=",\n".join(
             (
                 _warmup(spec, "smallest", batch=1, frames=1),
@@ -190,7 +190,7 @@ def _tensor(tensor: TensorSpec) -> str:
 
 
 def _warmup(spec: EngineSpec, name: str, *, batch: int, frames: int) -> str:
-    """Return a warm-up of so many requests; zeros, as Triton's random floats are random bytes."""
+    """Return a warm-up of this batch size; zeros, as Triton's random floats are random bytes."""
     lines = [f'  {{ name: "{name}", batch_size: {batch}']
     for tensor in spec.inputs:
         dims = ", ".join(str(frames if axis == "t" else axis) for axis in tensor.axes[1:])
@@ -200,14 +200,14 @@ def _warmup(spec: EngineSpec, name: str, *, batch: int, frames: int) -> str:
 
 
 def config_paths(repository: Path, spec: EngineSpec) -> dict[Path, ServerVariant]:
-    """Return where each variant's configuration of an engine is, or is to be written."""
+    """Return the path of each variant's configuration of an engine."""
     folder = repository / spec.name
     variants = {folder / VARIANTS / f"{variant.name}.pbtxt": variant for variant in SERVER_VARIANTS}
     return {folder / CONFIG: CPU} | variants
 
 
 def staging_folder(repository: Path, spec: EngineSpec, version: int) -> Path:
-    """Return an empty folder to write a version into; no server takes it for one yet."""
+    """Return an empty staging folder for a version, which servers ignore."""
     folder = staged_folder(repository, spec.name, version)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -215,7 +215,7 @@ def staging_folder(repository: Path, spec: EngineSpec, version: int) -> Path:
 
 
 def publish(repository: Path, specs: Sequence[EngineSpec], version: int) -> None:
-    """Put what was staged in its place, whole, under the eyes of servers that look at it.
+    """Move the staged version into place as a whole while servers poll the repository.
 
     Raises ConfigError if a version there has other tensors: one config.pbtxt is for all versions.
     """
@@ -229,9 +229,9 @@ def publish(repository: Path, specs: Sequence[EngineSpec], version: int) -> None
             if other.dimensions != labels[version].dimensions:
                 raise ConfigError(
                     f"version {number} of {spec.name} in {repository} has tensors of other shapes "
-                    f"than version {version}; export into a repository of its own"
+                    f"than version {version}; export into a separate repository"
                 )
-    # The digests come before the weights: a server must not load what nothing vouches for.
+    # Digests are written before the weights: a server must not load unverified weights.
     for spec, labels in manifests.items():
         write_configs(repository, spec, labels)
     for spec, folder in staged.items():

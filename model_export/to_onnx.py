@@ -1,4 +1,4 @@
-"""Engine graphs to ONNX files, with the names and dynamic axes of the contract."""
+"""Export engine graphs to ONNX files, with the names and dynamic axes of the contract."""
 
 from __future__ import annotations
 
@@ -64,9 +64,9 @@ def export(graph: nn.Module, spec: EngineSpec, path: Path, **sizes: int) -> None
 
 
 def save(model: onnx.ModelProto, path: Path) -> None:
-    """Write a model under a graph name that no other weights have: `main_graph_<sha-256>`.
+    """Write a model under a graph name unique to its weights: `main_graph_<sha-256>`.
 
-    onnxruntime keeps TensorRT's engines in files named after the graph and the names in it, not
+    onnxruntime names cached TensorRT engines after the graph and the names in it, not
     after the weights: two versions with one cache would share an engine. Source: `TRTGenerateId`
     in onnxruntime, whose issue 6455 describes it.
     """
@@ -77,7 +77,7 @@ def save(model: onnx.ModelProto, path: Path) -> None:
 
 
 def _forget_origin(graph: onnx.GraphProto) -> None:
-    """Drop the stack traces the exporter attaches to nodes: many times the weights of a loop."""
+    """Drop the stack traces the exporter attaches to nodes: many times a loop's weights."""
     for part in (graph, *graph.node, *graph.value_info, *graph.input, *graph.output):
         part.ClearField("metadata_props")
         part.ClearField("doc_string")

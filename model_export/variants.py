@@ -1,10 +1,10 @@
 """`python -m model_export.variants triton_repo --precision fp16`: engines of lower precision.
 
-They are made from the exported float32 engines, whose equality with the model is proven already,
-and are written as a model repository of their own. What each is for:
+They are made from the exported float32 engines, which were already verified against the model,
+and are written to a separate model repository. Use of each:
 
 fp16          NVIDIA GPUs, through TensorRT or CUDA; half the size
-bf16          NVIDIA GPUs since Ampere, through TensorRT: the range of float32, fewer digits
+bf16          NVIDIA GPUs since Ampere, through TensorRT: float32's range, less precision
 int8          NVIDIA GPUs, through TensorRT: static, symmetric; captions as fp16
 fp8           NVIDIA GPUs since Ada, through TensorRT: the ranges of int8; captions as fp16
 int8-dynamic  onnxruntime on a CPU: products of the segmentation engine; captions stay float32
@@ -39,11 +39,11 @@ from ssuformer.repository import MODEL, read_manifests, version_folder
 from ssuformer.terminal import replace_unknown_letters, told
 
 PRECISION = "precision"
-"""The key under which an ONNX file says what it computes in; none means float32."""
+"""The metadata key of an ONNX file for its precision; missing means float32."""
 
 
 class Precision(StrEnum):
-    """What an engine computes in."""
+    """Precision in which an engine computes."""
 
     FP32 = "fp32"
     FP16 = "fp16"
@@ -61,9 +61,9 @@ TOLERANCES = {
     Precision.FP8: Tolerance(numbers=0.25, sentences=0.1),
     Precision.INT8_DYNAMIC: Tolerance(numbers=0.2, sentences=0.1),
 }
-"""Bounds that a broken engine crosses; what a variant costs in J is measured on scenes.
+"""Limits that only a broken engine exceeds; a variant's loss of J is measured on scenes.
 
-A GPU multiplies float32 as TF32, with as many digits as float16: hence the first.
+A GPU multiplies float32 as TF32, with the same mantissa as float16: hence the first.
 """
 
 Conversion = Callable[[Path, Path, Sequence[Arrays]], None]
@@ -103,11 +103,11 @@ CONVERSIONS: dict[Precision, tuple[Conversion, Conversion]] = {
     Precision.FP8: (_to_float8, _halve),
     Precision.INT8_DYNAMIC: (_on_the_fly, _keep),
 }
-"""For each precision, what makes the segmentation engine and what makes the caption engine."""
+"""For each precision, the converters of the segmentation engine and of the caption engine."""
 
 
 def precision_of(path: Path) -> Precision:
-    """Return what an ONNX file says it computes in."""
+    """Return the precision stated in an ONNX file."""
     properties = onnx.load(path, load_external_data=False).metadata_props
     return Precision({p.key: p.value for p in properties}.get(PRECISION, Precision.FP32))
 
@@ -115,7 +115,7 @@ def precision_of(path: Path) -> Precision:
 def as_written(path: Path, spec: EngineSpec, precision: Precision) -> RunEngine:
     """Return an engine of this precision as a function on this machine's CPU.
 
-    onnxruntime has no bfloat16 there, and its optimisations of float8 compute something else.
+    onnxruntime has no bfloat16 there, and its optimisations of float8 give wrong results.
     """
     if precision != Precision.BF16:
         return in_onnxruntime(path, spec, literal=precision == Precision.FP8)
@@ -129,17 +129,17 @@ def as_written(path: Path, spec: EngineSpec, precision: Precision) -> RunEngine:
 def write(
     models: Path, out: Path, precision: Precision, clips_file: Path, *, version: int = 1
 ) -> list[Deviation]:
-    """Write both engines of `models` in another precision to `out`, and return how far they are.
+    """Write both engines of `models` in another precision to `out`, and return their deviations.
 
-    Ranges are found on every other clip, the deviations on the rest; an engine that is too far
-    away is removed again and ParityError raised.
+    Every other clip is used for calibration, the rest for the deviations; an engine that deviates
+    too much is deleted and ParityError raised.
     """
     exact = version_folder(models, SEGMENTATION, version)
     manifest = Manifest.read(exact)
     if precision not in CONVERSIONS or out.resolve() == models.resolve():
         raise ConfigError(f"engines in {precision} cannot be written to {out} from {models}")
     if (already := precision_of(exact / MODEL)) != Precision.FP32:
-        raise ConfigError(f"{models} is {already} already; begin with the exact engines")
+        raise ConfigError(f"{models} is {already} already; use float32 engines as input")
     segmentation, captions = engines(manifest.dimensions)
     clips = read_clips(clips_file, segmentation)
     run = in_onnxruntime(exact / MODEL, segmentation)
@@ -170,7 +170,7 @@ def write(
 
 
 def _label(source: Path, target: Path, precision: Precision) -> None:
-    """Write the precision into the ONNX file, and the source's manifest beside it."""
+    """Write the precision into the ONNX file, and copy the source's manifest."""
     path = target / MODEL
     model = onnx.load(path)
     model.metadata_props.add(key=PRECISION, value=precision)
@@ -183,13 +183,13 @@ def _label(source: Path, target: Path, precision: Precision) -> None:
 def main(
     models: Annotated[Path, typer.Argument(help="A model repository of float32 engines.")],
     out: Annotated[Path, typer.Option(help="The model repository to write.")],
-    precision: Annotated[Precision, typer.Option(help="What the engines compute in.")],
+    precision: Annotated[Precision, typer.Option(help="Precision of the engines.")],
     clips: Annotated[
-        Path, typer.Option(help="Typical clips: `python -m training clips FILE.npz`.")
+        Path, typer.Option(help="Representative clips: `python -m training clips FILE.npz`.")
     ],
     version: Annotated[int, typer.Option(min=1, help="The version to convert.")] = 1,
 ) -> None:
-    """Write both engines in another precision, and say how far they are from the exact ones.
+    """Write both engines in another precision, and print their deviation from the float32 ones.
 
     Example: `python -m model_export.variants triton_repo --out fp16 --precision fp16 --clips c.npz`
     """

@@ -1,1 +1,1 @@
-"""The gateway: a clip comes in over HTTP, masks and sentences go out. It knows no torch."""
+"""The gateway: receives clips over HTTP, returns masks and sentences. Independent of torch."""

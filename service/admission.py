@@ -1,4 +1,4 @@
-"""Who is let in: so many clips in work, so many waiting, and not one more."""
+"""Admission control: a limited number of clips in work and in the queue; more are rejected."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Admission:
 
     @contextmanager
     def seat(self) -> Iterator[None]:
-        """Hold a place from the first byte to the last; raise Overloaded if there is none."""
+        """Hold a place for the whole request; raise Overloaded if the queue is full."""
         if self._inside >= self._workers + self._limit:
             self._metrics.admission_rejected.labels("queue_full").inc()
             raise self._overloaded()
@@ -45,7 +45,7 @@ class Admission:
 
     @asynccontextmanager
     async def turn(self, clock: StageClock) -> AsyncIterator[None]:
-        """Wait in the queue for a worker, and be worked on."""
+        """Wait in the queue for a worker and hold it for the duration of the block."""
         with clock.stage("queue"), self._in_queue():
             await self._turns.acquire()
         began = time.monotonic()
@@ -68,7 +68,7 @@ class Admission:
             self._waiting.remove(since)
 
     def _oldest_age(self) -> float:
-        """Return how long the first in the queue has waited; metrics are read by other threads."""
+        """Return how long the first in the queue has waited; called from the metrics thread."""
         with suppress(IndexError):
             return time.monotonic() - self._waiting[0]
         return 0.0
@@ -76,7 +76,7 @@ class Admission:
     def _overloaded(self) -> Overloaded:
         waiting = self._inside - self._workers + 1
         error = Overloaded(
-            f"{self._workers} clips are in work and {self._limit} are waiting; come again",
+            f"{self._workers} clips are in work and {self._limit} are waiting; try again later",
             limit=self._limit,
         )
         error.retry_after = max(1.0, waiting * self._service_seconds / self._workers)

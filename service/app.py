@@ -18,7 +18,7 @@ from service.settings import Settings, settings_for
 from service.weights.source import Clock, Source
 
 _DESCRIPTION = (
-    "Send a clip; get back, for every second of it, the mask of each thing that *sounds*, with a "
+    "Send a clip; get back, for every second of it, a mask of each *sound source*, with a "
     "sentence about it. Errors are RFC 9457 problems with a stable `code`."
 )
 
@@ -31,7 +31,7 @@ def create_app(
     clock: Clock | None = None,
     log_stream: TextIO | None = None,
 ) -> FastAPI:
-    """Return an application of its own; an engine, or a source of them, may be given instead."""
+    """Return a new application; an engine, or a source of engines, may be passed in."""
     settings = settings or settings_for()
     gateway = Gateway.build(settings, log_stream, source=source, clock=clock)
 
@@ -51,7 +51,7 @@ def create_app(
     app.state.gateway = gateway
     if settings.keys_file is not None:
         app.add_middleware(KeyMiddleware, keys=KeyRing(settings.keys_file, gateway.log))
-    # The one added last is the outermost: a refused request is counted, too.
+    # The middleware added last is the outermost, so rejected requests are counted, too.
     app.add_middleware(RequestLogMiddleware, metrics=gateway.metrics, log=gateway.log)
     add_problem_handlers(app)
     for routes in (understand, information, health):

@@ -1,4 +1,4 @@
-"""Everything one application holds, built from its settings, started and stopped as a whole."""
+"""The gateway: all components of one application, built from its settings."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from ssuformer.manifest import FILE_NAME
 
 @dataclass(slots=True)
 class Gateway:
-    """The parts of a service; `running` starts and stops them as a whole."""
+    """The components of a service; `running` starts and stops them together."""
 
     settings: Settings
     log: FilteringBoundLogger
@@ -71,11 +71,11 @@ class Gateway:
 
     @asynccontextmanager
     async def running(self, engine: Engine | None = None) -> AsyncIterator[None]:
-        """Load the models, warm everything up; raise EngineError if that does not work.
+        """Load the models and warm everything up; raise EngineError if that fails.
 
-        A remote engine may be away, or have other weights: then this is a gateway that is not
-        ready, says why, and becomes ready when the engine is as it should be. However it ends,
-        processes and models are let go of.
+        A remote engine may be down or have other weights. Then the gateway starts as not ready,
+        reports the reason, and becomes ready when the engine is available. Processes and models
+        are released in every case.
         """
         async with AsyncExitStack() as stack:
             stack.callback(self.log.info, "stopped")
@@ -103,7 +103,7 @@ class Gateway:
         self.log.info("started", model=manifest.name, version=manifest.version)
 
     def _show_state(self) -> None:
-        """Have the gauges ask for what they show."""
+        """Connect the gauges to the values they show."""
         metrics = self.metrics
         metrics.ready.set_function(lambda: float(not self.reasons_not_ready()))
         metrics.engine_up.set_function(lambda: float(not self.current.probe.reasons))
@@ -115,7 +115,7 @@ class Gateway:
         return float(self.current.circuits[model].trouble is not None)
 
     def reasons_not_ready(self) -> list[str]:
-        """Return why no request should be sent here; nothing if it should."""
+        """Return the reasons for not being ready; empty if ready."""
         if not self.started:
             return ["starting"]
         reasons = {"draining": self.draining, "no_decoding_process": not self.pool.ready}
@@ -126,7 +126,7 @@ class Gateway:
 
 
 def _at_work(stack: AsyncExitStack, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
-    """Have something done beside everything else, at the longest until the stack is unwound."""
+    """Run a background task until the stack is unwound at the latest."""
     task = asyncio.create_task(work)
 
     async def end() -> None:
@@ -139,7 +139,7 @@ def _at_work(stack: AsyncExitStack, work: Coroutine[None, None, None]) -> asynci
 
 @dataclass(frozen=True, slots=True)
 class ModelRepository:
-    """The folder that the settings name, as a source of weights."""
+    """The model repository of the settings, as a source of weights."""
 
     settings: Settings
     metrics: Metrics
@@ -150,16 +150,16 @@ class ModelRepository:
         return repository.versions(self.settings.model_repository, file)
 
     def load(self, version: int) -> Engine:
-        """Return the engine that the settings name, of that version."""
+        """Return the engine of the settings, with that version."""
         return load_engine(self.settings, self.metrics, version)
 
 
 def load_engine(
     settings: Settings, metrics: Metrics | None = None, version: int | None = None
 ) -> Engine:
-    """Return the engine that the settings name; only its backend is imported.
+    """Return the engine of the settings; only its backend is imported.
 
-    Of a version of the model repository, or of the newest.
+    Uses the given version of the model repository, or the newest.
     """
     if settings.engine == "fake":
         from service.engines.fake import FakeEngine

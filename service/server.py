@@ -1,4 +1,4 @@
-"""Serving for real: uvicorn, with a pause between `not ready` and `gone`."""
+"""Run uvicorn with a drain period between not ready and stopping."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from ssuformer.errors import ConfigError
 
 
 class DrainingServer(uvicorn.Server):
-    """On SIGTERM: not ready at once, serving as before for a while, then uvicorn's own stop."""
+    """On SIGTERM: not ready at once, then serve for the drain period, then stop uvicorn."""
 
     def __init__(self, config: uvicorn.Config, gateway: Gateway) -> None:
         super().__init__(config)
         self._gateway = gateway
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Begin to drain; a second signal, or Ctrl-C, stops without waiting."""
+        """Begin to drain; a second signal, or Ctrl-C, stops immediately."""
         delay = self._gateway.settings.drain_seconds
         if sig != signal.SIGTERM or self._gateway.draining or delay == 0:
             super().handle_exit(sig, frame)
@@ -44,10 +44,10 @@ def serve(
     port: int = 8000,
     bound: Callable[[str, str], None] = lambda *_: None,
 ) -> None:
-    """Serve until a signal ends it, and metrics on a port of their own; 0 takes a free one.
+    """Serve until a signal, with metrics on a separate port; port 0 takes a free one.
 
-    A thread answers for metrics, so that they can be read while the event loop is late. `bound` is
-    told both addresses once the ports are taken. Raises ConfigError if one cannot be.
+    A thread serves the metrics, so that they can be read while the event loop is blocked. `bound`
+    is called with both addresses once the ports are open. Raises ConfigError if one cannot be.
     """
     with closing(_bind(host, port)) as listener:
         app: FastAPI = create_app(settings)

@@ -1,1 +1,1 @@
-"""What training, export and serving share: the contract, clips, masks, sentences and the model."""
+"""Code shared by training, export and serving: contract, clips, masks, sentences, model."""

@@ -1,4 +1,4 @@
-"""The second of sound around a given time, at 16 kHz in one channel, a few frames at a time."""
+"""Read one second of mono audio at 16 kHz around given times, in order."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _QUIET = 1e-4
 
 
 class AudioReader:
-    """A clip's sound on the timeline that starts at `zero`; ask `around` for later times only."""
+    """A clip's audio on the timeline starting at `zero`; times passed to `around` must increase."""
 
     def __init__(self, source: Source, *, limits: Limits, zero: float, start: float = 0.0) -> None:
         self._zero = zero
@@ -61,16 +61,16 @@ class AudioReader:
 
     @property
     def end(self) -> float:
-        """Up to when sound has been decoded, in seconds."""
+        """Up to when audio has been decoded, in seconds."""
         return self._end / SAMPLE_RATE
 
     def reaches(self, time: float) -> bool:
-        """Return whether there is sound at `time` or later."""
+        """Return whether there is audio at `time` or later."""
         self._decode_until(round(time * SAMPLE_RATE) + 1)
         return time < self.end
 
     def around(self, time: float) -> Waveform:
-        """Return the second of sound centred on `time`; silence where there is none."""
+        """Return the second of audio centred on `time`; silence where there is none."""
         begin = round((time - 0.5) * SAMPLE_RATE)
         self._decode_until(begin + SAMPLE_RATE)
         while self._blocks and self._blocks[0][0] + len(self._blocks[0][1]) <= begin:
@@ -83,16 +83,16 @@ class AudioReader:
         return second
 
     def warnings(self) -> Iterator[ClipWarning]:
-        """Yield what was wrong with the sound that was asked for."""
+        """Yield the problems found in the audio that was read."""
         if self._stream is None:
-            yield ClipWarning("no_audio", "the clip has no sound; silence was listened to")
+            yield ClipWarning("no_audio", "the clip has no audio; silence was used instead")
         elif self._peak < _QUIET:
-            yield ClipWarning("silent_audio", "the clip's sound is silent")
+            yield ClipWarning("silent_audio", "the clip's audio is silent")
         if self._damaged:
-            yield ClipWarning("audio_damaged", f"{self._damaged} packets of sound are damaged")
+            yield ClipWarning("audio_damaged", f"{self._damaged} audio packets are damaged")
 
     def close(self) -> None:
-        """Let go of the decoder."""
+        """Release the decoder."""
         self._media.close()
 
     def _decode_until(self, sample: int) -> None:

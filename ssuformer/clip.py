@@ -1,8 +1,8 @@
-"""Media in, engine inputs out: frames of 224x224 and the second of sound around each of them.
+"""Decode media into engine inputs: frames of 224x224 and the second of audio around each of them.
 
 Frame i shows the picture at the middle of its interval, `start + (i + 0.5) / fps`, on one timeline
-made from the presentation times of picture and sound. Memory does not grow with the clip's length:
-`ClipReader.chunks` decodes as it is asked, `read_clip` puts all chunks together.
+made from the presentation times of video and audio. Memory does not grow with the clip's length:
+`ClipReader.chunks` decodes on demand, `read_clip` joins all chunks.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _WHOLE_SHARE = 0.95
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """Which frames to take: so many per second, between two times of the clip in seconds."""
+    """Which frames to sample: frames per second, between two times of the clip in seconds."""
 
     fps: float = 1.0
     start: float = 0.0
@@ -54,7 +54,7 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """A whole clip as an engine takes it, with what was learnt about it on the way."""
+    """A whole clip as engine inputs, with its properties and warnings."""
 
     frames: NDArray[np.uint8]
     waveform: NDArray[np.float32]
@@ -67,7 +67,7 @@ class Clip:
 class ClipReader(Closing):
     """Decodes a clip in order, as a context manager; the source is a path, bytes or a descriptor.
 
-    Raises a ClipError that names the fault and the limit, at the start or while it is read.
+    Raises a ClipError that names the problem and the limit, when opened or while read.
     """
 
     def __init__(
@@ -90,22 +90,22 @@ class ClipReader(Closing):
         self._duration = self.info.duration or 0.0
 
     def close(self) -> None:
-        """Let go of the decoders."""
+        """Release the decoders."""
         self._pictures.close()
         self._sound.close()
 
     @property
     def duration(self) -> float:
-        """Seconds, as measured once the last chunk has been read, as stated before."""
+        """Seconds: measured once the last chunk has been read, stated by the container before."""
         return self._duration
 
     @property
     def warnings(self) -> tuple[ClipWarning, ...]:
-        """What a reader should know; complete once the last chunk has been read."""
+        """The warnings about the clip; complete once the last chunk has been read."""
         return tuple(self._warnings)
 
     def chunks(self, size: int) -> Iterator[Chunk]:
-        """Yield all frames in order, at most `size` at a time, and judge the clip at the end."""
+        """Yield all frames in order, at most `size` at a time, then check the clip."""
         moments = self._moments()
         while batch := list(islice(moments, size)):
             yield Chunk(
@@ -137,7 +137,7 @@ class ClipReader(Closing):
             yield time
 
     def _first_time(self) -> float:
-        """Half an interval in, or the middle of what is asked for where that is shorter."""
+        """Half an interval after the start, or the middle of the requested part if shorter."""
         start, half = self._sampling.start, 0.5 / self._sampling.fps
         ends = [end for end in (self._sampling.end, self.info.duration) if end is not None]
         length = min(ends, default=start + 2 * half) - start
@@ -156,11 +156,11 @@ class ClipReader(Closing):
         return time, self._pictures.latest(), self._sound.around(time)
 
     def _judge(self) -> None:
-        """Add up the warnings, and raise ClipTruncated if too much of the clip is missing."""
+        """Collect the warnings, and raise ClipTruncated if too much of the clip is missing."""
         self._warnings += [*self._pictures.warnings(), *self._sound.warnings()]
         if self._held:
             self._warnings.append(
-                ClipWarning("picture_held", "the sound goes on after the last picture")
+                ClipWarning("picture_held", "the audio continues after the last video frame")
             )
         if self._pictures.end is None:
             return
@@ -170,13 +170,13 @@ class ClipReader(Closing):
         self._duration = reached
         if share < 1 - self._limits.damaged_share:
             raise ClipTruncated(
-                f"the clip says it lasts {stated:.1f} s but ends after {reached:.1f} s",
+                f"the container states {stated:.1f} s but the clip ends after {reached:.1f} s",
                 limit=round(stated, 3),
                 actual=round(reached, 3),
             )
         if share < _WHOLE_SHARE:
             self._warnings.append(
-                ClipWarning("clip_incomplete", f"only {reached:.1f} of {stated:.1f} s are there")
+                ClipWarning("clip_incomplete", f"only {reached:.1f} of {stated:.1f} s were read")
             )
 
 

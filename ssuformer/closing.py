@@ -1,4 +1,4 @@
-"""What is closed when its `with` ends, however it ends."""
+"""A context manager base class that closes on exit, also after an exception."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Self
 
 
 class Closing(ABC):
-    """A context manager that enters as itself and closes at the end."""
+    """A context manager that returns itself and closes on exit."""
 
     @abstractmethod
     def close(self) -> None:
-        """Let go of what it holds."""
+        """Release all resources."""
 
     def __enter__(self) -> Self:
         return self

@@ -1,4 +1,4 @@
-"""What the two engines take and give: the one place where tensor names and shapes are written.
+"""The tensor contract: the only definition of the engines' tensor names and shapes.
 
 Axes: b clips, t frames, h w mask pixels, q queries, k categories, r region tokens, c channels,
 n regions, l caption tokens. ONNX names, dynamic axes, config.pbtxt, parity inputs and the fake
@@ -13,10 +13,10 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, PositiveInt
 
 FRAME_SIZE = 224
-"""Height and width of the frames an engine takes, in pixels; frames are stretched to it."""
+"""Height and width of the engine's input frames, in pixels; frames are stretched to it."""
 
 SAMPLE_RATE = 16_000
-"""Samples per second of the mono waveform an engine takes; one second of it per frame."""
+"""Sample rate of the engine's mono waveform input; one second per frame."""
 
 SEGMENTATION = "ssu_segmentation"
 CAPTION = "ssu_caption"
@@ -48,7 +48,7 @@ class EngineSpec:
 
     @property
     def dynamic_axes(self) -> dict[str, dict[int, str]]:
-        """Return, for each tensor, which of its axes vary: `{"frames": {0: "b", 1: "t"}, ...}`."""
+        """Return, for each tensor, its dynamic axes: `{"frames": {0: "b", 1: "t"}, ...}`."""
         return {
             tensor.name: {i: axis for i, axis in enumerate(tensor.axes) if isinstance(axis, str)}
             for tensor in (*self.inputs, *self.outputs)
@@ -56,7 +56,7 @@ class EngineSpec:
 
 
 class Dimensions(BaseModel):
-    """The sizes that belong to a set of weights and are fixed in its exported graphs."""
+    """The sizes that are fixed in the exported graphs of a set of weights."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -69,7 +69,7 @@ class Dimensions(BaseModel):
 
 
 def segmentation_engine(size: Dimensions) -> EngineSpec:
-    """Return the engine that finds what sounds: frames and sound in, masks and region tokens out.
+    """Return the segmentation engine: frames and audio in, masks and region tokens out.
 
     Inputs: `frames` RGB 0..255; `waveform` mono, -1..1, the second of sound around each frame.
     Outputs, per query: mask probability 0..1, sounding probability 0..1, category logits and
@@ -94,7 +94,7 @@ def segmentation_engine(size: Dimensions) -> EngineSpec:
 
 
 def caption_engine(size: Dimensions) -> EngineSpec:
-    """Return the engine that says what a region is and does: one sentence per kept region.
+    """Return the caption engine: region tokens and prompts in, one sentence per region out.
 
     Token ids after the end-of-sentence token are the padding id 0; log-probabilities there are 0.
     """

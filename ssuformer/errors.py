@@ -1,26 +1,26 @@
-"""Every error this project raises on purpose.
+"""The exception hierarchy of this project.
 
     SsuError                       carries a stable `code`, the `limit` and the `actual` value
-    ├── ClipError                  the clip is at fault
+    ├── ClipError                  the clip is invalid
     │   ├── ClipEmpty              no bytes
     │   ├── ClipUnreadable         not a clip FFmpeg can open, or no frame could be decoded
     │   ├── ClipUnsupported        a format, protocol or codec that is not on the allow-list
     │   ├── ClipHasNoVideo         audio only, or a still picture
     │   ├── ClipTruncated          too much of it is missing or damaged
-    │   └── ClipTooLarge           over a cap: bytes, pixels, frames, seconds
+    │   └── ClipTooLarge           over a limit: bytes, pixels, frames, seconds
     ├── OptionError                a request option is unknown or out of range
-    ├── DecodeTimeout              decoding took longer than it may
+    ├── DecodeTimeout              decoding took longer than allowed
     ├── DecodeFailed               the decoding process died
-    ├── EngineError                an engine could not answer
-    │   ├── EngineUnavailable      not loaded, or out of reach
-    │   └── EngineMismatch         the files of an engine do not fit the contract or each other
-    ├── DeadlineExceeded           the request ran out of time
+    ├── EngineError                an engine failed
+    │   ├── EngineUnavailable      not loaded, or unreachable
+    │   └── EngineMismatch         the files of an engine do not match the contract or each other
+    ├── DeadlineExceeded           the request timed out
     ├── Overloaded                 the queue is full
-    ├── KeyRefused                 no key, or none that the service knows
-    ├── ConfigError                a setting, experiment or checkpoint file is wrong
+    ├── KeyRefused                 no key, or an invalid one
+    ├── ConfigError                a setting, experiment or checkpoint file is invalid
     └── ParityError                an exported graph does not compute what the model computes
 
-HTTP status codes live in `service/http/problems.py` alone.
+HTTP status codes are defined only in `service/http/problems.py`.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ if TYPE_CHECKING:
 
 
 class SsuError(Exception):
-    """Base of every deliberate error: a message for people, a code for programs."""
+    """Base of all exceptions raised on purpose: a message for people, a code for programs."""
 
     code = "internal"
     retry_after: float | None = None
-    """Seconds after which trying again may help; None where it will not."""
+    """Seconds after which a retry may help; None if it will not."""
 
     def __init__(
         self, message: str, *, limit: float | str | None = None, actual: float | str | None = None
@@ -48,19 +48,19 @@ class SsuError(Exception):
 
 
 class ClipError(SsuError):
-    """The clip that was sent is at fault."""
+    """The clip that was sent is invalid."""
 
     code = "clip_invalid"
 
 
 class ClipEmpty(ClipError):
-    """The request holds no bytes."""
+    """The request contains no bytes."""
 
     code = "clip_empty"
 
 
 class ClipUnreadable(ClipError):
-    """FFmpeg cannot open the bytes, or not one frame of them decodes."""
+    """FFmpeg cannot open the bytes, or cannot decode any frame."""
 
     code = "clip_unreadable"
 
@@ -72,7 +72,7 @@ class ClipUnsupported(ClipError):
 
 
 class ClipHasNoVideo(ClipError):
-    """There is no moving picture in the clip."""
+    """The clip has no video stream."""
 
     code = "clip_has_no_video"
 
@@ -84,67 +84,67 @@ class ClipTruncated(ClipError):
 
 
 class ClipTooLarge(ClipError):
-    """The clip is over a cap on bytes, pixels, frames or seconds."""
+    """The clip exceeds a limit on bytes, pixels, frames or seconds."""
 
     code = "clip_too_large"
 
 
 class OptionError(SsuError):
-    """A request option is unknown or out of its range."""
+    """A request option is unknown or out of range."""
 
     code = "option_invalid"
 
 
 class DecodeTimeout(SsuError):
-    """Decoding took longer than it may and was stopped."""
+    """Decoding took longer than allowed and was stopped."""
 
     code = "decode_timeout"
 
 
 class DecodeFailed(SsuError):
-    """The decoding process died; a new one has taken its place."""
+    """The decoding process died; it has been replaced."""
 
     code = "decode_failed"
 
 
 class EngineError(SsuError):
-    """An engine could not answer."""
+    """An engine failed."""
 
     code = "engine_failed"
 
 
 class EngineUnavailable(EngineError):
-    """The engine is not loaded or out of reach; trying again later may help."""
+    """The engine is not loaded or unreachable; trying again later may help."""
 
     code = "engine_unavailable"
 
 
 class EngineMismatch(EngineError):
-    """An engine's files do not fit the contract, or do not fit each other."""
+    """An engine's files do not match the contract, or do not match each other."""
 
     code = "engine_mismatch"
 
 
 class DeadlineExceeded(SsuError):
-    """The request ran out of time; the message names the stage it had reached."""
+    """The request timed out; the message names the stage it had reached."""
 
     code = "deadline_exceeded"
 
 
 class Overloaded(SsuError):
-    """The queue is full; the answer says when to come again."""
+    """The queue is full; the response says when to retry."""
 
     code = "overloaded"
 
 
 class KeyRefused(SsuError):
-    """The request brings no key, or one that the service does not know."""
+    """The request has no key, or an invalid one."""
 
     code = "key_refused"
 
 
 class ConfigError(SsuError):
-    """A setting, an experiment file or a checkpoint is wrong."""
+    """A setting, an experiment file or a checkpoint is invalid."""
 
     code = "config_invalid"
 
@@ -156,7 +156,7 @@ class ParityError(SsuError):
 
 
 def wrong_fields(error: ValidationError) -> str:
-    """Return what pydantic refused, in one line: each field, the value it was given, and why."""
+    """Return pydantic's errors in one line: each field, its value, and the reason."""
     return "; ".join(
         f"{'.'.join(map(str, item['loc']))} is {item['input']!r}: {item['msg']}"
         for item in error.errors()

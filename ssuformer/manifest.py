@@ -1,4 +1,4 @@
-"""What travels with weights: who made them, from what, how good they are, how to feed them."""
+"""The manifest of a set of weights: origin, data, measured quality, input parameters."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Thresholds(BaseModel):
 
 
 class Manifest(BaseModel):
-    """The label on a set of weights; it is written beside every checkpoint and every engine."""
+    """The manifest of a set of weights; written beside every checkpoint and every engine."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -45,18 +45,18 @@ class Manifest(BaseModel):
     frames_per_second: float = 1.0
     """Frames per second the model was trained at."""
     window_frames: int = 10
-    """Frames an engine is given at once; longer clips are cut into overlapping windows."""
+    """Frames per engine call; longer clips are cut into overlapping windows."""
     categories: tuple[str, ...]
     vocabulary: tuple[str, ...]
     thresholds: Thresholds = Thresholds()
     metrics: dict[str, dict[str, float]] = {}
-    """Split -> metric -> value, as `python -m training evaluate` measured it."""
+    """Split -> metric -> value, as measured by `python -m training evaluate`."""
     digests: dict[str, str] = {}
     """File name -> SHA-256 of the files beside this manifest."""
 
     @classmethod
     def read(cls, folder: Path) -> Manifest:
-        """Read the manifest of `folder`; raise ConfigError naming the file if it is not one."""
+        """Read the manifest of `folder`; raise ConfigError naming the file if it is invalid."""
         path = folder / FILE_NAME
         try:
             return cls.model_validate_json(path.read_text())

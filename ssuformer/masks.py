@@ -1,7 +1,7 @@
-"""Masks: from a small map of probabilities to pixels of a frame, and how they are written down.
+"""Masks: enlarge probability maps to pixels, and encode masks.
 
 A mask is bool [h w]. COCO's compressed run-lengths are the usual form; the others are for programs
-that have no decoder for them.
+without a decoder for them.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def encode_rle(mask: Mask) -> Rle:
 
 
 def decode_rle(rle: Rle) -> Mask:
-    """Return the mask that `encode_rle` wrote."""
+    """Return the mask encoded by `encode_rle`."""
     runs = _read_runs(rle["counts"].encode())
     inside = np.repeat(np.arange(len(runs)) % 2 == 1, runs)
     return inside.reshape(rle["size"], order="F")
@@ -96,10 +96,10 @@ def overlap(one: Mask, other: Mask) -> float:
 
 
 def enlarge(probability: NDArray[np.float32], *, size: tuple[int, int], threshold: float) -> Mask:
-    """Return where a small map, stretched to `size` (height, width), is over the threshold.
+    """Return where a small map, stretched to `size` (height, width), exceeds the threshold.
 
     Bilinear, pixel centres aligned as in `interpolate(..., align_corners=False)`. Only the part
-    that can be over the threshold is computed.
+    that can exceed the threshold is computed.
     """
     mask = np.zeros(size, bool)
     x, y, width, height = bounding_box(probability > threshold)
@@ -116,7 +116,7 @@ def enlarge(probability: NDArray[np.float32], *, size: tuple[int, int], threshol
 def _taps(
     small: int, large: int, begin: int, end: int
 ) -> tuple[NDArray[np.intp], NDArray[np.float32], slice]:
-    """Return the pixels that cells begin..end reach; for each its cell and the next's weight."""
+    """Return the pixel range of cells begin..end; for each pixel its cell and the next's weight."""
     centres = np.clip((np.arange(large) + 0.5) * small / large - 0.5, 0, small - 1)
     low = int(np.searchsorted(centres, begin - 1, side="right"))
     high = int(np.searchsorted(centres, end, side="left"))

@@ -1,4 +1,4 @@
-"""Opening media made by strangers: what is let in, what it says about itself, whose fault it is.
+"""Open untrusted media: allow-lists, stream selection, limits, error translation.
 
 Only formats, protocols and codecs on the lists below are opened. The bytes are read through a file
 object, never by name, so that a playlist cannot point FFmpeg at another file of this machine.
@@ -32,7 +32,7 @@ from ssuformer.errors import (
 )
 
 FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,flv,ogg"
-"""Container formats that are opened, as FFmpeg names them."""
+"""Allowed container formats, by FFmpeg's names."""
 
 VIDEO_CODECS = frozenset(
     (
@@ -54,31 +54,31 @@ Source = Path | bytes | int
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Caps on one clip, enforced while it is decoded; over one of them it is ClipTooLarge."""
+    """Limits on one clip, enforced while decoding; exceeding one raises ClipTooLarge."""
 
     bytes: int = 256 * 2**20
     pixels: int = 4096 * 2304
     """Of one frame."""
     frames: int = 40_000
-    """Decoded, whether or not they are kept."""
+    """Decoded frames, whether or not they are sampled."""
     seconds: float = 600.0
     damaged_share: float = 0.5
-    """Over this share of damaged or missing pictures a clip is ClipTruncated."""
+    """If a larger share of frames is damaged or missing, the clip is ClipTruncated."""
     threads: int = 2
 
 
 @dataclass(frozen=True, slots=True)
 class ClipInfo:
-    """What a clip says about itself; width and height are as displayed, after rotation."""
+    """Properties stated by the clip; width and height are as displayed, after rotation."""
 
     duration: float | None
-    """Seconds, as the container states them; None where it does not."""
+    """Seconds, as the container states them; None if it does not."""
     width: int
     height: int
     rotation: int
     """Degrees counter-clockwise that were applied: 0, 90, 180 or 270."""
     fps: float | None
-    """Average frames per second of the source; None where it is not stated."""
+    """Average frames per second of the source; None if it is not stated."""
     has_audio: bool
     video_codec: str
     audio_codec: str | None
@@ -86,14 +86,14 @@ class ClipInfo:
 
 @dataclass(frozen=True, slots=True)
 class ClipWarning:
-    """Something a reader of the answer should know: a code for programs, a message for people."""
+    """A warning about the answer: a code for programs, a message for people."""
 
     code: str
     message: str
 
 
 class _DescriptorReader(io.RawIOBase):
-    """Reads an open file at a position of its own, so that several may read the same one."""
+    """Reads an open file with its own position, so that several readers can share it."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
@@ -133,14 +133,14 @@ def open_bytes(source: Source) -> BinaryIO:
 
 @contextmanager
 def ffmpeg_errors() -> Iterator[None]:
-    """Turn what PyAV raises into this project's errors."""
+    """Translate PyAV exceptions into this project's errors."""
     try:
         yield
     except (MemoryError, av.error.MemoryError) as error:
-        raise ClipTooLarge("the clip needs more memory to decode than it is given") from error
+        raise ClipTooLarge("the clip needs more memory to decode than allowed") from error
     except av.error.FFmpegError as error:
         if error.errno == errno.ENOMEM:
-            raise ClipTooLarge("the clip needs more memory to decode than it is given") from error
+            raise ClipTooLarge("the clip needs more memory to decode than allowed") from error
         raise ClipUnreadable(f"the clip cannot be read: {error.strerror}") from error
 
 
@@ -155,7 +155,7 @@ def _closed_on_error(file: BinaryIO) -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class OpenMedia:
-    """A container and the file it is read from."""
+    """A container and its open file."""
 
     container: InputContainer
     file: BinaryIO
@@ -167,7 +167,7 @@ class OpenMedia:
 
 
 def open_media(source: Source, limits: Limits) -> OpenMedia:
-    """Open media after checking its size; raise a ClipError that says why it is not let in."""
+    """Open media after checking its size; raise a ClipError with the reason if it is rejected."""
     file = open_bytes(source)
     with _closed_on_error(file):
         return OpenMedia(_open_container(file, limits), file)
@@ -178,10 +178,10 @@ def _open_container(file: BinaryIO, limits: Limits) -> InputContainer:
     head = (file.seek(0), file.read(16))[1]
     file.seek(0)
     if size == 0:
-        raise ClipEmpty("the clip holds no bytes")
+        raise ClipEmpty("the clip is empty")
     if size > limits.bytes:
         raise ClipTooLarge(
-            f"the clip holds {size} bytes, the limit is {limits.bytes}",
+            f"the clip has {size} bytes, the limit is {limits.bytes}",
             limit=limits.bytes,
             actual=size,
         )
@@ -197,19 +197,19 @@ def _why_not(head: bytes, error: Exception) -> Exception:
     if head.startswith(_PICTURES) or (head[:4] == b"RIFF" and head[8:12] == b"WEBP"):
         return ClipHasNoVideo("this is a still picture or an animation, not a video with sound")
     if head.startswith(_SOUNDS) or (head[:4] == b"RIFF" and head[8:12] == b"WAVE"):
-        return ClipHasNoVideo("this is sound alone; there is no picture to point at")
+        return ClipHasNoVideo("this is audio only; there is no video")
     if isinstance(error.__cause__, av.error.ArgumentError):
-        return ClipUnsupported(f"the format is none of {FORMATS}", limit=FORMATS)
-    return ClipUnreadable("the bytes are not a clip in any of the formats that are read")
+        return ClipUnsupported(f"the format is not one of {FORMATS}", limit=FORMATS)
+    return ClipUnreadable("the data is not a clip in a supported format")
 
 
 def video_stream(container: InputContainer, limits: Limits) -> VideoStream:
-    """Return the moving picture of a container, after checking its codec and size."""
+    """Return the video stream of a container, after checking its codec and size."""
     stream = next(
         (s for s in container.streams.video if not s.disposition & Disposition.attached_pic), None
     )
     if stream is None:
-        raise ClipHasNoVideo("the clip has no moving picture")
+        raise ClipHasNoVideo("the clip has no video stream")
     codec = codec_name(stream)
     if codec not in VIDEO_CODECS:
         raise ClipUnsupported(f"the video codec {codec} is not supported", actual=codec)
@@ -218,7 +218,7 @@ def video_stream(container: InputContainer, limits: Limits) -> VideoStream:
 
 
 def audio_stream(container: InputContainer) -> AudioStream | None:
-    """Return the first sound track of a container, after checking its codec, or None."""
+    """Return the first audio stream of a container, after checking its codec, or None."""
     stream = next(iter(container.streams.audio), None)
     if stream is None:
         return None
@@ -229,42 +229,42 @@ def audio_stream(container: InputContainer) -> AudioStream | None:
 
 
 def select(container: InputContainer, chosen: VideoStream | AudioStream) -> None:
-    """Have the demuxer skip every other stream."""
+    """Make the demuxer skip every other stream."""
     for stream in container.streams:
         if stream.index != chosen.index:
             stream.discard = Discard.all
 
 
 def codec_name(stream: VideoStream | AudioStream) -> str:
-    """Return the codec's own name, whichever decoder plays it; `unknown` if none can."""
+    """Return the codec's name independent of the decoder; `unknown` if there is no decoder."""
     context = stream.codec_context
     return "unknown" if context is None else str(context.codec.canonical_name)
 
 
 def check_pixels(width: int, height: int, limits: Limits) -> None:
-    """Raise ClipTooLarge if a frame of this size is over the cap."""
+    """Raise ClipTooLarge if a frame of this size exceeds the limit."""
     if width * height > limits.pixels:
         raise ClipTooLarge(
-            f"a frame has {width}x{height} pixels, the limit is {limits.pixels} in all",
+            f"a frame has {width}x{height} pixels, the limit is {limits.pixels} in total",
             limit=limits.pixels,
             actual=width * height,
         )
 
 
 def stated_duration(container: InputContainer) -> float | None:
-    """Return the seconds the container says it lasts, or None if it does not say."""
+    """Return the duration the container states in seconds, or None."""
     duration = container.duration
     return duration / _CONTAINER_TIME_BASE if duration and duration > 0 else None
 
 
 def start_time(container: InputContainer) -> float | None:
-    """Return where the container's clock starts, in seconds, or None if it does not say."""
+    """Return the container's start time in seconds, or None if not stated."""
     start: int | None = container.start_time
     return None if start is None else start / _CONTAINER_TIME_BASE
 
 
 def seek(container: InputContainer, seconds: float) -> None:
-    """Go to the last point before `seconds` to decode from; stay at the start if that fails."""
+    """Seek to the last keyframe before `seconds`; stay at the start if that fails."""
     try:
         container.seek(int(seconds * _CONTAINER_TIME_BASE), backward=True)
     except av.error.FFmpegError:

@@ -13,7 +13,7 @@ Point = tuple[int, int]
 """A corner between pixels: x from the left, y from the top."""
 
 Edge = tuple[Point, Point]
-"""One pixel's side: where it begins and the step along it."""
+"""One pixel's side: its start and the step along it."""
 
 _TURNS = {(1, 0): (0, 1), (0, 1): (-1, 0), (-1, 0): (0, -1), (0, -1): (1, 0)}
 """The direction after a turn to the right, y pointing down."""
@@ -44,7 +44,7 @@ def outlines(mask: Mask) -> list[list[int]]:
 
 
 def fill(rings: Iterable[Sequence[int]], size: tuple[int, int]) -> Mask:
-    """Return the mask of `size` (height, width) that `outlines` wrote.
+    """Return the mask of `size` (height, width) from the rings of `outlines`.
 
     Even-odd along pixel edges: a pixel is inside after an odd number of vertical sides.
     """
@@ -60,7 +60,7 @@ def fill(rings: Iterable[Sequence[int]], size: tuple[int, int]) -> Mask:
 
 
 def _next_edge(edges: dict[Point, list[Point]], edge: Edge) -> Edge:
-    """Return the edge that goes on from this one, turning right where there is a choice."""
+    """Return the next edge, turning right where there is a choice."""
     (x, y), step = edge
     corner = (x + step[0], y + step[1])
     right = _TURNS[step]
@@ -68,7 +68,7 @@ def _next_edge(edges: dict[Point, list[Point]], edge: Edge) -> Edge:
 
 
 def _edges(mask: Mask) -> dict[Point, list[Point]]:
-    """Return, for each corner, the steps that lead from it with the mask on the right."""
+    """Return, for each corner, the outgoing steps with the mask on the right."""
     padded = np.pad(mask, 1).astype(np.int8)
     down, across = np.diff(padded, axis=0)[:, 1:-1], np.diff(padded, axis=1)[1:-1]
     edges: defaultdict[Point, list[Point]] = defaultdict(list)

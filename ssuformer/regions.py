@@ -1,7 +1,8 @@
-"""From what an engine says of every query to the regions that are shown.
+"""Select the regions of an answer from the outputs of the segmentation engine.
 
-Serving and evaluation keep regions by these rules, so that what is measured is what is served. The
-thresholds travel with the weights (`Thresholds` in `ssuformer/manifest.py`).
+Serving and evaluation use the same rules, so that evaluation measures the served output. The
+thresholds are stored with the weights (`Thresholds` in `ssuformer/manifest.py`).
+
 Axes: t frames, q queries, k categories, r region tokens, c channels, h w mask pixels,
 n sentences.
 """
@@ -20,15 +21,15 @@ from ssuformer.masks import Mask, overlap
 Float = NDArray[np.float32]
 
 SAME = 0.7
-"""Two masks of one category in one frame that overlap more than this are one source."""
+"""Masks of one category in one frame that overlap more than this count as one source."""
 
 STILL = 0.7
-"""A source whose mask overlaps the one last described by at least this has not changed."""
+"""A source whose mask overlaps the one last described by at least this is unchanged."""
 
 
 @dataclass(frozen=True, slots=True)
 class Segmentation:
-    """What sounds in one window, per frame and query; the same query is the same source."""
+    """Engine outputs of one window, per frame and query; the same query is the same source."""
 
     mask_probability: Float
     """[t q h w], 0..1."""
@@ -46,7 +47,7 @@ class Segmentation:
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """A region of one frame of a window, at the size the engine gives it."""
+    """A region of one frame of a window, in the engine's resolution."""
 
     frame: int
     query: int
@@ -55,13 +56,13 @@ class Detection:
     probability: Float
     mask: Mask
     twins: tuple[int, ...] = ()
-    """Queries that found the same thing in this frame, with a lower score."""
+    """Queries with a lower score that found the same source in this frame."""
 
 
 def find_regions(
     window: Segmentation, *, thresholds: Thresholds, min_score: float
 ) -> list[list[Detection]]:
-    """Return, for each frame, what sounds in it: most certain first, nothing twice."""
+    """Return the regions of each frame: highest score first, without duplicates."""
     categories = query_categories(window)
     least = max(min_score, thresholds.sounding)
     frames = []
@@ -78,14 +79,14 @@ def find_regions(
 
 
 def query_categories(window: Segmentation) -> NDArray[np.intp]:
-    """Return each query's category [q]: its logits over the frames, weighted by how it sounds."""
+    """Return each query's category [q]: logits over the frames, weighted by sounding score."""
     weights = window.sounding_probability[..., None] + 1e-6
     best: NDArray[np.intp] = (window.category_logits * weights).sum(0).argmax(-1)
     return best
 
 
 def without_twins(found: list[Detection]) -> list[Detection]:
-    """Return the regions of a frame, most certain first, with near-duplicates merged into them."""
+    """Return the regions of a frame, highest score first, with near-duplicates merged."""
     kept: list[Detection] = []
     for region in found:
         match = next((i for i, other in enumerate(kept) if _same(region, other)), None)
@@ -110,10 +111,10 @@ def _same(one: Detection, other: Detection) -> bool:
 
 
 def to_describe(frames: list[list[Detection]]) -> list[tuple[Detection, list[Detection]]]:
-    """Return the regions that need a sentence, each with all regions the sentence is true of.
+    """Return the regions to describe, each with all regions that share its sentence.
 
-    A sentence is true of a later frame while the same queries are kept with the same categories,
-    and the source has stayed where it was when it was described.
+    A sentence holds for a later frame while the same queries are kept with the same categories,
+    and the source has not moved since it was described.
     """
     groups: list[tuple[Detection, list[Detection]]] = []
     latest: dict[int, tuple[Detection, list[Detection]]] = {}
@@ -133,12 +134,12 @@ def to_describe(frames: list[list[Detection]]) -> list[tuple[Detection, list[Det
 
 @dataclass(frozen=True, slots=True)
 class CaptionPlan:
-    """The sentences that some windows need: what each is made from, and whom it is true of."""
+    """The sentences needed for some windows: engine inputs, and the regions they apply to."""
 
     inputs: tuple[Float, Float, Float]
     """The caption engine's inputs: [n r c], [n c] and [n c]."""
     holders: list[tuple[int, list[Detection]]]
-    """For each sentence, its window's number and the regions it is true of."""
+    """For each sentence, its window's number and the regions it applies to."""
     windows: int
 
     def assign(self, sentences: Iterable[str]) -> list[dict[tuple[int, int], str]]:
@@ -150,7 +151,7 @@ class CaptionPlan:
 
 
 def plan_captions(windows: Sequence[tuple[Segmentation, list[list[Detection]]]]) -> CaptionPlan:
-    """Return which of the windows' regions get which sentence, and what it is made from."""
+    """Return the caption inputs for the windows' regions, and which region gets which sentence."""
     inputs: list[tuple[Float, Float, Float]] = []
     holders: list[tuple[int, list[Detection]]] = []
     for number, (window, frames) in enumerate(windows):

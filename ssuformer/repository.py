@@ -1,7 +1,7 @@
-"""The model repository on disk, laid out as Triton wants it: `<model>/<version>/model.onnx`.
+"""The model repository on disk, in Triton's layout: `<model>/<version>/model.onnx`.
 
-Where its files are and what they are called is written here and nowhere else; what is in them is
-others' business. `service/triton_server/backend.py` alone knows it for itself.
+This module alone defines file locations and names, not file contents. The exception is
+`service/triton_server/backend.py`, which cannot import it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ssuformer.manifest import FILE_NAME, Manifest, digest
 MODEL = "model.onnx"
 PLAN = "model.plan"
 WEIGHTS = "model.safetensors"
-"""The checkpoint's file that both engines are made of; its digest says that they are a pair."""
+"""The checkpoint file both engines are made from; an equal digest identifies a matching pair."""
 
 CONFIG = "config.pbtxt"
 VARIANTS = "configs"
@@ -25,7 +25,7 @@ _SAME_WEIGHTS = ("name", "version", "created", "git_revision", "dimensions", "vo
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Both engines of one version, made from the same weights; a server may hold the files."""
+    """Both engines of one version, made from the same weights; the files may be on a server."""
 
     version: int
     manifest: Manifest
@@ -35,7 +35,7 @@ class Pair:
 
 
 def weights_parameter(version: int) -> str:
-    """Return the parameter of a model's configuration that holds the digest of its weights."""
+    """Return the configuration parameter that contains the digest of a version's weights."""
     return f"weights_sha256.{version}"
 
 
@@ -45,7 +45,7 @@ def version_folder(repository: Path, model: str, version: int) -> Path:
 
 
 def staged_folder(repository: Path, model: str, version: int) -> Path:
-    """Return where a version is written; no server takes it for one yet."""
+    """Return the staging folder of a version, which servers ignore."""
     return repository / model / f"{version}.new"
 
 
@@ -55,7 +55,7 @@ def model_names(repository: Path) -> list[str]:
 
 
 def read_manifests(repository: Path, model: str) -> dict[int, Manifest]:
-    """Return the manifest of every version of a model by its number."""
+    """Return the manifests of a model by version number."""
     return {
         number: Manifest.read(version_folder(repository, model, number))
         for number in _versions(repository / model, FILE_NAME)
@@ -63,12 +63,12 @@ def read_manifests(repository: Path, model: str) -> dict[int, Manifest]:
 
 
 def open_repository(folder: Path, version: int | None = None) -> Pair:
-    """Find both engines' files, by default the newest, and check that they are a pair and whole."""
+    """Find both engines' files, by default the newest, and check that they match and are intact."""
     return _pair(folder, versions(folder, MODEL)[0] if version is None else version, whole=True)
 
 
 def read_labels(folder: Path, version: int | None = None) -> Pair:
-    """Read both engines' manifests and check that they belong together; no model need be there."""
+    """Read both engines' manifests and check that they match; the models need not be there."""
     return _pair(folder, versions(folder, FILE_NAME)[0] if version is None else version)
 
 
@@ -84,21 +84,21 @@ def _pair(folder: Path, version: int, *, whole: bool = False) -> Pair:
 
 
 def versions(folder: Path, file: str) -> list[int]:
-    """Return the numbers under which both models hold such a file, the highest first.
+    """Return the versions for which both models have such a file, the highest first.
 
-    While a version is being written one of them may have it already; then it is not there yet.
+    A version that is still being written may exist for one model only; it is left out.
     Raises EngineUnavailable if there is none.
     """
     found = [_versions(folder / name, file) for name in MODELS]
     for name, numbers in zip(MODELS, found, strict=True):
         if not numbers:
             raise EngineUnavailable(
-                f"{folder / name} holds no <version>/{file}; export a model first"
+                f"{folder / name} contains no <version>/{file}; export a model first"
             )
     both = found[0] & found[1]
     if not both:
         raise EngineUnavailable(
-            f"{folder} holds no version of both {SEGMENTATION} and {CAPTION}; export a model first"
+            f"{folder} has no version of both {SEGMENTATION} and {CAPTION}; export a model first"
         )
     return sorted(both, reverse=True)
 
@@ -129,7 +129,7 @@ def _check_same_weights(one: Manifest, other: Manifest) -> None:
 
 
 def _check_digest(version: Path, label: Manifest) -> None:
-    """Hold a model file against its manifest."""
+    """Compare a model file with its manifest."""
     actual = digest(version / MODEL)
     stated = label.digests.get(MODEL, actual)
     if actual != stated:
@@ -141,7 +141,7 @@ def _check_digest(version: Path, label: Manifest) -> None:
 
 
 def _digest(version: Path, label: Manifest) -> str:
-    """Return what tells the weights from others: their digest, or at least the exported file's."""
+    """Return the digest of the weights, or of the exported file if there is none."""
     for name in (WEIGHTS, MODEL):
         if name in label.digests:
             return label.digests[name]

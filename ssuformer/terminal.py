@@ -1,4 +1,4 @@
-"""What every command does with a person's terminal: errors as a line, letters it does not have."""
+"""Terminal output of all commands: error lines, unsupported characters."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _WIDTH_OF_FILES = 120
 
 
 def console(*, errors: bool = False) -> Console:
-    """Return a console on standard output or error; a log file or a pipe is taken for wide."""
+    """Return a console on standard output or error; a log file or a pipe counts as wide."""
     stream = sys.stderr if errors else sys.stdout
     width = None if stream.isatty() else _WIDTH_OF_FILES
     return Console(stderr=errors, width=width, highlight=False, soft_wrap=False)
 
 
 def replace_unknown_letters() -> None:
-    """Have output that is not UTF-8 show `?` for what it cannot hold, where it would raise."""
+    """Replace characters that the output encoding cannot represent with `?` instead of raising."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
@@ -37,7 +37,7 @@ def print_error(
     about: str | None = None,
     facts: Mapping[str, float | str | None] | None = None,
 ) -> None:
-    """Say on standard error what went wrong, as it is written, and below it every known fact."""
+    """Print an error on standard error, with every known fact below it."""
     out = console(errors=True)
     subject = f"{escape(about)}: " if about else ""
     out.print(f"[bold red]{escape(code)}[/] {subject}{escape(message)}", soft_wrap=True)
@@ -49,7 +49,7 @@ def print_error(
 
 @contextmanager
 def told() -> Iterator[None]:
-    """End the command with exit code 1 and a line about it when a deliberate error is raised."""
+    """Exit with code 1 and print one line when an SsuError is raised."""
     try:
         yield
     except SsuError as error:

@@ -1,7 +1,7 @@
-"""Words to numbers and back, without torch: WordPiece over a vocabulary that travels with weights.
+"""WordPiece tokenizer without torch; its vocabulary is stored with the weights.
 
 A closed vocabulary of whole words first, then single characters as `##x` pieces, so that any
-sentence can be written while the sentences of the training set take one token per word.
+sentence can be encoded while the sentences of the training set take one token per word.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _CHARACTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 
 
 class Tokenizer:
-    """Greedy longest-match WordPiece; lower case, punctuation apart."""
+    """Greedy longest-match WordPiece; lower case, punctuation separate."""
 
     def __init__(self, vocabulary: Sequence[str]) -> None:
         self.vocabulary = tuple(vocabulary)
@@ -39,7 +39,7 @@ class Tokenizer:
         return [*ids, END]
 
     def decode(self, ids: Iterable[int]) -> str:
-        """Return the sentence that `ids` spell, up to the end token."""
+        """Return the sentence for `ids`, up to the end token."""
         text = ""
         for i in ids:
             if i in (END, PAD):

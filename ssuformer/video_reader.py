@@ -1,4 +1,4 @@
-"""The picture that a clip shows at a given time, decoded once, in order, a few frames at a time."""
+"""Read the video frame displayed at given times; decodes once, in order."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _HDR = (ColorTrc.SMPTE2084, ColorTrc.ARIB_STD_B67)
 
 
 class VideoReader:
-    """A clip's moving picture on one timeline; ask `at` for ever later times only."""
+    """A clip's video on one timeline; times passed to `at` must increase."""
 
     def __init__(self, source: Source, *, limits: Limits, start: float = 0.0) -> None:
         self._limits = limits
@@ -68,7 +68,7 @@ class VideoReader:
         self._frames = self._decode()
         first = next(self._frames, None)
         if first is None:
-            raise ClipUnreadable("not one picture of the clip can be decoded")
+            raise ClipUnreadable("no video frame of the clip can be decoded")
         self.zero = zero if zero is not None else (first.time or 0.0)
         self._shown, self._shown_at = first, (first.time or 0.0) - self.zero
         self._info = self._read_info(first)
@@ -83,12 +83,12 @@ class VideoReader:
 
     @property
     def info(self) -> ClipInfo:
-        """What the clip says about itself."""
+        """Properties stated by the clip."""
         return self._info
 
     @property
     def end(self) -> float | None:
-        """When the last picture ends, in seconds; None until it has been reached."""
+        """End of the last frame in seconds; None until it has been reached."""
         if self._ahead is not None:
             return None
         last = self._shown
@@ -98,14 +98,14 @@ class VideoReader:
 
     @property
     def stated_end(self) -> float | None:
-        """When the stream says its last picture ends; None where it does not say."""
+        """End of the last frame as stated by the stream; None if it is not stated."""
         stream = self._stream
         if stream.duration is None or stream.time_base is None:
             return None
         return float((stream.duration + (stream.start_time or 0)) * stream.time_base) - self.zero
 
     def at(self, time: float) -> Frame | None:
-        """Return the picture shown at `time`, the first one before that; None after the last."""
+        """Return the frame shown at `time`, the first one before that; None after the last."""
         self._wanted = time
         with ffmpeg_errors():
             while self._ahead is not None and self._ahead_at <= time:
@@ -117,30 +117,30 @@ class VideoReader:
         return self.latest()
 
     def latest(self) -> Frame:
-        """Return the picture that was reached last."""
+        """Return the frame that was reached last."""
         if self._picture is None:
             with ffmpeg_errors():
                 self._picture = self._convert(self._shown)
         return self._picture
 
     def warnings(self) -> Iterator[ClipWarning]:
-        """Yield what was wrong; raise ClipTruncated if too large a share was damaged."""
+        """Yield the warnings; raise ClipTruncated if too large a share was damaged."""
         share = self._damaged / max(1, self._read)
         if share > self._limits.damaged_share:
             raise ClipTruncated(
-                f"{share:.0%} of the pictures are damaged",
+                f"{share:.0%} of the video frames are damaged",
                 limit=self._limits.damaged_share,
                 actual=round(share, 3),
             )
         if share > 0:
             yield ClipWarning(
-                "pictures_damaged", f"{self._damaged} of {self._read} pictures are damaged"
+                "pictures_damaged", f"{self._damaged} of {self._read} video frames are damaged"
             )
         if getattr(self._shown, "color_trc", None) in _HDR:
-            yield ClipWarning("hdr", "the colours are HDR and were not mapped to the usual range")
+            yield ClipWarning("hdr", "the colours are HDR and were not tone-mapped")
 
     def close(self) -> None:
-        """Let go of the decoder."""
+        """Release the decoder."""
         self._media.close()
 
     def _pull(self) -> tuple[VideoFrame | None, float]:
@@ -173,10 +173,10 @@ class VideoReader:
                 yield frame
 
     def _skip_if_unseen(self, packet: Any, latest: float) -> float:  # noqa: ANN401
-        """Have the decoder leave out a picture that nothing refers to and that is not asked for.
+        """Skip decoding of a frame that no other frame refers to and that is not needed.
 
-        A picture is not asked for if a later one, which was already met, is shown by then. Returns
-        the latest time met so far.
+        A frame is not needed if a later one, already seen, is shown by then. Returns
+        the latest time seen so far.
         """
         context = self._stream.codec_context
         if packet.pts is None or packet.time_base is None:
@@ -190,7 +190,7 @@ class VideoReader:
         self._read += packet.size > 0
         if self._read > self._limits.frames:
             raise ClipTooLarge(
-                f"the clip has more than {self._limits.frames} pictures",
+                f"the clip has more than {self._limits.frames} video frames",
                 limit=self._limits.frames,
                 actual=self._read,
             )

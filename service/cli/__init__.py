@@ -1,7 +1,7 @@
 """The command line: `ssu`.
 
-A command's module holds its options and its help. What it works with is imported when it runs, so
-that `--help` does not wait for FFmpeg, FastAPI and onnxruntime.
+A command's module holds its options and its help. It imports its dependencies only when it runs,
+so that `--help` does not wait for FFmpeg, FastAPI and onnxruntime.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ def main(
         ),
     ] = False,
 ) -> None:
-    """Sound source understanding: what sounds in a clip, where, when, and in words.
+    """Sound source understanding: which objects make sound in a clip, where and when, in words.
 
     **Examples**
 
-    - `ssu doctor` says whether everything is there
-    - `ssu understand dog.mp4 --out out` does it all at once
-    - `ssu serve` answers over HTTP
+    - `ssu doctor` checks the installation
+    - `ssu understand dog.mp4 --out out` analyses a clip and writes all results
+    - `ssu serve` runs the HTTP service
     """
 
 
@@ -58,6 +58,6 @@ app.command()(doctor.doctor)
 
 
 def run() -> None:
-    """Run the command line; help, too, on a terminal that has few letters."""
+    """Run the command line; replace characters that the terminal cannot show."""
     replace_unknown_letters()
     app()

@@ -1,4 +1,4 @@
-"""The HTTP side of the command line: a clip out, an answer or the reason for none back."""
+"""The HTTP client of the command line: sends a clip, returns the answer or an error."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from ssuformer.errors import SsuError
 _PIECE = 2**20
 _CONNECT_SECONDS = 5.0
 _ANSWER_SECONDS = 3600.0
-"""How long to wait for an answer; the service gives up at its own deadline long before."""
+"""Timeout for an answer; the service's own deadline is much shorter."""
 
 ProgressCallback = Callable[[int], None]
-"""Is told how many bytes more have been sent."""
+"""Called with the number of bytes sent since the last call."""
 
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """Why there is no answer, for people (`detail`) and for programs (`code`)."""
+    """Why a request failed, for people (`detail`) and for programs (`code`)."""
 
     code: str
     detail: str
@@ -33,12 +33,12 @@ class Trouble:
 
     @classmethod
     def of(cls, error: SsuError) -> Self:
-        """Return an error of this process as the service would have told it."""
+        """Return an error of this process in the form in which the service reports it."""
         return cls(error.code, error.message, error.limit, error.actual)
 
 
 class Client(Closing):
-    """Speaks to one service; what it returns is the body of an answer, or a Trouble."""
+    """Client of one service; its methods return the body of the answer, or a Trouble."""
 
     def __init__(
         self, address: str, *, key: str | None = None, transport: httpx.BaseTransport | None = None
@@ -59,7 +59,7 @@ class Client(Closing):
     def understand(
         self, file: Path, query: Mapping[str, Any], sent: ProgressCallback | None = None
     ) -> bytes | Trouble:
-        """Send a clip and return what the service says sounds in it."""
+        """Send a clip and return the body of the answer."""
         try:
             size = file.stat().st_size
             pieces = _pieces(file, sent or (lambda _: None))
@@ -68,7 +68,7 @@ class Client(Closing):
             return Trouble("file_unreadable", f"{file}: {error.strerror}")
 
     def get(self, path: str) -> bytes | Trouble:
-        """Return what is at a path of the service."""
+        """Return the body of a GET request for this path."""
         return self._ask("GET", path, {})
 
     def _ask(
@@ -104,7 +104,7 @@ def _pieces(file: Path, sent: ProgressCallback) -> Iterator[bytes]:
 
 
 def _trouble(response: httpx.Response) -> Trouble:
-    """Read an RFC 9457 problem; make one up where something else answered."""
+    """Read an RFC 9457 problem; build a generic one if the response is not a problem."""
     try:
         told = response.json()
         return Trouble(
@@ -117,6 +117,6 @@ def _trouble(response: httpx.Response) -> Trouble:
     except (ValueError, KeyError, TypeError, AttributeError):
         return Trouble(
             f"http_{response.status_code}",
-            f"{response.url.copy_with(query=None)} answered {response.status_code}, "
-            f"which is not a service of this kind",
+            f"{response.url.copy_with(query=None)} returned status {response.status_code}, "
+            f"and no error in the form of an SSUFormer service",
         )

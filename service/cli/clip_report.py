@@ -1,4 +1,4 @@
-"""What is done with one clip: sent, told, written down, drawn."""
+"""Process one clip: send it, print the answer, write the files."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ from ssuformer.terminal import console
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What was asked for, for all clips of one call."""
+    """Options that apply to all clips of one call."""
 
     query: Mapping[str, Any] = field(default_factory=dict)
     folder: Path | None = None
     overlay: bool = True
     sheet: bool = True
     raw: bool = False
-    """Whether the answer is printed as it came instead of as a table."""
+    """Whether to print the JSON answer unchanged instead of a table."""
     threads: int = 2
 
 
 def screen(file: Path, name: str, *, client: Client, order: Order) -> bool:
-    """Send a clip, print what sounds in it, write the files; return whether all went well."""
+    """Send a clip, print the answer, write the files; return whether all steps succeeded."""
     try:
         with on_disk(file) as there:
             return _screen(there, name, client=client, order=order)
@@ -54,7 +54,7 @@ def screen(file: Path, name: str, *, client: Client, order: Order) -> bool:
 
 @contextmanager
 def on_disk(file: Path) -> Iterator[Path]:
-    """Yield a file that can be read more than once: a copy, for a pipe and the like."""
+    """Yield a file that can be read more than once; a pipe or similar is copied first."""
     if file.is_file() or file.is_dir() or not file.exists():
         yield file
         return
@@ -86,7 +86,7 @@ def _screen(file: Path, name: str, *, client: Client, order: Order) -> bool:
 
 
 def names_for(files: list[Path]) -> list[str]:
-    """Return the names that each clip's files begin with: its own, different from the others'."""
+    """Return a file name prefix for each clip, unique among the clips of this call."""
     stems = [file.stem for file in files]
     names: list[str] = []
     for file in files:
@@ -98,7 +98,7 @@ def names_for(files: list[Path]) -> list[str]:
 
 
 class Layers:
-    """The layer of each interval of the answer, painted when it begins, then let go of."""
+    """The layer of each interval of the answer, painted when it begins and dropped when it ends."""
 
     def __init__(self, answer: Understanding, size: Size) -> None:
         self._answer, self._size = answer, size
@@ -108,7 +108,7 @@ class Layers:
         self._layer: Layer | None = None
 
     def at(self, time: float) -> Layer | None:
-        """Return what to lay over the film at a time; None while nothing sounds."""
+        """Return the layer for a time of the film; None if there is no sound source."""
         index = bisect_right(self._starts, time + 1e-6) - 1
         if index < 0 or time >= self._answer.frames[index].time + self._half:
             return None
@@ -135,9 +135,9 @@ def draw(
     threads: int = 2,
     step: Step = lambda _: None,
 ) -> str | None:
-    """Write the overlay and the contact sheet of a clip, both while it is decoded once.
+    """Write the overlay and the contact sheet of a clip while decoding it once.
 
-    Returns what there is to say about the sheet, if anything.
+    Returns a note about the sheet, if there is one.
     """
     clip = answer.clip
     size = canvas(clip.width, clip.height)
@@ -166,7 +166,7 @@ def draw(
 
 
 def _send(file: Path, client: Client, order: Order) -> tuple[bytes, Understanding] | Trouble:
-    """Return the answer, as it came and as it is meant."""
+    """Return the answer, as raw bytes and parsed."""
     size = file.stat().st_size if file.is_file() else 0
     with progress() as shown:
         task = shown.add_task(f"sending {file.name}", total=size or None)
@@ -174,7 +174,7 @@ def _send(file: Path, client: Client, order: Order) -> tuple[bytes, Understandin
         def sent(more: int) -> None:
             shown.advance(task, more)
             if shown.tasks[0].finished:
-                shown.update(task, description=f"listening to {file.name}", total=None)
+                shown.update(task, description=f"analysing {file.name}", total=None)
 
         body = client.understand(file, order.query, sent)
     if isinstance(body, Trouble):
@@ -182,7 +182,7 @@ def _send(file: Path, client: Client, order: Order) -> tuple[bytes, Understandin
     try:
         return body, Understanding.model_validate_json(body)
     except ValidationError as error:
-        return Trouble("answer_unknown", f"the answer has another form than is known: {error}")
+        return Trouble("answer_unknown", f"the answer does not match the expected schema: {error}")
 
 
 def _tell(file: Path, answer: Understanding, body: bytes, order: Order) -> None:

@@ -1,4 +1,4 @@
-"""What `ssu doctor` looks at: each check says what it found, and the command that mends it."""
+"""Checks of `ssu doctor`: each reports what it found and a command that fixes the problem."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ _OLDEST_PYTHON = (3, 11)
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that was looked at."""
+    """The result of one check."""
 
     name: str
     verdict: Verdict
     found: str
     mend: str = ""
-    """The command, or the step, that puts it right."""
+    """The command or step that fixes the problem."""
 
 
 def examine(settings: Settings, *, port: int) -> Iterator[Check]:
-    """Look at everything the service needs with these settings, on this machine."""
+    """Check everything the service needs with these settings on this machine."""
     yield _python()
     yield _system()
     yield _packages()
@@ -77,14 +77,14 @@ def _packages() -> Check:
     versions = {name: installation.version_of(name) for name in installation.required_packages()}
     absent = [name for name, version in versions.items() if version is None]
     if absent or not versions:
-        lacking = ", ".join(absent) or "it is not known what is needed"
+        lacking = ", ".join(absent) or "the list of required packages is unknown"
         return Check("packages", "missing", f"missing: {lacking}", _MEND_PACKAGES)
     found = ", ".join(f"{name} {version}" for name, version in versions.items())
     return Check("packages", "good", f"ssuformer {installation.version()}; {found}")
 
 
 def _runtime(settings: Settings) -> Iterator[Check]:
-    """Look at the engine: its package, whether two of them fight, what it can run on."""
+    """Check the engine: its package, conflicting packages, its execution providers."""
     if settings.engine == "triton":
         yield _client()
         return
@@ -99,7 +99,7 @@ def _runtime(settings: Settings) -> Iterator[Check]:
         return
     yield Check("engine", "good", f"{settings.engine}: {', '.join(there)}")
     if len(there) > 1:
-        clash = "both are installed: one has overwritten the other"
+        clash = "both are installed: one overwrites files of the other"
         yield Check("engine", "warning", clash, _MEND_RUNTIME)
     yield Check("providers", "good", ", ".join(onnxruntime.get_available_providers()))
 
@@ -116,7 +116,7 @@ def _cores(settings: Settings) -> Check:
     affinity = len(os.sched_getaffinity(0))
     found = (
         f"{os.cpu_count()} in the machine, {affinity} by affinity, {cores} by the cgroup's quota; "
-        f"threads of an inference: {threads}"
+        f"threads per inference: {threads}"
     )
     if threads > cores:
         return Check("cores", "warning", found, f"export SSU_ENGINE_THREADS={cores}")
@@ -124,7 +124,7 @@ def _cores(settings: Settings) -> Check:
 
 
 def _ffmpeg() -> Iterator[Check]:
-    """Look at the FFmpeg inside PyAV: version, what it opens, what it decodes and encodes."""
+    """Check the FFmpeg inside PyAV: version, containers, decoders and encoders."""
     mend = "pip install --force-reinstall av"
     try:
         import av
@@ -183,9 +183,9 @@ def _fonts() -> Check:
 
 
 def _models(settings: Settings) -> Check:
-    """Look at the model repository: both models there, whole, and of the same weights.
+    """Check the model repository: both models present, complete, and of the same weights.
 
-    Of models that a server runs the manifests are enough here.
+    If a Triton server runs the models, the manifests are enough here.
     """
     from ssuformer.repository import open_repository, read_labels
 
@@ -203,7 +203,7 @@ def _models(settings: Settings) -> Check:
 
 
 def _triton(settings: Settings) -> Check:
-    """Look at the Triton server: it answers, and has the models of the manifests."""
+    """Check that the Triton server is reachable and has the models of the manifests."""
     address = settings.triton_address
     try:
         asyncio.run(_ask_triton(settings))
@@ -212,7 +212,7 @@ def _triton(settings: Settings) -> Check:
         return Check("triton", "missing", found, _MEND_CLIENT)
     except EngineMismatch as error:
         found = f"{address}: {error.code}: {error.message}"
-        return Check("triton", "missing", found, "have --models be what the server has loaded")
+        return Check("triton", "missing", found, "point --models at the server's repository")
     except SsuError as error:
         found = f"{address}: {error.code}: {error.message}"
         port = address.rpartition(":")[2]
@@ -222,7 +222,7 @@ def _triton(settings: Settings) -> Check:
             found,
             f"ssu triton --models {settings.model_repository} --grpc-port {port}",
         )
-    return Check("triton", "good", f"{address} has both models, of the same weights")
+    return Check("triton", "good", f"{address} has both models, with matching weights")
 
 
 async def _ask_triton(settings: Settings) -> None:

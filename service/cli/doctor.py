@@ -15,9 +15,9 @@ def doctor(
     engine: EngineName = None,
     port: Annotated[int, typer.Option(min=1, max=65_535, help="Port to try.")] = 8000,
 ) -> None:
-    """Say whether the service can run here, and what to do where it cannot.
+    """Check whether the service can run here, and print how to fix what is missing.
 
-    Ends with 1 if something that is needed is missing.
+    Exits with 1 if something required is missing.
 
     **Examples**
 

@@ -1,4 +1,4 @@
-"""What is installed: this project's version, what it asks for, what is there of it."""
+"""Installed versions: of this project and of the packages it requires."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _PACKAGE_NAME = re.compile(r"[A-Za-z0-9._-]+")
 
 
 def version() -> str:
-    """Return the version of this project; run from a checkout, that of its project file."""
+    """Return the version of this project; in a checkout, the version in its project file."""
     installed = version_of(NAME)
     return installed or f"{_project().get('version', 'unknown')} (not installed)"
 
@@ -28,7 +28,7 @@ def version_of(package: str) -> str | None:
 
 
 def required_packages() -> list[str]:
-    """Return the names of the packages without which nothing runs."""
+    """Return the names of the required packages."""
     try:
         stated = metadata.requires(NAME) or []
     except metadata.PackageNotFoundError:

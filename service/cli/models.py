@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 def show_models(
     *, url: Url = None, key: Key = None, models: ModelFolder = None, engine: EngineName = None
 ) -> None:
-    """Show the models: version, digest, size, thresholds, and how good they were measured to be.
+    """Show the models: version, digest, size, thresholds and measured quality.
 
-    With `--url` those that a service has loaded, without it those of the local repository.
+    With `--url`, the models a service has loaded; without it, those of the local repository.
 
     **Examples**
 
@@ -47,7 +47,7 @@ def show_models(
 
 
 def _remote(url: str, key: str | None) -> FoundModels | Trouble:
-    """Return what a service has loaded; the size of its files is not known here."""
+    """Return what a service has loaded; file sizes are not known here."""
     from pydantic import ValidationError
 
     from service.cli.client import Client, Trouble
@@ -60,11 +60,11 @@ def _remote(url: str, key: str | None) -> FoundModels | Trouble:
     try:
         return Models.model_validate_json(body).models, {}
     except ValidationError as error:
-        return Trouble("answer_unknown", f"the answer has another form than is known: {error}")
+        return Trouble("answer_unknown", f"the answer does not match the expected schema: {error}")
 
 
 def _local(settings: Settings) -> FoundModels:
-    """Return what the repository holds, with the bytes of each file."""
+    """Return the contents of the repository, with the size of each file in bytes."""
     from service.gateway import load_engine
     from service.understanding.schemas import LoadedModel
     from ssuformer.repository import open_repository

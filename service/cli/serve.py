@@ -11,7 +11,7 @@ import typer
 
 def serve(
     *,
-    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 is all.")] = "127.0.0.1",
+    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for all.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65_535, help="0 takes a free one.")] = 8000,
     metrics_port: Annotated[
         int | None,
@@ -33,10 +33,10 @@ def serve(
     ] = None,
     threads: Annotated[
         int | None,
-        typer.Option(min=1, help="Threads of one inference.", show_default="all cores"),
+        typer.Option(min=1, help="Threads per inference.", show_default="all cores"),
     ] = None,
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Clips worked on at once.", show_default="2")
+        int | None, typer.Option(min=1, help="Clips processed at once.", show_default="2")
     ] = None,
     queue: Annotated[
         int | None, typer.Option(min=0, help="Clips that may wait.", show_default="16")
@@ -48,7 +48,7 @@ def serve(
     """Serve over HTTP until Ctrl-C or SIGTERM.
 
     Everything else is set by environment variables that begin with `SSU_`, such as
-    `SSU_MAX_SECONDS`; an option wins over its variable.
+    `SSU_MAX_SECONDS`; an option overrides its variable.
 
     **Examples**
 

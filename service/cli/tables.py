@@ -1,4 +1,4 @@
-"""Answers as tables for a terminal."""
+"""Format answers as tables for a terminal."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _DIGEST_SHOWN = 12
 
 
 def seconds_of(answer: Understanding) -> Table:
-    """Return the answer second by second: who sounds, where, and what is said of it."""
+    """Return the answer second by second: sources, positions and sentences."""
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("time", justify="right")
     table.add_column("track")
@@ -38,7 +38,7 @@ def seconds_of(answer: Understanding) -> Table:
 
 
 def facts_of(answer: Understanding) -> RenderableType:
-    """Return what there is to know about an answer: clip, model, warnings, time spent."""
+    """Return a summary of an answer: clip, model, warnings, timings."""
     clip, model = answer.clip, answer.model
     sound = clip.audio_codec or "no sound"
     spent = answer.timings_ms
@@ -57,7 +57,7 @@ def facts_of(answer: Understanding) -> RenderableType:
 
 
 def models_table(models: Sequence[LoadedModel], sizes: Mapping[str, int]) -> RenderableType:
-    """Return all that is known about some models and their files' sizes in bytes."""
+    """Return a table of models and of their files' sizes in bytes."""
     files = [Text(f"{size / 2**20:8.1f} MiB  {path}") for path, size in sizes.items()]
     return Group(*(_model(model) for model in models), *files)
 
@@ -76,7 +76,7 @@ def _row(region: Region, size: tuple[int, int]) -> tuple[RenderableType, ...]:
 
 
 def where(bbox: tuple[int, int, int, int], size: tuple[int, int]) -> str:
-    """Return in words where the middle of a box is, in a picture of this height and width."""
+    """Return the position of a box's centre in words, in a picture of this height and width."""
     x, y, width, height = bbox
     row = min(2, int((y + height / 2) * 3 / size[0]))
     column = min(2, int((x + width / 2) * 3 / size[1]))

@@ -1,4 +1,4 @@
-"""A temporary service: on a free port of this machine, for as long as it is needed."""
+"""A temporary service on a free local port."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def hosted(settings: Settings, engine: Engine | None = None) -> Iterator[str]:
 
 
 def free_port(host: str = LOOPBACK) -> int:
-    """Return a port that nobody listens on just now."""
+    """Return a port that is free at the moment."""
     with closing(socket.create_server((host, 0))) as listener:
         port: int = listener.getsockname()[1]
         return port
@@ -53,5 +53,5 @@ def free_port(host: str = LOOPBACK) -> int:
 def _wait(server: uvicorn.Server, thread: threading.Thread) -> None:
     while not server.started:
         if not thread.is_alive():
-            raise EngineUnavailable("the service could not start; see what it wrote above")
+            raise EngineUnavailable("the service could not start; see its log above")
         time.sleep(_LOOK_AGAIN)

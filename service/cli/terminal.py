@@ -1,4 +1,4 @@
-"""What people see: consoles, troubles, progress."""
+"""Terminal output: consoles, errors, progress."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from service.cli.client import Trouble
 from ssuformer.terminal import console, print_error
 
 Step = Callable[[float], None]
-"""Is told by how much more the work has come on."""
+"""Called with the progress since the last call."""
 
 
 def complain(trouble: Trouble, *, about: str | None = None) -> None:
-    """Say on standard error what went wrong, with the limit and the actual value."""
+    """Print an error on standard error, with the limit and the actual value."""
     facts = {
         "limit": trouble.limit,
         "actual": trouble.actual,
@@ -26,7 +26,7 @@ def complain(trouble: Trouble, *, about: str | None = None) -> None:
 
 @contextmanager
 def progress() -> Iterator[Progress]:
-    """Show progress on standard error while it lasts; nothing where nobody watches."""
+    """Show progress on standard error; nothing if it is not a terminal."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),

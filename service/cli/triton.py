@@ -26,7 +26,7 @@ def triton(
         Path | None,
         typer.Option(
             envvar="SSU_TRITON_ENVIRONMENT",
-            help="What scripts/triton-environment made.",
+            help="Environment made by scripts/triton-environment.",
             show_default=".venv-triton",
         ),
     ] = None,
@@ -36,8 +36,8 @@ def triton(
 ) -> None:
     """Run NVIDIA's Triton server on the model repository, without a GPU, until Ctrl-C or SIGTERM.
 
-    For development: the server is the real one, its onnxruntime backend is replaced by one in
-    Python. The ports are Triton's own, but for HTTP's 8000, which is that of `ssu serve`.
+    For development: the server is NVIDIA's, its onnxruntime backend is replaced by one in
+    Python. The ports are Triton's defaults, except HTTP's 8000, which is used by `ssu serve`.
 
     **Examples**
 

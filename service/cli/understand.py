@@ -17,7 +17,7 @@ Url = Annotated[
     str | None,
     typer.Option(
         envvar="SSU_URL",
-        help="A service that is running. Without it one is started here for the duration.",
+        help="URL of a running service. Without it a temporary one is started.",
     ),
 ]
 Key = Annotated[str | None, typer.Option(envvar="SSU_KEY", help="Bearer key of that service.")]
@@ -45,12 +45,12 @@ def understand(
     ] = None,
     fps: Annotated[
         float | None,
-        typer.Option(help="Moments to look at per second.", show_default="as trained"),
+        typer.Option(help="Frames to analyse per second.", show_default="as trained"),
     ] = None,
     min_score: Annotated[
-        float | None, typer.Option(help="Leave out regions less certain than this, 0 to 1.")
+        float | None, typer.Option(help="Leave out regions with a lower score, 0 to 1.")
     ] = None,
-    start: Annotated[float | None, typer.Option(help="Begin here, in seconds.")] = None,
+    start: Annotated[float | None, typer.Option(help="Start time in seconds.")] = None,
     end: Annotated[float | None, typer.Option(help="End here, in seconds.")] = None,
     captions: Annotated[bool, typer.Option(help="Describe the regions.")] = True,
     mask_format: Annotated[
@@ -64,15 +64,15 @@ def understand(
     overlay: Annotated[bool, typer.Option(help="Write the film with its masks.")] = True,
     sheet: Annotated[bool, typer.Option(help="Write the contact sheet.")] = True,
     raw: Annotated[
-        bool, typer.Option("--json", help="Print the answer as it came, not as a table.")
+        bool, typer.Option("--json", help="Print the JSON answer instead of a table.")
     ] = False,
     key: Key = None,
     models: ModelFolder = None,
     engine: EngineName = None,
 ) -> None:
-    """Find what *sounds* in clips, second by second, and say it.
+    """Find the *sound sources* in clips, second by second, and describe them.
 
-    With `--out` each clip leaves three files there: `NAME.json`, the answer; `NAME.overlay.mp4`,
+    With `--out`, three files are written per clip: `NAME.json`, the answer; `NAME.overlay.mp4`,
     the film with coloured masks, sentences and its own sound; `NAME.sheet.png`, a contact sheet.
 
     **Examples**
@@ -120,7 +120,7 @@ def understand(
 
 @contextmanager
 def _service(url: str | None, *, models: Path | None, engine: str | None) -> Iterator[str]:
-    """Yield the address of the service that was named, or of a temporary one."""
+    """Yield the address of the given service, or of a temporary one."""
     if url is not None:
         yield url.rstrip("/")
         return

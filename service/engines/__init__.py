@@ -1,1 +1,1 @@
-"""Where the two models run: one file per backend, all behind the Protocol in `engine`."""
+"""Inference engines: one file per backend, all behind the Protocol in `engine`."""

@@ -1,7 +1,7 @@
-"""What fails at once while a model is known not to answer.
+"""Circuit breaker: requests fail at once while a model is known to be down.
 
-Each model has a circuit of its own. It opens after some failures in a row, or when the probe gets
-no answer, and only the probe closes it: what a client sent is never one.
+Each model has its own circuit. It opens after several failures in a row, or when the probe gets
+no answer. Only the probe closes it; client requests never do.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ssuformer.errors import EngineMismatch, EngineUnavailable, SsuError
 
 
 class CircuitBreaker:
-    """Whether one model answers; open, that is broken, until it has done so for the first time."""
+    """State of one model; the circuit is open until the model has answered for the first time."""
 
     def __init__(
         self,
@@ -32,7 +32,7 @@ class CircuitBreaker:
         self.model = model
         self._version = version
         self.last_success = -math.inf
-        """When the model answered last, on the monotonic clock."""
+        """Time of the model's last answer, on the monotonic clock."""
         self.trouble: SsuError | None = EngineUnavailable(f"{model} has not answered yet")
         """Why the circuit is open; None while it is closed."""
         self._allowed = failures
@@ -49,7 +49,7 @@ class CircuitBreaker:
 
     @contextmanager
     def passed(self) -> Iterator[None]:
-        """Let one inference through, if any may pass, and note how it went."""
+        """Run one inference if the circuit is closed, and record its result."""
         self.admit()
         try:
             yield
@@ -72,7 +72,7 @@ class CircuitBreaker:
             self.open(error)
 
     def open(self, error: SsuError) -> None:
-        """Admit nobody from now on."""
+        """Reject all requests from now on."""
         if self.trouble is None or self.trouble.code != error.code:
             self._log.warning(
                 "engine_down",
@@ -84,7 +84,7 @@ class CircuitBreaker:
         self.trouble = error
 
     def close(self) -> None:
-        """Admit everybody from now on."""
+        """Accept all requests from now on."""
         if self.trouble is not None:
             self._log.info("engine_up", engine=self.model)
         self.trouble = None

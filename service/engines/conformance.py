@@ -1,4 +1,4 @@
-"""Whether the tensors of a loaded model are those of the contract, whichever engine loaded it."""
+"""Check that the tensors of a loaded model match the contract, for every engine."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ssuformer.errors import EngineMismatch
 
 @dataclass(frozen=True, slots=True)
 class TensorFacts:
-    """A tensor as a backend describes it: its axes are None where they vary."""
+    """A tensor as a backend describes it; variable axes are None."""
 
     name: str
     dtype: str
@@ -19,11 +19,11 @@ class TensorFacts:
 
 
 def require(wanted: Sequence[TensorSpec], found: Sequence[TensorFacts], *, where: str) -> None:
-    """Raise EngineMismatch unless names, types and fixed axes are those of the contract."""
+    """Raise EngineMismatch unless names, types and fixed axes match the contract."""
     tensors = {tensor.name: tensor for tensor in found}
     if set(tensors) != {tensor.name for tensor in wanted}:
         raise EngineMismatch(
-            f"{where} has tensors {sorted(tensors)}, the contract wants {[w.name for w in wanted]}"
+            f"{where} has tensors {sorted(tensors)}, the contract has {[w.name for w in wanted]}"
         )
     for want in wanted:
         have = tensors[want.name]

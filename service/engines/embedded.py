@@ -1,4 +1,4 @@
-"""The models in this very process, on onnxruntime: no server, no torch."""
+"""Run the models in this process on onnxruntime: no server, no torch."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ class OnnxEngine:
     """Runs both graphs of a model repository, one inference at a time."""
 
     def __init__(self, repository: Path, *, threads: int, version: int | None = None) -> None:
-        """Load a version of both, by default the newest.
+        """Load a version of both models, by default the newest.
 
         Raises EngineUnavailable or EngineMismatch.
         """
         files = open_repository(repository, version)
         segmentation, caption = engines(files.manifest.dimensions)
         self._segmentation = _load(files.segmentation, segmentation, threads)
-        # A step of its loop is too small to share: 20 regions take 82 ms, on two threads 107.
+        # Its decoding steps are too small to split: 20 regions take 82 ms, with two threads 107 ms.
         self._caption = _load(files.caption, caption, threads=1)
         self._turn = asyncio.Semaphore(1)
         on_cpu = self._segmentation.get_providers()[0] == "CPUExecutionProvider"
@@ -51,7 +51,7 @@ class OnnxEngine:
         *,
         timeout: float | None = None,  # noqa: ARG002
     ) -> Segmentation:
-        """Find what sounds in a window: frames [t 224 224 3], a second of sound each [t 16000]."""
+        """Segment a window: frames [t 224 224 3], a second of sound each [t 16000]."""
         inputs = {"frames": frames[None], "waveform": waveform[None]}
         outputs = await self._run(self._segmentation, SEGMENTATION_OUTPUTS, inputs)
         return Segmentation(*(output[0] for output in outputs))
@@ -73,10 +73,10 @@ class OnnxEngine:
         return Captions(*await self._run(self._caption, CAPTION_OUTPUTS, inputs))
 
     async def check(self, model: str) -> None:
-        """Both models were checked when they were loaded, and nothing changes them."""
+        """Do nothing: both models were checked when they were loaded and cannot change."""
 
     async def close(self) -> None:
-        """Nothing to let go of before the process ends."""
+        """Do nothing: the models are freed when the process ends."""
 
     async def _run(
         self, session: ort.InferenceSession, names: tuple[str, ...], inputs: Mapping[str, Any]

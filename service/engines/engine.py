@@ -1,4 +1,4 @@
-"""What the pipeline asks of a backend, whichever it is.
+"""The interface between the pipeline and any backend.
 
 Axes: t frames of one window, h w mask pixels, q queries, k categories, r region tokens, c channels,
 n regions, l caption tokens. The arrays are named as in `ssuformer.contract`.
@@ -33,15 +33,15 @@ class EngineFacts:
     """Which weights an engine has loaded, and where it runs."""
 
     manifest: Manifest
-    """The label of the weights."""
+    """The manifest of the weights."""
     digest: str
-    """SHA-256 that tells these weights from any others."""
+    """SHA-256 that identifies these weights."""
     repository_version: int
-    """The number of these weights in the model repository."""
+    """The version of these weights in the model repository."""
     device: str
-    """Where it computes, for people and metrics: `cpu`, `gpu`; `unknown` until it is known."""
+    """The device, for people and metrics: `cpu` or `gpu`; `unknown` until it is known."""
     remote: bool
-    """Whether it runs elsewhere, and so may come and go while this process lives."""
+    """Whether it runs outside this process and may become unavailable independently."""
 
 
 class Engine(Protocol):
@@ -52,10 +52,10 @@ class Engine(Protocol):
     async def segment(
         self, frames: NDArray[np.uint8], waveform: Float, *, timeout: float | None = None
     ) -> Segmentation:
-        """Find what sounds in a window: frames [t 224 224 3], a second of sound each [t 16000].
+        """Segment a window: frames [t 224 224 3], a second of sound each [t 16000].
 
-        After `timeout` seconds nobody waits for the answer any more; an engine that computes
-        elsewhere says so there, one that computes here is cancelled by whoever waits.
+        After `timeout` seconds the answer is no longer needed. A remote engine passes this on to
+        its server; a local engine is cancelled by the caller.
         """
         ...
 
@@ -71,9 +71,9 @@ class Engine(Protocol):
         ...
 
     async def check(self, model: str) -> None:
-        """Raise EngineError unless the model that would answer is the one of the manifest."""
+        """Raise EngineError unless the loaded model is the one of the manifest."""
         ...
 
     async def close(self) -> None:
-        """Let go of what it holds."""
+        """Release all resources."""
         ...

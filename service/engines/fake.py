@@ -1,7 +1,7 @@
-"""An engine that computes nothing: blobs that wander, sentences from a list. For tests and demos.
+"""A fake engine: moving discs and fixed sentences, without a model. For tests and demos.
 
-Shapes come from the contract. Query 0 is heard wherever the sound is not silent; query 1 wherever
-the picture is bright. Both leave a disc that moves with time; the others stay quiet.
+Shapes come from the contract. Query 0 sounds wherever the audio is not silent; query 1 wherever
+the picture is bright. Both return a disc that moves with time; the other queries are silent.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _BRIGHT = 128
 
 
 class FakeEngine:
-    """Answers at once, always the same for the same input."""
+    """Answers immediately and deterministically."""
 
     def __init__(self) -> None:
         tokenizer = Tokenizer.learn(_SENTENCES)
@@ -59,7 +59,7 @@ class FakeEngine:
         *,
         timeout: float | None = None,  # noqa: ARG002
     ) -> Segmentation:
-        """Find discs in a window: frames [t 224 224 3], a second of sound each [t 16000]."""
+        """Return discs for a window: frames [t 224 224 3], a second of sound each [t 16000]."""
         size, t = self.facts.manifest.dimensions, len(frames)
         spec = segmentation_engine(size)
         blank = {out.name: np.zeros(out.shape(b=1, t=t)[1:], np.float32) for out in spec.outputs}
@@ -86,7 +86,7 @@ class FakeEngine:
         *,
         timeout: float | None = None,  # noqa: ARG002
     ) -> Captions:
-        """Give each region the sentence of its query."""
+        """Return the sentence of each region's query."""
         spec = caption_engine(self.facts.manifest.dimensions)
         ids, scores = (np.zeros(out.shape(n=len(region_tokens))) for out in spec.outputs)
         for row, query in enumerate(region_tokens[:, 0, 0].astype(int)):
@@ -95,7 +95,7 @@ class FakeEngine:
         return Captions(ids.astype(np.int64), scores.astype(np.float32))
 
     async def check(self, model: str) -> None:
-        """There is nothing that could be another."""
+        """Do nothing: there is no model to compare."""
 
     async def close(self) -> None:
-        """Nothing to let go of."""
+        """Do nothing: there is nothing to release."""

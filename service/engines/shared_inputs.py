@@ -1,8 +1,8 @@
-"""Memory that a Triton server on the same host reads inputs from, instead of from the wire.
+"""Shared memory from which a Triton server on the same host reads inputs.
 
-Inputs alone: into the outputs of a call that was given up the server may still write later, so a
-region of outputs could not be used again. Inputs that are overwritten spoil nothing but an answer
-that nobody waits for.
+It is used for inputs only: the server may still write the outputs of a cancelled call later, so
+an output region could not be reused. Overwriting inputs affects only the answer of a cancelled
+call, which nobody reads.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _FOLDER = Path("/dev/shm")
 
 
 class SharedRegion:
-    """A piece of memory with a name, and whether the server knows it."""
+    """A named block of shared memory, and whether it is registered with the server."""
 
     def __init__(self, size: int) -> None:
         self.name = f"ssu-{os.getpid()}-{uuid.uuid4().hex}"
@@ -41,7 +41,7 @@ class SharedRegion:
             raise EngineError(f"no room for {size} bytes of shared memory: {error}") from error
 
     def fill(self, arrays: Sequence[NDArray[Any]]) -> list[int]:
-        """Copy arrays into it, one after the other, and return where each begins."""
+        """Copy arrays one after the other and return the offset of each."""
         offsets, offset = [], 0
         for array in arrays:
             place = np.ndarray(array.shape, array.dtype, self._memory.buf, offset)
@@ -51,13 +51,13 @@ class SharedRegion:
         return offsets
 
     def remove(self) -> None:
-        """Give the memory back."""
+        """Release the memory."""
         self._memory.close()
         self._memory.unlink()
 
 
 class SharedInputs:
-    """A pool of regions; each is made when it is needed and registered once."""
+    """A pool of regions; each is created on demand and registered once."""
 
     def __init__(self, size: int) -> None:
         self._size = size
@@ -69,7 +69,7 @@ class SharedInputs:
 
     @asynccontextmanager
     async def region(self, client: InferenceServerClient) -> AsyncIterator[SharedRegion]:
-        """Lend a region that the server knows."""
+        """Lend a region that is registered with the server."""
         region = self._free.pop() if self._free else SharedRegion(self._size)
         try:
             await _register(region, client)
@@ -82,7 +82,7 @@ class SharedInputs:
             self._free.append(region)
 
     async def close(self, client: InferenceServerClient) -> None:
-        """Have the server forget the regions, and give them back."""
+        """Unregister the regions from the server and release them."""
         while self._free:
             region = self._free.pop()
             with suppress(InferenceServerException):
@@ -96,14 +96,14 @@ async def _register(region: SharedRegion, client: InferenceServerClient) -> None
     try:
         await client.register_system_shared_memory(region.name, f"/{region.name}", region.size)
     except InferenceServerException as error:
-        # From a call that was given up after the server had done it.
+        # Left by a call that was cancelled after the server had registered the region.
         if code(error) != "ALREADY_EXISTS":
             raise
     region.registered = True
 
 
 def _reserve(file: Path, size: int) -> None:
-    """Take the memory now: where /dev/shm is full, writing to it later would end the process."""
+    """Allocate now: if /dev/shm is full, writing to it later would kill the process."""
     descriptor = os.open(file, os.O_RDWR)
     try:
         os.posix_fallocate(descriptor, 0, size)

@@ -1,4 +1,4 @@
-"""The models on a Triton server, over gRPC."""
+"""Run the models on a Triton server, over gRPC."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ from ssuformer.repository import read_labels, weights_parameter
 
 
 class TritonEngine:
-    """Both models on a server; what they are is told by the manifests on this side.
+    """Both models on a server; they are described by the local manifests.
 
-    A model that the server has in another version, with other tensors or of other weights than the
-    manifest says is a mismatch: its numbers would be read by the wrong vocabulary and thresholds.
+    If the server's model has another version, other tensors or other weights than the manifest,
+    that is a mismatch: its outputs would be read with the wrong vocabulary and thresholds.
     """
 
     def __init__(self, settings: Settings, metrics: Metrics, version: int | None = None) -> None:
-        """Read the manifests of a version, by default the newest; the server may yet come.
+        """Read the manifests of a version, by default the newest; the server may be down.
 
-        Raises EngineUnavailable, EngineMismatch or ConfigError for what is wrong on this side.
+        Raises EngineUnavailable, EngineMismatch or ConfigError if the local files are wrong.
         """
         labels = read_labels(settings.model_repository, version)
         size = labels.manifest.dimensions
@@ -58,7 +58,7 @@ class TritonEngine:
     async def segment(
         self, frames: NDArray[np.uint8], waveform: Float, *, timeout: float | None = None
     ) -> Segmentation:
-        """Find what sounds in a window: frames [t 224 224 3], a second of sound each [t 16000]."""
+        """Segment a window: frames [t 224 224 3], a second of sound each [t 16000]."""
         outputs = await self._infer(SEGMENTATION, (frames[None], waveform[None]), timeout)
         return Segmentation(*(output[0] for output in outputs))
 
@@ -70,7 +70,7 @@ class TritonEngine:
         *,
         timeout: float | None = None,
     ) -> Captions:
-        """Describe regions: tokens [n r c], prompts [n c]; too many for one batch go in parts."""
+        """Describe regions: tokens [n r c], prompts [n c]; more than one batch is split."""
         if CAPTION not in self._largest_batch:
             await self.check(CAPTION)
         inputs, step = (region_tokens, scene_prompt, source_prompt), self._largest_batch[CAPTION]
@@ -84,7 +84,7 @@ class TritonEngine:
     async def check(self, model: str) -> None:
         """Raise EngineMismatch unless the server has the model of the manifest.
 
-        Raises EngineUnavailable if the server or the model is not there.
+        Raises EngineUnavailable if the server or the model is not available.
         """
         found = await self._client.describe(model)
         self._check_version(model, list(found.metadata.versions))
@@ -107,7 +107,7 @@ class TritonEngine:
         wanted = str(self.facts.repository_version)
         if wanted in versions:
             return
-        # A server that has only older ones may be about to load it.
+        # A server that has only older versions may be about to load it.
         awaited = all(int(version) < self.facts.repository_version for version in versions)
         raise (EngineUnavailable if awaited else EngineMismatch)(
             f"the server has {model} in version {', '.join(versions)}, the manifest is of "
@@ -117,13 +117,13 @@ class TritonEngine:
         )
 
     def _check_weights(self, model: str, found: Description) -> None:
-        """Compare digests; a configuration that was not written by the export may have none."""
+        """Compare digests; skipped if the configuration has none (not written by the export)."""
         stated = found.config.parameters[
             weights_parameter(self.facts.repository_version)
         ].string_value
         if stated and stated != self.facts.digest:
             raise EngineMismatch(
-                f"the server's {model} is of other weights than the manifest",
+                f"the server's {model} has other weights than the manifest",
                 limit=self.facts.digest,
                 actual=stated,
             )
@@ -137,7 +137,7 @@ class TritonEngine:
     async def _infer_all(
         self, model: str, parts: Sequence[Sequence[Array]], timeout: float | None
     ) -> list[list[Array]]:
-        """Ask all at once; the first failure gives the others up."""
+        """Send all requests at once; the first failure cancels the others."""
         try:
             async with asyncio.TaskGroup() as group:
                 asked = [group.create_task(self._infer(model, part, timeout)) for part in parts]

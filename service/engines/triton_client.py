@@ -1,4 +1,4 @@
-"""One question to a Triton server: sent, waited for no longer than wanted, asked again if lost."""
+"""A call to a Triton server, with timeout, cancellation and retries."""
 
 from __future__ import annotations
 
@@ -33,25 +33,25 @@ _CHANNEL: tuple[tuple[str, str | int], ...] = (
     ("grpc.lb_policy_name", "round_robin"),
     ("grpc.max_send_message_length", -1),
     ("grpc.max_receive_message_length", -1),
-    # A proxy of the environment is for the outer world.
+    # Do not use a proxy from the environment for the inference server.
     ("grpc.enable_http_proxy", 0),
-    # A server that is back must be found within seconds, under another address too.
+    # Reconnect within seconds after the server returns, also under another address.
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 1000),
     ("grpc.max_reconnect_backoff_ms", 1000),
     ("grpc.dns_min_time_between_resolutions_ms", 1000),
-    # A peer that vanished without a word is noticed by an unanswered ping, or by data that it does
-    # not acknowledge for as long.
+    # A peer that vanished silently is detected by an unanswered ping, or by data it does not
+    # acknowledge within the same time.
     ("grpc.keepalive_timeout_ms", 5_000),
 )
 _LEAST_PING_SECONDS = 10.0
 _PINGS_AT_MOST = 3
-"""In one inference: a server hangs up on whoever pings more often without anything to say."""
+"""Per inference: a server closes the connection of clients that ping more often without data."""
 
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """What the server says of a model: its tensors and versions, and how it is configured."""
+    """The server's description of a model: tensors, versions, configuration."""
 
     metadata: Any
     """`ModelMetadataResponse` of the KServe protocol."""
@@ -61,7 +61,7 @@ class Description:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """An inference: which version of which model, and its inputs in the order of the contract."""
+    """An inference request: model, version, and inputs in the order of the contract."""
 
     spec: EngineSpec
     version: str
@@ -69,9 +69,9 @@ class Question:
 
 
 class TritonClient:
-    """A channel to the server, with a bound on what is under way in it.
+    """A channel to the server, with a limit on concurrent requests.
 
-    It may be made anywhere; what it is asked must be asked in one and the same event loop.
+    It may be created anywhere, but must be used in a single event loop.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class TritonClient:
         self._opened: InferenceServerClient | None = None
 
     async def describe(self, model: str) -> Description:
-        """Return what the server has loaded; raise EngineUnavailable if it has not."""
+        """Return what the server has loaded; raise EngineUnavailable if it is not loaded."""
         client, seconds = self._client(), _DESCRIBE_SECONDS
         try:
             metadata = await client.get_model_metadata(model, client_timeout=seconds)
@@ -101,8 +101,8 @@ class TritonClient:
     async def infer(self, question: Question, *, timeout: float | None) -> list[Array]:
         """Return the outputs, in the order of the contract.
 
-        Given up, it is given up on the server too. Raises DeadlineExceeded after the `timeout`,
-        EngineUnavailable after the longest that an inference may take, or what else went wrong.
+        Cancelling this call cancels it on the server too. Raises DeadlineExceeded after `timeout`,
+        EngineUnavailable after the longest allowed inference time, or the translated server error.
         """
         limit = self._longest if timeout is None else min(timeout, self._longest)
         model, asked_for = question.spec.name, limit == timeout
@@ -127,7 +127,7 @@ class TritonClient:
         await client.close()
 
     def _client(self) -> InferenceServerClient:
-        """Return the channel; it is opened late, as it belongs to the loop it is opened in."""
+        """Return the channel, opened on first use because it belongs to the running event loop."""
         if self._opened is None:
             settings = self._settings
             pause = max(_LEAST_PING_SECONDS, settings.triton_seconds / _PINGS_AT_MOST)
@@ -180,7 +180,7 @@ class TritonClient:
 
 
 def _outputs(question: Question, result: InferResult) -> list[Array]:
-    """Return the outputs after holding their shapes against the contract."""
+    """Return the outputs after checking their shapes against the contract."""
     spec = question.spec
     sizes = {
         axis: size
@@ -194,7 +194,7 @@ def _outputs(question: Question, result: InferResult) -> list[Array]:
         output = _array(result, tensor.name)
         if output is None or (output.dtype, output.shape) != wanted:
             raise EngineMismatch(
-                f"{spec.name} answered without {tensor.name}, or with one of another shape",
+                f"{spec.name} returned no {tensor.name}, or one of another shape",
                 limit=str(wanted[1]),
                 actual=str(None if output is None else output.shape),
             )

@@ -1,7 +1,7 @@
-"""What a Triton server says when it does not answer, in the terms of `ssuformer.errors`.
+"""Translate errors of a Triton server into those of `ssuformer.errors`.
 
-Its gRPC codes are too few to tell things apart: UNAVAILABLE alone may mean a lost connection, a
-full queue, or a model that is not loaded. The texts below are the server's own, seen in 2.51.
+The gRPC codes alone are ambiguous: UNAVAILABLE may mean a lost connection, a
+full queue, or a model that is not loaded. The texts below are Triton's, as of 2.51.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ _QUEUE_RETRY_AFTER = 1.0
 
 
 def code(error: InferenceServerException) -> str:
-    """Return the gRPC code of an error, as in `UNAVAILABLE`; empty if it arose on this side."""
+    """Return the gRPC code of an error, as in `UNAVAILABLE`; empty if it arose in the client."""
     return str(error.status() or "").removeprefix("StatusCode.")
 
 
 def ran_out_of_time(error: InferenceServerException) -> bool:
-    """Return whether the deadline that the call was given has passed."""
+    """Return whether the deadline of the call has passed."""
     return code(error) == "DEADLINE_EXCEEDED"
 
 
 def may_be_repeated(error: InferenceServerException) -> bool:
-    """Return whether nothing was computed, so that asking again is safe and may help.
+    """Return whether nothing was computed, so that a retry is safe and may help.
 
-    The connection broke before an answer came; or a restart made the server forget the memory it
-    shares with us; or this server has not loaded what the next one of the same address has.
+    The connection broke before an answer came; or the server restarted and lost the shared memory
+    registration; or this server has not loaded the model, but another of the same address may have.
     """
     if any(known in _text(error) for known in (REGION_FORGOTTEN, *_NOT_LOADED)):
         return True
@@ -42,21 +42,21 @@ def may_be_repeated(error: InferenceServerException) -> bool:
 
 
 def translated(error: InferenceServerException, model: str) -> SsuError:
-    """Return the error of this project that a server's error is; it says nothing of addresses."""
+    """Return the matching error of this project; the message contains no addresses."""
     text = _text(error)
     if any(known in text for known in _BUSY):
-        return _overloaded(f"the inference server has too much to do for {model}; come again")
+        return _overloaded(f"the inference server is overloaded for {model}; try again later")
     if _DEAD_STUB in text:
         return EngineUnavailable(f"{model} has crashed on the inference server")
     if code(error) == "UNIMPLEMENTED" or any(known in text for known in _NOT_LOADED):
         return EngineUnavailable(f"{model} is not loaded on the inference server")
     if may_be_repeated(error):
-        return EngineUnavailable("the inference server is out of reach")
-    return EngineError(f"{model} could not answer: {code(error)} {text}")
+        return EngineUnavailable("the inference server is unreachable")
+    return EngineError(f"{model} failed: {code(error)} {text}")
 
 
 def too_late(model: str, seconds: float, *, asked_for: bool) -> SsuError:
-    """Return the error for no answer in time: in what was asked for, or in the most there is."""
+    """Return the timeout error: for the client's deadline, or for the server-side maximum."""
     if asked_for:
         return DeadlineExceeded(
             f"{model} did not answer in the {seconds:.3g} s that the request had left",

@@ -1,1 +1,1 @@
-"""HTTP: requests in, answers and problems out, and who may ask."""
+"""HTTP: requests, answers, problems, and authentication."""

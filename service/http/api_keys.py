@@ -1,6 +1,6 @@
-"""Bearer keys: who may ask for anything but whether this process lives.
+"""Bearer key authentication.
 
-Every route is closed but those of `OPEN`; a route that is added later is closed, too.
+Every route requires a key except those of `OPEN`; this includes routes added later.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from ssuformer.errors import ConfigError, KeyRefused
 OPEN = frozenset(
     {"/livez", "/readyz", "/startupz", "/v2/health/live", "/v2/health/ready"},
 )
-"""What a kubelet or a load balancer asks without a key."""
+"""Paths that a kubelet or a load balancer requests without a key."""
 
 
 @dataclass(slots=True)
 class KeyRing:
     """The keys in a file, one per line; read again when the file has changed.
 
-    A file that is away, or in which there is no key any more, leaves the keys before.
+    If the file is missing or contains no key, the previous keys stay valid.
     """
 
     path: Path
@@ -35,19 +35,19 @@ class KeyRing:
     _keys: tuple[bytes, ...] = ()
 
     def __post_init__(self) -> None:
-        """Read the file; raise ConfigError if there is no key in it."""
+        """Read the file; raise ConfigError if it contains no key."""
         self._read()
         if not self._keys:
             raise ConfigError(f"{self.path} holds no key; put one on each line")
 
     def holds(self, key: str) -> bool:
-        """Return whether the key is one of them, in a time that does not depend on which."""
+        """Return whether the key is valid, in constant time."""
         self._read()
         given = key.encode()
         return sum(hmac.compare_digest(given, known) for known in self._keys) > 0
 
     def _read(self) -> None:
-        """Take over the keys of a file that has changed, if there are any."""
+        """Reload the keys if the file has changed and contains any."""
         try:
             facts = self.path.stat()
             stamp = (facts.st_mtime_ns, facts.st_ino)
@@ -64,18 +64,18 @@ class KeyRing:
 
 
 class KeyMiddleware:
-    """Refuses requests without a key, before anything of their body is read."""
+    """Rejects requests without a valid key before reading their body."""
 
     def __init__(self, app: ASGIApp, *, keys: KeyRing) -> None:
         self._app = app
         self._keys = keys
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on if it may pass."""
+        """Pass an authorized request on; answer 401 otherwise."""
         if scope["type"] != "http" or scope["path"] in OPEN or self._knows(scope):
             await self._app(scope, receive, send)
             return
-        error = KeyRefused("this service wants `Authorization: Bearer KEY` with a key it knows")
+        error = KeyRefused("this service requires `Authorization: Bearer KEY` with a valid key")
         scope["state"]["code"] = error.code
         await answer_to(error)(scope, receive, send)
 

@@ -1,4 +1,4 @@
-"""How long a request lives: until it is answered, its time is up, or the client leaves."""
+"""The lifetime of a request: until it is answered, times out, or the client disconnects."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ T = TypeVar("T")
 async def within(
     seconds: float, work: Coroutine[Any, Any, T], *, clock: StageClock, client: Request | None
 ) -> T:
-    """Return what the work returns; cancel it after this many seconds since the request came.
+    """Return the result of the work; cancel it this many seconds after the request arrived.
 
-    With a client, whose body must have been read, also cancel the work once it has left. Raises
+    With a client, whose body must have been read, also cancel the work when it disconnects. Raises
     DeadlineExceeded naming the stage that was reached, or ClientDisconnect.
     """
     task = asyncio.create_task(work)
@@ -31,7 +31,7 @@ async def within(
     try:
         left = max(0.0, seconds - clock.elapsed)
         done, _ = await asyncio.wait(racing, timeout=left, return_when=asyncio.FIRST_COMPLETED)
-        # An engine that was told how long it has may find that out a moment before we do here.
+        # An engine that was given the remaining time may time out a moment before this does.
         with suppress(DeadlineExceeded):
             if task in done:
                 return task.result()

@@ -1,4 +1,4 @@
-"""Errors as the client sees them: RFC 9457 problems, and the one table of HTTP status codes."""
+"""RFC 9457 problems: errors as the client sees them, and the table of HTTP status codes."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from starlette.requests import ClientDisconnect
 from ssuformer import errors
 
 CLIENT_CLOSED_REQUEST = 499
-"""Nobody reads it: the client has left. It is for the log and the metrics."""
+"""Not read by the client, which has disconnected. It is for the log and the metrics."""
 
 _RETRY_AFTER_SECONDS = 2.0
-"""What a 503 asks for if the error knows no better; a model that is down is asked more often."""
+"""Retry-After of a 503 whose error sets none; shorter for a model that is down."""
 
 STATUS: Mapping[type[errors.SsuError], int] = {
     errors.SsuError: 500,
@@ -54,7 +54,7 @@ class Problem(BaseModel):
     status: int = Field(description="The HTTP status code.", examples=[413])
     code: str = Field(description="Stable; switch on this.", examples=["clip_too_large"])
     detail: str = Field(
-        description="What, which, and the limit.",
+        description="What is wrong, and the limit.",
         examples=["a frame has 8192x4320 pixels, the limit is 9437184 in all"],
     )
     limit: float | str | None = Field(
@@ -70,7 +70,7 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
     }
     for status in sorted(set(STATUS.values()))
 }
-"""For a route's `responses`: every problem it may answer with."""
+"""For a route's `responses`: every problem it may return."""
 
 
 def problem(
@@ -109,7 +109,7 @@ def _title(status: int) -> str:
 
 
 def add_problem_handlers(app: FastAPI) -> None:
-    """Have the application answer every error with a problem."""
+    """Make the application answer every error with a problem."""
     app.add_exception_handler(errors.SsuError, _on_deliberate)
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(HTTPException, _on_http)
@@ -118,7 +118,7 @@ def add_problem_handlers(app: FastAPI) -> None:
 
 
 def answer_to(error: errors.SsuError) -> Response:
-    """Return the problem that tells a client of an error."""
+    """Return the problem response for an error."""
     status = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
     headers = {}
     after = error.retry_after or (_RETRY_AFTER_SECONDS if status == 503 else None)

@@ -1,4 +1,4 @@
-"""Around every request: its number, its line in the log, its place in the metrics."""
+"""Per request: request ID, log line and metrics."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from service.telemetry.metrics import Metrics
 from service.telemetry.trace import trace_id
 
 CLIENT_DEADLINE = "client_deadline"
-"""The outcome of a request whose client had asked for less time than the service gives: a 504 that
-its status does not tell from one of the service's own."""
+"""The outcome of a request that exceeded a deadline set by its client. Its status is 504, as for
+the service's own deadline."""
 REQUEST_ID = "x-request-id"
 _QUIET_ROUTES = (
     "/livez",
@@ -29,7 +29,7 @@ _QUIET_ROUTES = (
 
 
 class RequestLogMiddleware:
-    """Pure ASGI, so that a handler still sees the client leave."""
+    """Pure ASGI, so that a handler still notices a disconnected client."""
 
     def __init__(self, app: ASGIApp, *, metrics: Metrics, log: FilteringBoundLogger) -> None:
         self._app = app
@@ -37,7 +37,7 @@ class RequestLogMiddleware:
         self._log = log
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on and note how it went."""
+        """Pass a request on and record its result."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -92,14 +92,14 @@ class RequestLogMiddleware:
 
 
 def exemplar_of(state: Mapping[str, Any]) -> dict[str, str]:
-    """Return what leads from a point on a dashboard to the request: its trace, or its number."""
+    """Return the exemplar that links a dashboard point to the request: trace ID or request ID."""
     return {"trace_id": state["trace_id"]}
 
 
 def outcome(status: int) -> str:
-    """Return what a status code means for the one who runs the service.
+    """Return the outcome label of a status code.
 
-    A route that knows better says so in the request's state, as `outcome`.
+    A route can override it by setting `outcome` in the request's state.
     """
     if status == CLIENT_CLOSED_REQUEST:
         return "cancelled"

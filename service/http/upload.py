@@ -1,4 +1,4 @@
-"""The body of a request, multipart or raw, counted while it is read and kept in a nameless file."""
+"""The body of a request, multipart or raw, counted while it is read into an unnamed file."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ _WRITE_SIZE = 2**20
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A clip as it was sent, whole, in a file that has no name."""
+    """An uploaded clip in an unnamed temporary file."""
 
     file: IO[bytes]
     size: int
 
     @property
     def descriptor(self) -> int:
-        """The open file's number."""
+        """The file descriptor."""
         return self.file.fileno()
 
 
 async def receive(request: Request, *, limit: int) -> Upload:
-    """Read the body; raise ClipTooLarge as soon as it is over the limit. Close the file after."""
+    """Read the body; raise ClipTooLarge as soon as it exceeds the limit. Close the file after."""
     kind = request.headers.get("content-type", "")
     multipart = kind.lower().startswith("multipart/form-data")
     allowed = limit + (_MULTIPART_OVERHEAD if multipart else 0)
@@ -48,7 +48,7 @@ async def receive(request: Request, *, limit: int) -> Upload:
     if 0 < size <= limit:
         return Upload(file, size)
     file.close()
-    raise ClipEmpty("the request holds no clip") if size == 0 else _too_large(size, limit)
+    raise ClipEmpty("the request contains no clip") if size == 0 else _too_large(size, limit)
 
 
 @asynccontextmanager
@@ -97,5 +97,5 @@ async def _read_form(request: Request, body: AsyncGenerator[bytes, None]) -> IO[
 
 def _too_large(actual: int, limit: int) -> ClipTooLarge:
     return ClipTooLarge(
-        f"the clip holds {actual} bytes or more, the limit is {limit}", limit=limit, actual=actual
+        f"the clip has {actual} bytes or more, the limit is {limit}", limit=limit, actual=actual
     )

@@ -1,1 +1,1 @@
-"""What an operator sees: metrics, traces, logs, the container's use."""
+"""Telemetry: metrics, traces, logs, container usage."""

@@ -1,6 +1,6 @@
-"""What the container that this runs in may use, and uses: its control group, of version 1 or 2.
+"""Resource limits and usage of the container, from its control group, version 1 or 2.
 
-Outside of a container, or where the group sets no limit, the limit is what the machine has.
+Outside a container, or if the group sets no limit, the limit is the machine's.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ ROOT = Path("/sys/fs/cgroup")
 
 
 class ContainerCollector(Collector):
-    """Reads the control group whenever metrics are asked for."""
+    """Reads the control group on every metrics request."""
 
     def __init__(self, root: Path = ROOT) -> None:
         self._root = root
 
     def describe(self) -> Iterable[Metric]:
-        """Nothing is known of it before it is read."""
+        """Describe nothing: the metrics are known only once read."""
         return ()
 
     def collect(self) -> Iterable[Metric]:
-        """Yield processor and memory, each as used and as limited."""
+        """Yield processor and memory, each as usage and limit."""
         yield GaugeMetricFamily(
             "ssu_cpu_quota_cores",
             "Cores that may be used.",
@@ -36,17 +36,17 @@ class ContainerCollector(Collector):
         periods, throttled = quota_periods(self._root)
         yield CounterMetricFamily(
             "ssu_cpu_periods",
-            "Periods of the quota that had work in them; none without a quota.",
+            "CFS quota periods with activity; none without a quota.",
             value=periods,
         )
         yield CounterMetricFamily(
             "ssu_cpu_throttled_periods",
-            "Periods in which the quota was used up and something had to wait.",
+            "CFS quota periods in which the container was throttled.",
             value=throttled,
         )
         yield GaugeMetricFamily(
             "ssu_memory_bytes",
-            "Memory in use, without what the kernel can drop at once.",
+            "Memory in use, without reclaimable file pages.",
             value=memory_in_use(self._root),
         )
         yield GaugeMetricFamily(
@@ -57,7 +57,7 @@ class ContainerCollector(Collector):
 
 
 def available_cores() -> int:
-    """Return how many cores this process may use, by affinity and by its group's quota."""
+    """Return the number of usable cores, by affinity and by the group's quota."""
     cores = len(os.sched_getaffinity(0))
     return max(1, min(cores, round(cpu_quota() or cores)))
 
@@ -74,16 +74,16 @@ def cpu_quota(root: Path = ROOT) -> float | None:
 
 
 def quota_periods(root: Path = ROOT) -> tuple[int, int]:
-    """Return the periods of the quota so far, and in how many of them it was used up.
+    """Return the number of quota periods so far, and of those that were throttled.
 
-    The time that the kernel states beside them is summed over all cores, so it is no share.
+    The kernel's throttled time is summed over all cores, so it cannot be used as a share.
     """
     stated = _table(root / "cpu.stat") or _table(root / "cpu/cpu.stat")
     return stated.get("nr_periods", 0), stated.get("nr_throttled", 0)
 
 
 def memory_in_use(root: Path = ROOT) -> float:
-    """Return the bytes in use without inactive pages of files; of this process if in no group."""
+    """Return bytes in use without inactive file pages; of this process if it is in no group."""
     for usage, statistics, inactive in (
         ("memory.current", "memory.stat", "inactive_file"),
         ("memory/memory.usage_in_bytes", "memory/memory.stat", "total_inactive_file"),
@@ -95,20 +95,20 @@ def memory_in_use(root: Path = ROOT) -> float:
 
 
 def memory_limit(root: Path = ROOT) -> float:
-    """Return the bytes that may be used: the group's limit, or all the machine has."""
+    """Return the memory limit in bytes: the group's, or the machine's."""
     machine = float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
     stated = _read(root / "memory.max") or _read(root / "memory/memory.limit_in_bytes")
     return machine if stated in ("", "max") else min(float(stated), machine)
 
 
 def _read(path: Path) -> str:
-    """Return what stands in a file, nothing if it is not there."""
+    """Return the contents of a file, empty if it does not exist."""
     with suppress(OSError):
         return path.read_text().strip()
     return ""
 
 
 def _table(path: Path) -> dict[str, int]:
-    """Return a file of lines `name number`."""
+    """Parse a file of lines `name number`."""
     lines = (line.split() for line in _read(path).splitlines())
     return {line[0]: int(line[1]) for line in lines if len(line) == 2}

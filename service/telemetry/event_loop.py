@@ -1,4 +1,4 @@
-"""How late the event loop is: whether something blocks it."""
+"""Event loop lag: whether something blocks the loop."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _PERIOD_SECONDS = 0.25
 
 
 async def watch_event_loop(metrics: Metrics) -> None:
-    """Note for ever how much later than asked for the loop wakes up."""
+    """Record continuously how late the loop wakes up."""
     while True:
         due = time.monotonic() + _PERIOD_SECONDS
         await asyncio.sleep(_PERIOD_SECONDS)

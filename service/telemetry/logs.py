@@ -1,4 +1,4 @@
-"""A line of JSON per event, without file names and without anything a client sent in its body."""
+"""JSON logs, one line per event, without file names or request bodies."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from structlog.typing import FilteringBoundLogger
 
 
 def make_log(level: str, stream: TextIO | None = None) -> FilteringBoundLogger:
-    """Return a logger of its own that writes JSON to the stream, standard output by default."""
+    """Return a new logger that writes JSON to the stream, standard output by default."""
     log: FilteringBoundLogger = structlog.wrap_logger(
         structlog.PrintLogger(stream or sys.stdout),
         processors=[

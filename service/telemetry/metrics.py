@@ -1,4 +1,4 @@
-"""What can be seen from outside: every metric of the gateway, in a registry of its own."""
+"""Metrics of the gateway, in their own registry."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ _STAGE_BUCKETS = (
     *(1, 2.5, 5, 10, 30, 60, 120),
 )
 _FAILED = tuple((code, "failed") for code in ("500", "502", "503", "504"))
-"""Status and outcome of the requests that failed."""
+"""Status and outcome of failed requests."""
 SPEED_STAGES: tuple[Stage, ...] = ("decode", "segmentation", "caption")
-"""The stages whose speed is told apart."""
+"""Stages whose processing speed is measured."""
 _REALTIME_BUCKETS = (0.1, 0.25, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 _LAG_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 
@@ -40,7 +40,7 @@ _LAG_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5,
 class Metrics:
     """Counters, gauges and histograms of one application.
 
-    The label `version` is that of the weights that answered; it is empty where none were asked.
+    The label `version` is the version of the weights used; it is empty if none were used.
     """
 
     def __init__(self) -> None:
@@ -56,14 +56,14 @@ class Metrics:
     def _add_durations(self, registry: CollectorRegistry) -> None:
         self.request_duration = Histogram(
             "ssu_request_duration_seconds",
-            "From the first byte in to the last byte out.",
+            "Duration from the first byte in to the last byte out.",
             ("route", "outcome", "version"),
             buckets=_REQUEST_BUCKETS,
             registry=registry,
         )
         self.stage_duration = Histogram(
             "ssu_stage_duration_seconds",
-            "Time a request spent in a stage.",
+            "Duration of a stage of a request.",
             ("stage", "backend", "version"),
             buckets=_STAGE_BUCKETS,
             registry=registry,
@@ -77,14 +77,14 @@ class Metrics:
         )
         self.realtime_factor = Histogram(
             "ssu_realtime_factor",
-            "Seconds of clip per second spent on it; under 1 is slower than real time.",
+            "Seconds of clip processed per second; under 1 is slower than real time.",
             ("stage", "version"),
             buckets=_REALTIME_BUCKETS,
             registry=registry,
         )
         self.event_loop_lag = Histogram(
             "ssu_event_loop_lag_seconds",
-            "How much later than asked for the event loop woke up.",
+            "Event loop lag.",
             buckets=_LAG_BUCKETS,
             registry=registry,
         )
@@ -105,7 +105,7 @@ class Metrics:
         )
         self.clip_frames = Histogram(
             "ssu_clip_frames",
-            "Frames of the clips that the engines were shown.",
+            "Frames sent to the engines.",
             buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 5000),
             registry=registry,
         )
@@ -131,7 +131,7 @@ class Metrics:
         )
         self.input_rejected = Counter(
             "ssu_input_rejected",
-            "Requests refused for what they hold.",
+            "Requests rejected because of their content.",
             ("code",),
             registry=registry,
         )
@@ -145,17 +145,17 @@ class Metrics:
             "ssu_cancelled", "Requests given up.", ("stage", "cause"), registry=registry
         )
         self.decode_exits = Counter(
-            "ssu_decode_child_exits", "Ends of decoding processes.", ("reason",), registry=registry
+            "ssu_decode_child_exits", "Exits of decoding processes.", ("reason",), registry=registry
         )
         self.engine_failures = Counter(
             "ssu_engine_failures",
-            "Inferences without an answer; `overloaded`: the server's queue was full.",
+            "Failed inferences; `overloaded`: the server's queue was full.",
             ("engine", "code", "version"),
             registry=registry,
         )
         self.engine_retries = Counter(
             "ssu_engine_retries",
-            "Inferences asked for again as the connection broke.",
+            "Inferences retried after a broken connection.",
             ("engine", "version"),
             registry=registry,
         )
@@ -172,18 +172,16 @@ class Metrics:
         self.queue_limit = Gauge("ssu_queue_limit", "Clips that may wait.", registry=registry)
         self.queue_oldest_age = Gauge(
             "ssu_queue_oldest_age_seconds",
-            "How long the first clip in the queue has waited.",
+            "Waiting time of the oldest clip in the queue.",
             registry=registry,
         )
         self.workers = Gauge(
-            "ssu_workers", "Clips that are worked on at once, at most.", registry=registry
+            "ssu_workers", "Maximum number of clips processed at once.", registry=registry
         )
-        self.draining = Gauge("ssu_draining", "1 after SIGTERM, until the end.", registry=registry)
+        self.draining = Gauge("ssu_draining", "1 while draining after SIGTERM.", registry=registry)
         self.in_work = Gauge("ssu_in_work", "Clips being worked on.", registry=registry)
-        self.ready = Gauge(
-            "ssu_ready", "1 if requests should be sent here, as /readyz says.", registry=registry
-        )
-        self.engine_up = Gauge("ssu_engine_up", "1 if the engine answers.", registry=registry)
+        self.ready = Gauge("ssu_ready", "1 if ready, as reported by /readyz.", registry=registry)
+        self.engine_up = Gauge("ssu_engine_up", "1 if the engine is up.", registry=registry)
         self.circuit_state = Gauge(
             "ssu_circuit_state",
             "0 closed; 1 open: the model is down and requests fail at once.",
@@ -192,7 +190,7 @@ class Metrics:
         )
         self.engine_last_success = Gauge(
             "ssu_engine_last_success_timestamp_seconds",
-            "When the engine answered last.",
+            "Time of the engine's last answer.",
             ("engine",),
             registry=registry,
         )
@@ -204,7 +202,7 @@ class Metrics:
         )
 
     def _begin_at_zero(self) -> None:
-        """Let counters exist before they count: a rate does not see a series' first value."""
+        """Initialize counters at zero: a rate does not see a series' first value."""
         for result in ("switched", "refused", "rolled_back"):
             self.rollouts.labels(result)
         causes = (DecodeFailed.code, DecodeTimeout.code)
@@ -218,7 +216,7 @@ class Metrics:
         self._begin_requests("", ("429", "overloaded"), *_FAILED)
 
     def begin_version(self, version: str) -> None:
-        """Let the counters of these weights exist, too."""
+        """Initialize the counters of these weights, too."""
         self._begin_requests(version, ("200", "answered"), *_FAILED)
         for model in MODELS:
             self.engine_retries.labels(model, version)
@@ -233,12 +231,12 @@ class Metrics:
     def observe_stages(
         self, clock: StageClock, *, backend: str, version: str, exemplar: Mapping[str, str]
     ) -> None:
-        """Count what one request spent in each stage; the exemplar says which request it was."""
+        """Record the time one request spent in each stage; the exemplar identifies the request."""
         for stage, seconds in clock.seconds.items():
             self.stage_duration.labels(stage, backend, version).observe(seconds, dict(exemplar))
 
     def observe_speed(self, clock: StageClock, clip_seconds: float, *, version: str) -> None:
-        """Count how many times faster than real time a clip went through."""
+        """Record the processing speed of a clip relative to real time."""
         spent = {stage: clock.seconds.get(stage, 0.0) for stage in SPEED_STAGES}
         for stage, seconds in [*spent.items(), ("total", clock.elapsed)]:
             if seconds > 0:

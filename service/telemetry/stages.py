@@ -1,4 +1,4 @@
-"""Where a request is, and how long each part of it took."""
+"""The current stage of a request and the time spent in each."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Stage = Literal[
 
 
 class StageClock:
-    """A stop-watch with a lap per stage; the same stage may be entered many times."""
+    """A stop-watch with one total per stage; a stage may be entered many times."""
 
     def __init__(self) -> None:
         self._began = time.perf_counter()
@@ -23,7 +23,7 @@ class StageClock:
 
     @contextmanager
     def stage(self, name: Stage) -> Iterator[None]:
-        """Count what happens inside as part of the stage."""
+        """Add the time of the block to the stage."""
         self.current = name
         began = time.perf_counter()
         try:
@@ -33,7 +33,7 @@ class StageClock:
 
     @property
     def elapsed(self) -> float:
-        """Seconds since the request came."""
+        """Seconds since the request arrived."""
         return time.perf_counter() - self._began
 
     @property
@@ -42,7 +42,7 @@ class StageClock:
         return dict(self._seconds)
 
     def milliseconds(self) -> dict[str, float]:
-        """Return the stages and the total in milliseconds, as the answer shows them."""
+        """Return the stages and the total in milliseconds, as in the answer."""
         laps: dict[str, float] = {
             name: round(1000 * spent, 2) for name, spent in self._seconds.items()
         }

@@ -1,4 +1,4 @@
-"""The W3C trace context that a request came with, for the services that are asked on its behalf."""
+"""Propagation of a request's W3C trace context to downstream services."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _traceparent: ContextVar[str | None] = ContextVar("traceparent", default=None)
 
 @contextmanager
 def passed_on(traceparent: str | None) -> Iterator[None]:
-    """Pass a request's `traceparent` on to what is asked inside; one that is malformed is not."""
+    """Propagate a request's `traceparent` to calls inside the block; ignore a malformed one."""
     known = traceparent is not None and _HEADER.fullmatch(traceparent)
     token = _traceparent.set(traceparent if known else None)
     try:
@@ -23,12 +23,12 @@ def passed_on(traceparent: str | None) -> Iterator[None]:
 
 
 def trace_id(traceparent: str | None) -> str | None:
-    """Return the trace that a `traceparent` names, None if there is none or it is malformed."""
+    """Return the trace ID of a `traceparent`; None if it is missing or malformed."""
     found = _HEADER.fullmatch(traceparent or "")
     return found and found[1]
 
 
 def trace_headers() -> dict[str, str]:
-    """Return the headers that make a call of ours part of the request's trace."""
+    """Return the headers that add an outgoing call to the request's trace."""
     value = _traceparent.get()
     return {} if value is None else {"traceparent": value}

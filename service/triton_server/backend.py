@@ -1,6 +1,6 @@
 """The `onnxruntime` backend of a development server, in Python: pip's onnxruntime inside Triton.
 
-NVIDIA's image brings this backend in C++; where there is only `tritonserver` itself, Triton loads
+NVIDIA's image contains this backend in C++; with `tritonserver` alone installed, Triton loads
 this file under the same name, from `backends/onnxruntime/model.py`, and the model repository is
 served unchanged. It runs in the server's own Python and therefore imports nothing of this project.
 
@@ -23,14 +23,14 @@ from numpy.typing import NDArray
 from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument
 
 _THREADS = "intra_op_thread_count"
-"""The parameter's name in `config.pbtxt`; the C++ backend reads the same one."""
+"""The parameter's name in `config.pbtxt`; the same as for the C++ backend."""
 
 _Arrays = dict[str, NDArray[Any]]
 
 
 @dataclass(frozen=True, slots=True)
 class _Work:
-    """A request that is to be run: its place among the requests, its inputs, what it asks for."""
+    """A pending request: its position among the requests, its inputs, its requested outputs."""
 
     place: int
     inputs: _Arrays
@@ -38,17 +38,17 @@ class _Work:
 
     @property
     def kind(self) -> tuple[object, ...]:
-        """What requests must have in common to run as one batch."""
+        """The properties requests must share to run as one batch."""
         return tuple((name, *array.shape[1:]) for name, array in sorted(self.inputs.items()))
 
     @property
     def size(self) -> int:
-        """How many of the batch are this request's."""
+        """The number of batch entries of this request."""
         return len(next(iter(self.inputs.values())))
 
 
 class TritonPythonModel:
-    """One instance of a model, as Triton's Python backend wants it."""
+    """One instance of a model, in the interface of Triton's Python backend."""
 
     def initialize(self, args: Mapping[str, str]) -> None:
         """Load the version of the model that Triton names."""
@@ -62,14 +62,14 @@ class TritonPythonModel:
         path = Path(args["model_repository"]) / args["model_version"] / file
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = _threads(config)
-        # Every model has a process of its own: threads that spin take the others' cores.
+        # Every model runs in its own process: spinning threads would take cores from the others.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         self._session = onnxruntime.InferenceSession(
             path, options, providers=["CPUExecutionProvider"]
         )
 
     def execute(self, requests: Sequence[Any]) -> list[Any]:
-        """Answer every request, in order; those of equal shapes come from one run."""
+        """Answer every request, in order; requests of equal shapes run as one batch."""
         answers: dict[int, Any] = {}
         groups: defaultdict[tuple[object, ...], list[_Work]] = defaultdict(list)
         for place, request in enumerate(requests):
@@ -84,7 +84,7 @@ class TritonPythonModel:
         return [answers[place] for place in range(len(requests))]
 
     def _answers(self, group: Sequence[_Work]) -> dict[int, Any]:
-        """Run a group as one batch and give each request its part, or to all of them the error."""
+        """Run a group as one batch and return each request's part, or the error for all of them."""
         names = sorted({name for work in group for name in work.outputs})
         inputs = {
             name: np.concatenate([work.inputs[name] for work in group]) for name in group[0].inputs
@@ -92,10 +92,10 @@ class TritonPythonModel:
         try:
             outputs = self._session.run(names, inputs)
         except (InvalidArgument, Fail) as error:
-            # `Fail` is what a node says whose operands do not fit each other: on a graph that
-            # loaded, only the shapes that came in can be the reason.
+            # onnxruntime raises `Fail` if a node's operands do not match: on a graph that
+            # loaded, only the input shapes can be the cause.
             answer = _failure(
-                f"the model does not take it: {error}", triton.TritonError.INVALID_ARG
+                f"invalid input for the model: {error}", triton.TritonError.INVALID_ARG
             )
             return {work.place: answer for work in group}
         except Exception as error:
@@ -105,7 +105,7 @@ class TritonPythonModel:
 
 
 def _parts(group: Sequence[_Work], outputs: _Arrays) -> dict[int, Any]:
-    """Cut the outputs of a batch into the responses of its requests."""
+    """Split the outputs of a batch into the responses of its requests."""
     responses, begin = {}, 0
     for work in group:
         end = begin + work.size
@@ -116,7 +116,7 @@ def _parts(group: Sequence[_Work], outputs: _Arrays) -> dict[int, Any]:
 
 
 def _threads(config: Mapping[str, Any]) -> int:
-    """Return the threads of one inference; without the parameter one, never all of the host's."""
+    """Return the threads per inference; the default is one, never all of the host's."""
     return int(config["parameters"].get(_THREADS, {"string_value": "1"})["string_value"])
 
 

@@ -1,8 +1,8 @@
-"""A local Triton server, for development, tests and benchmarks: NVIDIA's, without a GPU.
+"""A local Triton server without a GPU, for development, tests and benchmarks.
 
-`tritonserver` comes out of the package nvidia-pytriton, in an environment that
-`scripts/triton-environment` makes. Scheduler, protocols, metrics and the reading of `config.pbtxt`
-are the real ones; in place of the C++ backend that runs the models there is `backend.py`.
+`tritonserver` comes from the package nvidia-pytriton, in an environment made by
+`scripts/triton-environment`. Scheduler, protocols, metrics and the parsing of `config.pbtxt`
+are NVIDIA's; only the C++ backend that runs the models is replaced by `backend.py`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ ENVIRONMENT_VARIABLE = "SSU_TRITON_ENVIRONMENT"
 ENVIRONMENT = Path(".venv-triton")
 LOOPBACK = "127.0.0.1"
 Mode = Literal["none", "poll", "explicit"]
-"""Triton's model control: load all once, watch the repository, or load by request as well."""
+"""Triton's model control: load all once, poll the repository, or also load on request."""
 
 _BACKEND = Path(__file__).with_name("backend.py")
 _SHARED_MEMORY = Path("/dev/shm")
@@ -65,7 +65,7 @@ print(json.dumps({
 
 @dataclass(frozen=True, slots=True)
 class ServerEnvironment:
-    """Where NVIDIA's server is installed, with the Python that it runs the backend in."""
+    """The installation of NVIDIA's server, with the Python for its backend."""
 
     folder: Path
     python: str
@@ -74,9 +74,9 @@ class ServerEnvironment:
 
     @classmethod
     def find(cls, folder: Path | None = None) -> Self:
-        """Look at a folder, by default that of the variable, else `.venv-triton`.
+        """Check a folder, by default that of the variable, else `.venv-triton`.
 
-        Raises ConfigError, with the command that mends it, where no server could run.
+        Raises ConfigError, with the command that fixes it, if the server could not run.
         """
         folder = (folder or Path(os.environ.get(ENVIRONMENT_VARIABLE, ENVIRONMENT))).absolute()
         try:
@@ -89,14 +89,14 @@ class ServerEnvironment:
         except (OSError, subprocess.CalledProcessError) as error:
             reason = getattr(error, "stderr", "").strip().rpartition("\n")[2] or str(error)
             raise ConfigError(
-                f"{folder} holds no Triton server ({reason}); make it with: "
+                f"{folder} contains no Triton server ({reason}); make it with: "
                 f"{ENVIRONMENT_VARIABLE}={folder} {_MEND}"
             ) from error
         facts = json.loads(found)
-        # With numpy 2 the server's Python backend reads zeros for every input, without an error.
+        # With numpy 2 the server's Python backend silently reads zeros for every input.
         if int(facts["numpy"].partition(".")[0]) >= 2:
             raise ConfigError(
-                f"numpy in {folder} would corrupt what the server reads; mend it with: "
+                f"numpy in {folder} would corrupt what the server reads; fix it with: "
                 f"{folder}/bin/pip install 'numpy<2'",
                 limit="<2",
                 actual=facts["numpy"],
@@ -115,14 +115,14 @@ class ServerEnvironment:
 
     @property
     def server(self) -> Path:
-        """The folder with NVIDIA's binaries."""
+        """The folder of NVIDIA's binaries."""
         return self.packages / "pytriton" / "tritonserver"
 
     def variables(self) -> dict[str, str]:
-        """Return what the server's process finds in its environment.
+        """Return the environment variables of the server's process.
 
-        The backend takes the first python on PATH for its own; a PYTHONPATH of ours would bring it
-        our packages, numpy among them.
+        The backend runs the first python on PATH; an inherited PYTHONPATH would add this
+        project's packages, including numpy.
         """
         inherited = {
             name: value for name, value in os.environ.items() if not name.startswith("PYTHON")
@@ -135,7 +135,7 @@ class ServerEnvironment:
         }
 
     def write_backends(self, folder: Path) -> None:
-        """Lay out Triton's backend directory: its Python backend, and on that our `onnxruntime`."""
+        """Create the backend directory: Triton's Python backend and this `onnxruntime` backend."""
         python, ours = folder / "python", folder / "onnxruntime"
         stubs = self.server / "python_backend_stubs"
         stub = stubs / self.python / "triton_python_backend_stub"
@@ -144,7 +144,7 @@ class ServerEnvironment:
                 f"this Triton server has no backend for Python {self.python}; "
                 f"it has: {', '.join(sorted(path.name for path in stubs.iterdir()))}"
             )
-        # Copies, as Triton refuses a backend whose real path is elsewhere.
+        # Copies, because Triton rejects a backend whose real path is elsewhere.
         shutil.copytree(self.server / "backends" / "python", python)
         shutil.copy(stub, python)
         ours.mkdir()
@@ -153,7 +153,7 @@ class ServerEnvironment:
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """Where the server listens on this machine."""
+    """Ports the server listens on."""
 
     http: int
     grpc: int
@@ -161,14 +161,14 @@ class Ports:
 
     @classmethod
     def free(cls, *, http: int = 0, grpc: int = 0, metrics: int = 0) -> Self:
-        """Return these ports; each that is 0 is replaced by one that nobody listens on now."""
+        """Return these ports; each that is 0 is replaced by a free one."""
         with ExitStack() as stack:
             sockets = [stack.enter_context(socket.create_server((LOOPBACK, 0))) for _ in range(3)]
             found = [listener.getsockname()[1] for listener in sockets]
         return cls(*(asked or one for asked, one in zip((http, grpc, metrics), found, strict=True)))
 
     def check(self) -> None:
-        """Raise EngineUnavailable naming the port that somebody listens on."""
+        """Raise EngineUnavailable naming the first port that is in use."""
         for port in (self.http, self.grpc, self.metrics):
             try:
                 socket.create_server((LOOPBACK, port)).close()
@@ -178,7 +178,7 @@ class Ports:
 
 @dataclass(frozen=True, slots=True)
 class _Stub:
-    """The process that runs one instance of a model, and the memory it shares with the server."""
+    """The process that runs one instance of a model, and its shared memory."""
 
     model: str
     process: int
@@ -186,7 +186,7 @@ class _Stub:
 
 
 class InferenceServer:
-    """One `tritonserver` process at a time: start, stop, kill, and start again where it was."""
+    """One `tritonserver` process: start, stop, kill, restart on the same ports."""
 
     def __init__(
         self,
@@ -198,10 +198,10 @@ class InferenceServer:
         mode: Mode = "none",
         log: Path | None = None,
     ) -> None:
-        """Prepare a server of the model repository `models`; raise ConfigError if it is none."""
+        """Prepare a server of the model repository `models`; raise ConfigError if it is invalid."""
         self.names = model_names(models)
         if not self.names:
-            raise ConfigError(f"{models} holds no <model>/{CONFIG}; export a model first")
+            raise ConfigError(f"{models} contains no <model>/{CONFIG}; export a model first")
         self.log = log or workplace / "triton.log"
         self._environment = environment
         self._ports = ports
@@ -210,7 +210,7 @@ class InferenceServer:
         self._memory: set[Path] = set()
         backends = workplace / "backends"
         environment.write_backends(backends)
-        # setpriv: the server ends with the thread that started it, however that came to its end.
+        # setpriv: the server ends when the thread that started it ends, for any reason.
         self._command = [
             *("setpriv", "--pdeathsig", "TERM", "--"),
             str(environment.server / "bin" / "tritonserver"),
@@ -231,22 +231,22 @@ class InferenceServer:
 
     @property
     def grpc(self) -> str:
-        """Where gRPC is answered: `host:port`, as tritonclient wants it."""
+        """The gRPC address as `host:port`, the form tritonclient expects."""
         return f"{LOOPBACK}:{self._ports.grpc}"
 
     @property
     def http(self) -> str:
-        """The address of the HTTP side, health and model control among it."""
+        """The URL of the HTTP API, including health and model control."""
         return f"http://{LOOPBACK}:{self._ports.http}"
 
     @property
     def metrics(self) -> str:
-        """Where Prometheus finds the metrics."""
+        """The URL of the Prometheus metrics."""
         return f"http://{LOOPBACK}:{self._ports.metrics}/metrics"
 
     @property
     def process(self) -> subprocess.Popen[bytes]:
-        """The server's process; raise EngineUnavailable while there is none."""
+        """The server's process; raises EngineUnavailable if it is not running."""
         if self._process is None:
             raise EngineUnavailable("the inference server is not running")
         return self._process
@@ -254,8 +254,8 @@ class InferenceServer:
     def start(self) -> None:
         """Start it and wait until every model is READY.
 
-        Raises EngineUnavailable with the end of the log if that does not come about, or at once if
-        a port is taken: whoever listens there would be taken for this server.
+        Raises EngineUnavailable with the end of the log if it does not become ready, or at once if
+        a port is in use: the other process there could be mistaken for this server.
         """
         self._ports.check()
         with self.log.open("ab") as log:
@@ -275,7 +275,7 @@ class InferenceServer:
         try:
             while not self.ready():
                 if self._process.poll() is not None:
-                    raise EngineUnavailable(f"the inference server ended at once\n{self._tail()}")
+                    raise EngineUnavailable(f"the inference server exited at once\n{self._tail()}")
                 if time.monotonic() > end:
                     raise EngineUnavailable(
                         f"the inference server is not ready\n{self._tail()}", limit=_START_SECONDS
@@ -287,9 +287,9 @@ class InferenceServer:
         self.stubs()
 
     def ready(self) -> bool:
-        """Return whether the server says that it and each of its models is READY."""
+        """Return whether the server and all of its models are READY."""
         try:
-            # verify: no certificates are loaded, each time, for what is not encrypted.
+            # verify=False: avoids loading certificates on each call for plain HTTP.
             with httpx.Client(base_url=self.http, trust_env=False, verify=False) as client:
                 if not client.get("/v2/health/ready").is_success:
                     return False
@@ -299,12 +299,12 @@ class InferenceServer:
         return {m["name"] for m in listed if m.get("state") == "READY"}.issuperset(self.names)
 
     def wait(self) -> None:
-        """Wait for as long as it runs; raise EngineUnavailable, as nobody here has stopped it."""
+        """Wait until the server exits; raise EngineUnavailable, since nothing here stopped it."""
         self.process.wait()
-        raise EngineUnavailable(f"the inference server ended by itself\n{self._tail()}")
+        raise EngineUnavailable(f"the inference server exited unexpectedly\n{self._tail()}")
 
     def stop(self) -> None:
-        """Let it finish what it is doing, for some seconds, and end it with all it started."""
+        """Stop it with a grace period of some seconds, and end all its child processes."""
         if self._process is None:
             return
         self._process.terminate()
@@ -313,7 +313,7 @@ class InferenceServer:
         self.kill()
 
     def kill(self) -> None:
-        """End it with all it started at once, as a machine that fails would."""
+        """Kill it and all its child processes at once, like a machine failure."""
         if self._process is None:
             return
         self.stubs()
@@ -326,9 +326,9 @@ class InferenceServer:
         self._memory.clear()
 
     def stubs(self) -> dict[str, int]:
-        """Return the process id of each model's Python process, the one that runs it."""
+        """Return the process id of each model's Python process."""
         found = list(self._stubs())
-        # What a killed server shared with them stays behind; only they tell its name.
+        # Shared memory of a killed server remains; only its children know the name.
         self._memory |= {stub.memory for stub in found}
         return {stub.model: stub.process for stub in found}
 
@@ -343,7 +343,7 @@ class InferenceServer:
                     yield _Stub(model, int(folder.name), _SHARED_MEMORY / words[2])
 
     def _tail(self) -> str:
-        """Return the last lines of the log that are not of a table."""
+        """Return the last lines of the log, without tables."""
         written = self.log.read_text(errors="replace").splitlines()
         lines = [line for line in written if line and line[0] not in "|+ "]
         return "\n".join(lines[-_TAIL_LINES:])
@@ -360,8 +360,8 @@ def inference_server(
 ) -> Iterator[InferenceServer]:
     """Run a server of a model repository, on free ports by default, and stop it at the end.
 
-    It lives no longer than the thread that this is called in. Raises ConfigError where the
-    environment or the repository is wrong, EngineUnavailable if it does not become ready.
+    It ends with the calling thread at the latest. Raises ConfigError if the
+    environment or the repository is invalid, EngineUnavailable if it does not become ready.
     """
     found = ServerEnvironment.find(environment)
     with tempfile.TemporaryDirectory(prefix="ssu-triton-") as workplace:

@@ -1,4 +1,4 @@
-"""From regions as the engine gives them to the answer: pixels, boxes, sentences, tracks."""
+"""Convert the engine's regions to the answer: pixels, boxes, sentences, tracks."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def render(
     threshold: float,
     mask_format: MaskFormat,
 ) -> Region | None:
-    """Return a region in pixels of `size` (height, width); None if not one of them is left."""
+    """Return a region in pixels of `size` (height, width); None if its mask is empty."""
     mask = masks.enlarge(found.probability, size=size, threshold=threshold)
     area = int(mask.sum())
     if area == 0:
@@ -45,17 +45,17 @@ def render(
 
 
 class TrackLog:
-    """Who sounds when, and what is said of them, gathered frame by frame."""
+    """Collects the intervals and sentences of each source, frame by frame."""
 
     def __init__(self, *, step: float) -> None:
-        """Take every frame for `step` seconds of the clip, around its time."""
+        """Each frame covers `step` seconds of the clip, centred on its time."""
         self._step = step
         self._categories: dict[int, str] = {}
         self._intervals: dict[int, list[Interval]] = {}
         self._sentences: dict[int, list[Sentence]] = {}
 
     def add(self, time: float, regions: Sequence[Region]) -> None:
-        """Note the regions of the next frame."""
+        """Add the regions of the next frame."""
         start, end = max(0.0, time - self._step / 2), time + self._step / 2
         for region in regions:
             self._categories.setdefault(region.track, region.category)
@@ -68,7 +68,7 @@ class TrackLog:
                 self._say(region.track, region.description, start, end)
 
     def tracks(self, *, duration: float) -> list[Track]:
-        """Return all tracks in the order they were first heard."""
+        """Return all tracks in order of first appearance."""
         return [
             Track(
                 id=number,

@@ -1,4 +1,4 @@
-"""Decoding in processes of their own: warm from the start, capped, killed when too slow."""
+"""Decode clips in separate processes: prewarmed, with limits, killed on timeout."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _TIMES = TypeAdapter(list[float])
 
 
 class _Child:
-    """One decoding process, seen from the gateway: messages out and in, chunks, a way to end it."""
+    """One decoding process as seen by the gateway: messages, chunks, termination."""
 
     def __init__(self, settings: Settings, chunk_frames: int) -> None:
         self._socket, theirs = socket.socketpair()
@@ -55,7 +55,7 @@ class _Child:
         return self._process.poll() is None
 
     def send(self, message: _Message, file: int | None = None) -> None:
-        """Send one message, and with it an open file."""
+        """Send one message and optionally an open file."""
         line = orjson.dumps(message) + b"\n"
         try:
             socket.send_fds(self._socket, [line], [] if file is None else [file])
@@ -63,7 +63,7 @@ class _Child:
             raise self._death() from error
 
     async def receive(self) -> _Message:
-        """Return the next message; raise DecodeFailed or DecodeTimeout if the process is gone."""
+        """Return the next message; raise DecodeFailed or DecodeTimeout if the process has ended."""
         loop = asyncio.get_running_loop()
         while b"\n" not in self._waiting:
             try:
@@ -78,7 +78,7 @@ class _Child:
         return message
 
     def end(self) -> int:
-        """Stop the process, whatever it is doing, and return how it ended."""
+        """Kill the process and return its exit status."""
         self._process.kill()
         self._socket.close()
         return self._process.wait()
@@ -91,7 +91,7 @@ class _Child:
 
 
 class Decoding:
-    """One clip on its way through a decoding process."""
+    """One clip in a decoding process."""
 
     def __init__(self, child: _Child, seconds: float) -> None:
         self._child = child
@@ -103,12 +103,12 @@ class Decoding:
         self.warnings: tuple[ClipWarning, ...] = ()
 
     async def begin(self, job: _Message, file: int) -> None:
-        """Hand over the file and wait for what the clip says about itself."""
+        """Hand over the file and wait for the facts about the clip."""
         self._child.send(job, file)
         self.info = _parse(_INFO, (await self._receive())["info"])
 
     async def chunks(self) -> AsyncIterator[Chunk]:
-        """Yield the chunks of the clip; the next one is decoded while this one is worked on."""
+        """Yield the chunks of the clip; the next one is decoded while one is being used."""
         self._child.send({"next": True})
         while "chunk" in (message := await self._receive()):
             chunk = self._child.memory.read(_parse(_TIMES, message["chunk"]))
@@ -136,7 +136,7 @@ class Decoding:
 
 
 class DecodePool:
-    """So many warm decoding processes; one that fails or is given up is replaced."""
+    """A pool of warm decoding processes; one that fails or is cancelled is replaced."""
 
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
         self._settings = settings
@@ -153,12 +153,12 @@ class DecodePool:
 
     @property
     def ready(self) -> bool:
-        """Whether there is a process to decode with."""
+        """Whether there is at least one live process."""
         return bool(self._children)
 
     @asynccontextmanager
     async def decode(self, file: int, sampling: Sampling) -> AsyncIterator[Decoding]:
-        """Decode an open file; leaving early, for whatever reason, ends its process at once."""
+        """Decode an open file; leaving the block early kills its process at once."""
         child = await self._living()
         decoding = Decoding(child, self._settings.decode_seconds)
         reason = "abandoned"
@@ -175,7 +175,7 @@ class DecodePool:
                 self._replace(child, reason)
 
     async def _living(self) -> _Child:
-        """Return an idle process; one that died while it was idle is replaced, and no clip pays."""
+        """Return an idle process; one that died while idle is replaced at no cost to the clip."""
         while not (child := await self._idle.get()).alive:
             self._replace(child, "died_idle")
         return child
@@ -230,14 +230,14 @@ class DecodePool:
 
 
 def _shared_memory(size: int) -> int:
-    """Return the descriptor of memory that a child process can map too; it has no name."""
+    """Return the descriptor of unnamed memory that a child process can map too."""
     descriptor = os.memfd_create("chunk")
     os.ftruncate(descriptor, size)
     return descriptor
 
 
 def _small_environment() -> dict[str, str]:
-    """Return what a child needs to find its code, and nothing that is secret."""
+    """Return what a child needs to find its code, without any secrets."""
     path = os.pathsep.join(entry or os.getcwd() for entry in sys.path)  # noqa: PTH109
     return {"PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 
@@ -252,7 +252,7 @@ def _parse(kind: TypeAdapter[Any], value: object) -> Any:  # noqa: ANN401
 
 
 def _as_error(report: _Message) -> errors.SsuError:
-    """Return the error that the child raised; it may only raise what a clip can cause."""
+    """Return the error that the child raised; only errors a clip can cause are allowed."""
     kind = getattr(errors, str(report["name"]), None)
     if not isinstance(kind, type) or not issubclass(kind, errors.ClipError | errors.OptionError):
         return errors.DecodeFailed(str(report["message"]))

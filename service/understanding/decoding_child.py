@@ -1,8 +1,8 @@
-"""The process that FFmpeg runs in: it is given an open file, and decodes it.
+"""The process that runs FFmpeg: it receives an open file and decodes it.
 
-Talks to the gateway in lines of JSON over a socket, strictly in turns: `job` (with the file's
+Communicates with the gateway in lines of JSON over a socket, in strict turns: `job` (with the file
 descriptor) is answered by `info`, every `next` by `chunk` or `end`, either by `error`. Frames and
-sound go through shared memory. Nothing it sends is executed or unpickled on the other side.
+audio go through shared memory. The gateway never executes or unpickles anything it sends.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _MOST_DESCRIPTORS = 32
 
 
 class ChunkMemory:
-    """Room for one chunk of `size` frames in memory that two processes share."""
+    """Room for one chunk of `size` frames in memory shared by two processes."""
 
     def __init__(self, descriptor: int, size: int) -> None:
         self.size = size
@@ -49,16 +49,16 @@ class ChunkMemory:
 
     @staticmethod
     def bytes_for(size: int) -> int:
-        """Return how many bytes `size` frames and their sound take."""
+        """Return the bytes needed for `size` frames and their audio."""
         return size * (FRAME_BYTES + SECOND_BYTES)
 
     def write(self, chunk: Chunk) -> None:
-        """Put a chunk into the memory."""
+        """Write a chunk to the memory."""
         self._frames[: len(chunk.times)] = chunk.frames
         self._waveform[: len(chunk.times)] = chunk.waveform
 
     def read(self, times: list[float]) -> Chunk:
-        """Return a copy of what is in the memory."""
+        """Return a copy of the chunk in the memory."""
         n = len(times)
         return Chunk(self._frames[:n].copy(), self._waveform[:n].copy(), np.array(times))
 
@@ -85,7 +85,7 @@ def main() -> None:
 
 
 def _confine(memory_limit: int) -> None:
-    """Cap what this process may take, for good. A filter of system calls would go here."""
+    """Set permanent resource limits for this process. A system call filter would go here."""
     resource.setrlimit(resource.RLIMIT_AS, (memory_limit, memory_limit))
     resource.setrlimit(resource.RLIMIT_NOFILE, (_MOST_DESCRIPTORS, _MOST_DESCRIPTORS))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
@@ -93,7 +93,7 @@ def _confine(memory_limit: int) -> None:
 
 
 def _allow_processor_seconds(seconds: float) -> None:
-    """Let this process use that many seconds more of a processor before the kernel ends it."""
+    """Allow this many more seconds of processor time before the kernel kills the process."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     total = int(used.ru_utime + used.ru_stime + seconds) + 1
     _, hard = resource.getrlimit(resource.RLIMIT_CPU)

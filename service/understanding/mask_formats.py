@@ -1,4 +1,4 @@
-"""How a mask is written in an answer, and read again: a new format is added here, and nowhere else.
+"""Mask encodings of the answer. New formats are added in this file only.
 
 A format is a model with `of` and `to_mask`, a line in `FORMATS` and its name in `MaskFormat`.
 """
@@ -24,7 +24,7 @@ class _WrittenMask(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     summary: ClassVar[str]
-    """The format in a few words, for the documentation of the option."""
+    """A short description for the documentation of the option."""
 
     size: tuple[int, int] = Field(description="Height, width.")
 
@@ -39,16 +39,16 @@ class RleMask(_WrittenMask):
 
     @classmethod
     def of(cls, mask: Mask) -> Self:
-        """Return a bool mask [h w] in this format."""
+        """Encode a bool mask [h w]."""
         return cls.model_validate(masks.encode_rle(mask))
 
     def to_mask(self) -> Mask:
-        """Return the bool mask [h w] that this is."""
+        """Decode to a bool mask [h w]."""
         return masks.decode_rle({"size": list(self.size), "counts": self.counts})
 
 
 class PlainRleMask(_WrittenMask):
-    """Lengths of runs down the columns: background, mask, background, ..."""
+    """Lengths of runs down the columns, alternating between background and mask."""
 
     summary: ClassVar[str] = "the same as numbers"
 
@@ -56,11 +56,11 @@ class PlainRleMask(_WrittenMask):
 
     @classmethod
     def of(cls, mask: Mask) -> Self:
-        """Return a bool mask [h w] in this format."""
+        """Encode a bool mask [h w]."""
         return cls.model_validate(masks.encode_uncompressed_rle(mask))
 
     def to_mask(self) -> Mask:
-        """Return the bool mask [h w] that this is."""
+        """Decode to a bool mask [h w]."""
         inside = np.repeat(np.arange(len(self.counts)) % 2 == 1, self.counts)
         return inside.reshape(self.size, order="F")
 
@@ -74,11 +74,11 @@ class PolygonMask(_WrittenMask):
 
     @classmethod
     def of(cls, mask: Mask) -> Self:
-        """Return a bool mask [h w] in this format."""
+        """Encode a bool mask [h w]."""
         return cls(size=(mask.shape[0], mask.shape[1]), rings=outlines(mask))
 
     def to_mask(self) -> Mask:
-        """Return the bool mask [h w] that this is."""
+        """Decode to a bool mask [h w]."""
         return fill(self.rings, self.size)
 
 
@@ -91,11 +91,11 @@ class PngMask(_WrittenMask):
 
     @classmethod
     def of(cls, mask: Mask) -> Self:
-        """Return a bool mask [h w] in this format."""
+        """Encode a bool mask [h w]."""
         return cls(size=(mask.shape[0], mask.shape[1]), png=masks.encode_png(mask))
 
     def to_mask(self) -> Mask:
-        """Return the bool mask [h w] that this is."""
+        """Decode to a bool mask [h w]."""
         with Image.open(io.BytesIO(base64.b64decode(self.png))) as picture:
             return np.asarray(picture.convert("1"))
 
@@ -118,6 +118,6 @@ def write_mask(mask: Mask, name: MaskFormat) -> WrittenMask | None:
 
 
 def describe_formats() -> str:
-    """Return what every name means, in one sentence."""
+    """Return a description of every format, in one sentence."""
     told = [f"`{name}`: {written.summary}" for name, written in FORMATS.items()]
-    return "; ".join([*told, "`none`: boxes and areas alone."])
+    return "; ".join([*told, "`none`: boxes and areas only."])

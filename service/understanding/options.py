@@ -1,4 +1,4 @@
-"""What a client may ask for beside the clip; everything else is refused."""
+"""Options of a request; unknown options are rejected."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MaskSize = Literal["engine", "source"]
 
 
 class Options(BaseModel):
-    """The query of `POST /understand`."""
+    """The query parameters of `POST /understand`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -20,7 +20,7 @@ class Options(BaseModel):
         default=None,
         ge=0.1,
         le=10,
-        description="Frames to look at per second; as the model was trained if it is left out.",
+        description="Frames to analyse per second; defaults to the model's training rate.",
     )
     mask_format: MaskFormat = Field(
         default="rle",
@@ -37,15 +37,15 @@ class Options(BaseModel):
         default=0.0,
         ge=0,
         le=1,
-        description="Leave out regions that sound with a smaller probability.",
+        description="Leave out regions with a lower probability of sounding.",
     )
     captions: bool = Field(default=True, description="Whether to describe the regions.")
-    start: float = Field(default=0.0, ge=0, description="Begin here, in seconds of the clip.")
-    end: float | None = Field(default=None, gt=0, description="End here, in seconds of the clip.")
+    start: float = Field(default=0.0, ge=0, description="Start time, in seconds of the clip.")
+    end: float | None = Field(default=None, gt=0, description="End time, in seconds of the clip.")
     deadline: float | None = Field(
         default=None,
         gt=0,
-        description="Give up after this many seconds: 504. Capped by the server.",
+        description="Fail with 504 after this many seconds. Capped by the server.",
     )
 
     @model_validator(mode="after")

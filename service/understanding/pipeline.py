@@ -1,4 +1,4 @@
-"""The order of the steps, from an open file to the answer. The only place that knows it."""
+"""The processing steps in order, from an open file to the answer."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from ssuformer.tokenizer import Tokenizer
 
 @dataclass(slots=True)
 class _Run:
-    """One clip on its way through the pipeline."""
+    """The state of one clip in the pipeline."""
 
     options: Options
     clock: StageClock
@@ -49,12 +49,12 @@ class _Run:
 
     @property
     def left(self) -> float | None:
-        """Seconds until nobody waits for the answer any more, if that is known."""
+        """Seconds left until the deadline, if there is one."""
         return None if self.seconds is None else max(0.0, self.seconds - self.clock.elapsed)
 
 
 class Pipeline:
-    """Decode, segment, keep what sounds, describe it, follow it, write it down."""
+    """Decode, segment, select sounding regions, describe, track, and write the answer."""
 
     def __init__(
         self,
@@ -76,9 +76,9 @@ class Pipeline:
     async def understand(
         self, file: int, options: Options, clock: StageClock, *, seconds: float | None = None
     ) -> Understanding:
-        """Return what sounds in the clip that the descriptor is open on.
+        """Return the answer for the clip behind an open file descriptor.
 
-        So many seconds after the request came nobody waits for it any more; engines are told.
+        `seconds` after the request arrived the answer is no longer needed; engines are told.
         """
         fps = options.fps or self._manifest.frames_per_second
         sampling = Sampling(fps=fps, start=options.start, end=options.end)

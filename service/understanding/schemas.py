@@ -1,4 +1,4 @@
-"""The answer of the service, field by field."""
+"""The response schema."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class _Answer(BaseModel):
 
 
 class Region(_Answer):
-    """One thing that sounds, in one frame."""
+    """One sound source in one frame."""
 
     track: int = Field(description="The same source has the same number in all frames.")
     score: float = Field(description="Probability that it sounds now.", examples=[0.93])
@@ -25,21 +25,21 @@ class Region(_Answer):
 
 
 class Frame(_Answer):
-    """One moment of the clip and what sounds in it."""
+    """One sampled frame of the clip and its sound sources."""
 
     time: float = Field(description="Seconds from the start of the clip.", examples=[0.5])
     regions: list[Region]
 
 
 class Interval(_Answer):
-    """From when to when, in seconds."""
+    """Start and end, in seconds."""
 
     start: float
     end: float
 
 
 class Sentence(Interval):
-    """What is said of a source while it does not change."""
+    """The description of a source over an interval in which it does not change."""
 
     text: str
 
@@ -54,20 +54,20 @@ class Track(_Answer):
 
 
 class ClipFacts(_Answer):
-    """What was learnt about the clip."""
+    """Properties of the clip."""
 
     duration: float = Field(description="Seconds.")
     width: int = Field(description="Pixels, as displayed: upright, with square pixels.")
     height: int
     rotation: int = Field(description="Degrees counter-clockwise that were applied.")
     audio: bool = Field(description="Whether there is a sound track.")
-    fps: float | None = Field(description="Average frames per second of the clip, if stated.")
+    fps: float | None = Field(description="Average frames per second of the clip, if known.")
     video_codec: str
     audio_codec: str | None
 
 
 class ModelFacts(_Answer):
-    """Whose answer this is."""
+    """The model that produced the answer."""
 
     name: str
     version: str
@@ -75,27 +75,27 @@ class ModelFacts(_Answer):
 
 
 class Notice(_Answer):
-    """Something to know about this answer."""
+    """A warning about this answer."""
 
     code: str = Field(examples=["no_audio"])
     message: str
 
 
 class Understanding(_Answer):
-    """What sounds in a clip, where, when, and in words."""
+    """The sound sources of a clip: where, when, and in words."""
 
     clip: ClipFacts
     model: ModelFacts
-    sampled_fps: float = Field(description="Frames looked at per second.")
+    sampled_fps: float = Field(description="Frames analysed per second.")
     mask_size: tuple[int, int] = Field(description="Height, width of all masks and boxes.")
-    timings_ms: dict[str, float] = Field(description="Milliseconds per stage, and in all.")
+    timings_ms: dict[str, float] = Field(description="Milliseconds per stage, and in total.")
     warnings: list[Notice]
     frames: list[Frame]
     tracks: list[Track]
 
 
 class LoadedModel(ModelFacts):
-    """A set of weights that is ready to answer."""
+    """A loaded set of weights."""
 
     device: str
     created: str
@@ -109,7 +109,7 @@ class LoadedModel(ModelFacts):
 
     @classmethod
     def of(cls, manifest: Manifest, *, digest: str, device: str) -> LoadedModel:
-        """Return what a manifest says of its weights, with where they are loaded."""
+        """Return the facts of a manifest, with the device the weights are loaded on."""
         return cls(
             name=manifest.name,
             version=manifest.version,
@@ -127,13 +127,13 @@ class LoadedModel(ModelFacts):
 
 
 class Models(_Answer):
-    """All weights that are loaded."""
+    """All loaded weights."""
 
     models: list[LoadedModel]
 
 
 class Accepted(_Answer):
-    """The caps on a clip and on a request."""
+    """The limits on a clip and on a request."""
 
     bytes: int
     pixels: int = Field(description="Of one frame.")
@@ -147,7 +147,7 @@ class Accepted(_Answer):
 
 
 class Health(_Answer):
-    """Whether to send requests here, and if not, why not."""
+    """Whether the gateway is ready, and if not, why."""
 
     status: str = Field(examples=["ready"])
     reasons: list[str] = []

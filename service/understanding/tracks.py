@@ -1,4 +1,4 @@
-"""The same source keeps the same number, from second to second and from window to window."""
+"""Tracking: a source keeps the same number in all frames and windows."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from ssuformer.regions import Detection
 
 _LEAST_OVERLAP = 0.3
 _NEAR = 0.15
-"""Of the frame's width: two masks whose centres are closer may be one source."""
+"""As a share of the frame's width: masks with closer centres may be one source."""
 _LONGEST_GAP = 2
-"""Frames after which a source that comes back in a new query is taken for another one."""
+"""Number of frames after which a source that reappears in a new query gets a new number."""
 
 
 @dataclass(slots=True)
@@ -27,15 +27,15 @@ class _Seen:
 
 
 class Tracker:
-    """Numbers the regions of one clip, window after window.
+    """Assigns track numbers to the regions of one clip, window after window.
 
-    Within a window a query is a source. A new window's queries take the numbers that their masks
-    had in the frames both windows share; failing that, the number of a source of the same category
-    that was at the same place a moment ago; failing that, a new one.
+    Within a window, a query is a source. A new window's queries take the numbers of the overlapping
+    masks in the frames both windows share; otherwise the number of a recent source of the same
+    category at the same place; otherwise a new one.
     """
 
     def __init__(self, *, memory: int) -> None:
-        """Remember as many frames as two windows may share."""
+        """`memory` is the number of frames that two windows may share."""
         self._numbers = count(1)
         self._seen: dict[int, _Seen] = {}
         self._past: deque[list[tuple[int, Detection]]] = deque(maxlen=memory)
@@ -83,7 +83,7 @@ class Tracker:
         return numbers
 
     def _nearby(self, region: Detection, *, taken: set[int]) -> int | None:
-        """Return the number of a source that was here a moment ago, or None."""
+        """Return the number of a recent source at this position, or None."""
         best, best_score = None, 0.0
         for number, seen in self._seen.items():
             recent = self._frame - seen.frame <= _LONGEST_GAP
@@ -96,7 +96,7 @@ class Tracker:
 
 
 def _likeness(one: Mask, other: Mask) -> float:
-    """Return how likely two masks of neighbouring frames are one source; 0 if they are not."""
+    """Return the likelihood that masks of neighbouring frames are one source; 0 if they are not."""
     shared = overlap(one, other)
     if shared >= _LEAST_OVERLAP:
         return 1 + shared

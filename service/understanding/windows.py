@@ -1,4 +1,4 @@
-"""Long clips in pieces that an engine takes at once, with some frames in common."""
+"""Split long clips into overlapping windows that an engine can process."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class Window:
 
 
 async def cut(chunks: AsyncIterator[Chunk], *, size: int, overlap: int) -> AsyncIterator[Window]:
-    """Yield windows of `size` frames that share `overlap`; the last reaches back as far as it can.
+    """Yield windows of `size` frames that share `overlap`; the last one overlaps more if needed.
 
-    A clip shorter than `size` is one short window. No more than a window and a chunk are held.
+    A clip shorter than `size` is one short window. At most a window and a chunk are in memory.
     """
     held: Chunk | None = None
     done = 0

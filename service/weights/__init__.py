@@ -1,1 +1,1 @@
-"""Which weights answer: probed, put into service, taken out again."""
+"""Model rollout: probe new weights, put them into service, roll back."""

@@ -1,4 +1,4 @@
-"""One set of weights in service, with all that belongs to it and goes with it."""
+"""One set of weights in service, with its engine, circuits and pipeline."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ssuformer.contract import MODELS, SEGMENTATION
 
 @dataclass(slots=True)
 class Generation:
-    """An engine, what watches over its models, and the pipeline on it."""
+    """An engine, the circuits of its models, and its pipeline."""
 
     engine: Engine
     circuits: Mapping[str, CircuitBreaker]
@@ -41,7 +41,7 @@ class Generation:
         metrics: Metrics,
         log: FilteringBoundLogger,
     ) -> Generation:
-        """Return a generation whose models have not been asked anything yet."""
+        """Return a generation whose models have not been probed yet."""
         version = engine.facts.manifest.version
         metrics.begin_version(version)
         circuits = {
@@ -61,29 +61,29 @@ class Generation:
 
     @property
     def version(self) -> str:
-        """The version of the weights, as answers and metrics name it."""
+        """The version of the weights, as in answers and metrics."""
         return self.engine.facts.manifest.version
 
     @property
     def labels(self) -> tuple[str, str, str, str]:
-        """What `ssu_model_info` says of it."""
+        """The label values of `ssu_model_info`."""
         facts = self.engine.facts
         name, version = facts.manifest.name, facts.manifest.version
         return name, version, facts.digest, str(facts.repository_version)
 
     @property
     def has_answered(self) -> bool:
-        """Whether both models have ever answered."""
+        """Whether both models have answered at least once."""
         return all(circuit.last_success > -math.inf for circuit in self.circuits.values())
 
     def admit(self, *, captions: bool) -> None:
-        """Raise EngineUnavailable or EngineMismatch if a request would fail for want of a model."""
+        """Raise EngineUnavailable or EngineMismatch if a model that the request needs is down."""
         for model in MODELS if captions else (SEGMENTATION,):
             self.circuits[model].admit()
 
     @contextmanager
     def in_use(self) -> Iterator[Pipeline]:
-        """Keep it from being closed while a request is worked on."""
+        """Prevent it from being closed while a request is processed."""
         self._users += 1
         self._unused.clear()
         try:
@@ -94,7 +94,7 @@ class Generation:
                 self._unused.set()
 
     async def close(self) -> None:
-        """Let go of the engine, once the last request has been answered."""
+        """Close the engine once the last request has been answered."""
         if self._users:
             await self._unused.wait()
         await self.engine.close()

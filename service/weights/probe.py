@@ -1,4 +1,4 @@
-"""A small question that both models are asked now and then, so that `ready` means they answer."""
+"""A probe: both models get a small request at intervals, so that `ready` means they answer."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from ssuformer.errors import EngineMismatch, EngineUnavailable, Overloaded, SsuE
 from ssuformer.regions import Segmentation
 
 TICK_SECONDS = 0.5
-"""How often it is looked whether to ask, and how often a model that is down is asked."""
+"""Interval of the check whether to probe, and of the probes of a model that is down."""
 
 _STALE_PERIODS = 6
 
 
 class Probe:
-    """Asks each model that has not answered anybody for a while, and works its circuit.
+    """Probes each model that has been idle for a while, and sets its circuit.
 
-    Busy is not dead: an engine that works for others proves by their answers that it lives, so a
+    Busy is not dead: answers to clients also prove that the engine is alive, so a
     probe that has to wait its turn changes nothing.
     """
 
@@ -47,7 +47,7 @@ class Probe:
 
     @property
     def reasons(self) -> list[str]:
-        """Why no request should be sent here; nothing if both models answer."""
+        """Reasons for not being ready; empty if both models answer."""
         codes = {one.trouble.code for one in self._circuits.values() if one.trouble is not None}
         latest = max((one.last_success for one in self._circuits.values()), default=-math.inf)
         if not codes and time.monotonic() - latest > _STALE_PERIODS * self._period:
@@ -55,9 +55,9 @@ class Probe:
         return sorted(codes)
 
     async def look(self, *, whole: bool = False) -> None:
-        """Ask both models now; raise what is wrong with the first of them that does not answer.
+        """Probe both models now; raise the error of the first one that fails.
 
-        `whole`: with as much as a clip asks at once, a window and a batch of its regions.
+        `whole`: at full size, with a window and a batch of its regions.
         """
         await asyncio.gather(
             *(self._ask(circuit, whole=whole) for circuit in self._circuits.values())
@@ -67,7 +67,7 @@ class Probe:
                 raise circuit.trouble
 
     async def keep_looking(self) -> None:
-        """Ask for ever: a model that is down at every tick, one that is up once a period."""
+        """Probe forever: a model that is down at every tick, one that is up once a period."""
         await asyncio.gather(*(self._keep_asking(one) for one in self._circuits.values()))
 
     async def _keep_asking(self, circuit: CircuitBreaker) -> None:
@@ -90,13 +90,13 @@ class Probe:
                 circuit.open(error)
         except Exception as error:
             self._log.exception("probe_crash", engine=circuit.model)
-            circuit.open(EngineUnavailable(f"{circuit.model} could not be asked: {error!r}"))
+            circuit.open(EngineUnavailable(f"{circuit.model} could not be probed: {error!r}"))
         else:
             circuit.succeeded()
             circuit.close()
 
     async def _infer(self, model: str, *, whole: bool) -> None:
-        """Put one frame, or one region, of nothing through the model; or a window of them."""
+        """Send one blank frame or region to the model; or a full window of them."""
         size = self._engine.facts.manifest.dimensions
         count = self._engine.facts.manifest.window_frames if whole else 1
         if model == SEGMENTATION:

@@ -1,9 +1,9 @@
-"""Newer weights go into service while requests are answered, and out again if they fail.
+"""Switch to newer weights while serving, and roll back if they fail.
 
-The model repository is looked at now and then. A version that is newer than the one in service is
-loaded beside it, or found loaded on the server, and asked the probe's questions; only if it
-answers do new requests go there, while those under way end where they began. The version before
-stays at hand for a while: should the new one stop answering, requests go back to it.
+The model repository is checked at intervals. A version newer than the one in service is
+loaded beside it, or found loaded on the server, and probed; only if it
+answers do new requests go to it, while requests in progress finish on the old version. The
+previous version is kept for a while: if the new one stops answering, requests return to it.
 """
 
 from __future__ import annotations
@@ -26,21 +26,21 @@ from service.weights.source import Clock, Source
 from ssuformer.errors import EngineMismatch, EngineUnavailable, SsuError
 
 _PROBATION_PROBES = 6
-"""How many probes a new version has to answer before the one before it is let go."""
+"""Successful probes of a new version before the previous one is released."""
 
 _REMOTE_LOOKS = 3
-"""How often a version on servers elsewhere has to answer before it goes into service: they load it
-one after the other, and each look meets others of them."""
+"""Successful probes of a version on remote servers before it goes into service: servers load it one
+after the other, and each probe may reach a different one."""
 
 _AWAITED_SECONDS = 1800.0
-"""After which a version that a server has not loaded counts as refused; engines take 20 minutes."""
+"""After this time a version a server has not loaded counts as refused; builds take 20 minutes."""
 
 _REMOTE_SECONDS = 5.0
-"""How long the start waits for an engine that runs elsewhere; the probe goes on asking."""
+"""Seconds the start waits for a remote engine; probing continues afterwards."""
 
 
 class Rollout:
-    """Which generation answers; `current` may change between two requests."""
+    """Selects the generation in service; `current` may change between two requests."""
 
     def __init__(
         self,
@@ -73,7 +73,7 @@ class Rollout:
         return self._current
 
     async def load_newest(self) -> Engine:
-        """Return the newest version that can be loaded; raise what is wrong with the newest."""
+        """Return the newest version that can be loaded; raise the newest one's error if none."""
         numbers = await asyncio.to_thread(self._source.versions)
         failures = []
         for version in numbers:
@@ -85,10 +85,10 @@ class Rollout:
         raise failures[0]
 
     async def begin(self, engine: Engine, *, fixed: bool) -> None:
-        """Put an engine into service, or the newest older one that answers if this one does not.
+        """Put an engine into service, or the newest older one that answers if it does not.
 
-        Raises what is wrong with it if none answers. An engine elsewhere may yet come: it is in
-        service, but not ready. `fixed`: there is no other one.
+        Raises the engine's error if none answers. A remote engine may come up later: it is in
+        service, but not ready. `fixed`: there is no alternative.
         """
         first = self._generation_of(engine)
         try:
@@ -117,7 +117,7 @@ class Rollout:
         raise error
 
     async def keep_looking(self) -> None:
-        """Look for newer weights for ever, and whether the newest still answer."""
+        """Check for newer weights, and whether the newest still answer, forever."""
         period = self._settings.rollout_seconds
         looked = self._clock.now()
         while True:
@@ -128,14 +128,14 @@ class Rollout:
                     looked = self._clock.now()
                     await self.look()
             except Exception:
-                # What nobody thought of, a volume that is away say: what is in service stays.
+                # Any unexpected error, such as an unmounted volume: the version in service stays.
                 self._log.exception("rollout_crash")
 
     async def look(self) -> None:
-        """Take the newest version of the repository that answers into service.
+        """Put the newest version of the repository that answers into service.
 
-        Only a newer one, unless what is in service has never answered: a server elsewhere may have
-        nothing but an older one.
+        Only a newer one, unless the version in service has never answered: a remote server may have
+        only an older one.
         """
         try:
             numbers = await asyncio.to_thread(self._source.versions)
@@ -158,7 +158,7 @@ class Rollout:
             return
 
     async def close(self) -> None:
-        """Let go of all generations."""
+        """Close all generations."""
         if self._watching is not None:
             self._watching.cancel()
             with suppress(asyncio.CancelledError):
@@ -169,7 +169,7 @@ class Rollout:
         await asyncio.gather(*self._closing)
 
     async def _tried(self, version: int, window_frames: int) -> Generation | None:
-        """Return a generation of that version that has answered, or note why there is none."""
+        """Return a generation of that version that has answered, or record why there is none."""
         try:
             engine = await asyncio.to_thread(self._source.load, version)
             try:
@@ -186,7 +186,7 @@ class Rollout:
         return newer
 
     def _has_answered_enough(self, newer: Generation) -> bool:
-        """Whether it may go into service: of servers elsewhere the next may not have it yet."""
+        """Whether it may go into service: another remote server may not have loaded it yet."""
         if not newer.engine.facts.remote or not self.current.has_answered:
             return True
         return self._candidates[newer.engine.facts.repository_version].answers >= _REMOTE_LOOKS
@@ -203,14 +203,14 @@ class Rollout:
         self._note("switched", newer)
 
     async def _end_probation(self) -> None:
-        """Go back to the version before if this one is down and that one answers."""
+        """Roll back if this version is down and the previous one answers."""
         if self._previous is None:
             return
         if self.current.probe.reasons:
             previous = self._previous
             with suppress(SsuError):
                 await previous.probe.look()
-                # Both may have been away together, and be back together.
+                # Both may have been down together, and be up again together.
                 try:
                     await self.current.probe.look(whole=True)
                 except SsuError:
@@ -245,7 +245,7 @@ class Rollout:
         return self._clock.now() >= self._candidates[version].again
 
     def _refuse(self, version: int, error: SsuError) -> None:
-        """Note why, once; what a server elsewhere has yet to load is no fault for a while."""
+        """Log the reason once; a version a server has yet to load is no error for a while."""
         before, now = self._candidates[version], self._clock.now()
         if self._settings.engine == "triton" and isinstance(error, EngineUnavailable):
             self._log.debug("model_awaited", repository_version=version, reason=error.message)
@@ -281,8 +281,8 @@ class Rollout:
 def _require_windows(engine: Engine, frames: int) -> None:
     if engine.facts.manifest.window_frames != frames:
         raise EngineMismatch(
-            f"version {engine.facts.repository_version} takes windows of "
-            f"{engine.facts.manifest.window_frames} frames; restart the gateway to change to it",
+            f"version {engine.facts.repository_version} uses windows of "
+            f"{engine.facts.manifest.window_frames} frames; restart the gateway to switch to it",
             limit=frames,
             actual=engine.facts.manifest.window_frames,
         )

@@ -1,4 +1,4 @@
-"""What a rollout asks of its surroundings: weights, and the time."""
+"""Interfaces of a rollout: the source of weights, and the clock."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from service.engines.engine import Engine
 
 
 class Source(Protocol):
-    """Where weights come from; may block, and raises EngineError for what it cannot give."""
+    """A source of weights; may block, and raises EngineError for a version it cannot load."""
 
     def versions(self) -> list[int]:
-        """Return the versions there are, the newest first, and at least one."""
+        """Return the available versions, the newest first, at least one."""
         ...
 
     def load(self, version: int) -> Engine:
@@ -22,12 +22,12 @@ class Source(Protocol):
 
 
 class Clock:
-    """The monotonic clock of this machine; a test gives one of its own."""
+    """The monotonic clock of this machine; tests replace it."""
 
     def now(self) -> float:
-        """Return the time in seconds, since whenever."""
+        """Return the time in seconds from an arbitrary start."""
         return time.monotonic()
 
     async def sleep(self, seconds: float) -> None:
-        """Wait until so much later."""
+        """Wait for this many seconds."""
         await asyncio.sleep(seconds)

@@ -1,1 +1,1 @@
-"""SSUFormer in torch; read from `ssuformer.py` down."""
+"""SSUFormer in torch; start reading at `ssuformer.py`."""

@@ -1,6 +1,6 @@
-"""The blocks every stage is made of: attention, feed-forward, where and when.
+"""Building blocks of all stages: attention, feed-forward, temporal bias, position code.
 
-Axes: b batch, n tokens that ask, m tokens that are asked, c channels, k heads, h w positions.
+Axes: b batch, n query tokens, m context tokens, c channels, k heads, h w positions.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 TIME_REACH = 4
-"""Frames further apart than this are equally far for the temporal bias."""
+"""Larger frame distances share one temporal bias."""
 
 
 class Attention(nn.Module):
-    """Multi-head attention of `x` on `context` (on itself when there is none).
+    """Multi-head attention of `x` on `context` (self-attention if there is none).
 
     Keys and values have no bias: a key's cancels in the softmax, a value's is the output's.
     """
@@ -37,17 +37,17 @@ class Attention(nn.Module):
         context: Float[Tensor, "b m d"] | None = None,
         bias: Float[Tensor, ...] | None = None,
     ) -> Float[Tensor, "b n c"]:
-        """Return what the tokens learn; `bias` is added to the scores, shaped like `[b k n m]`."""
+        """Return the attention output; `bias` is added to the scores, shaped like `[b k n m]`."""
         keys, values = self.keys_values(x if context is None else context)
         return self.attend(x, keys, values, bias)
 
     def ask_few(
         self, x: Float[Tensor, "b n c"], context: Float[Tensor, "b m d"]
     ) -> Float[Tensor, "b n c"]:
-        """Return what `forward` returns, by fewer sums when `m` is small.
+        """Return the same as `forward`, with fewer operations when `m` is small.
 
         A score is `(Wq x) . key = x . (Wq' key)`, and `out` is linear: the few keys and values are
-        projected instead of the many tokens that ask. Worth it while `m` is under a head's width.
+        projected instead of the many query tokens. Worth it while `m` is under a head's width.
         """
         keys, values = self.keys_values(context)
         ask = rearrange(self.query.weight, "(k e) c -> k e c", k=self.heads)
@@ -62,10 +62,10 @@ class Attention(nn.Module):
     def few_ask(
         self, x: Float[Tensor, "b n c"], context: Float[Tensor, "b m d"]
     ) -> Float[Tensor, "b n c"]:
-        """Return what `forward` returns, by fewer sums when `n` is small.
+        """Return the same as `forward`, with fewer operations when `n` is small.
 
-        What the few are told is projected once it is summed up, instead of the values of the
-        context's many tokens. (Keys could be spared likewise, but TensorRT for RTX 1.7 fails to
+        The attention output of the few queries is projected after summation, not the values of the
+        context's many tokens. (Keys could be treated likewise, but TensorRT for RTX 1.7 fails to
         compile a product with the transposed context itself.) Worth it while `n` is under a head's
         width.
         """
@@ -81,7 +81,7 @@ class Attention(nn.Module):
     def keys_values(
         self, context: Float[Tensor, "b m d"]
     ) -> tuple[Float[Tensor, "b k m e"], Float[Tensor, "b k m e"]]:
-        """Return keys and values of a context, to be used again for many queries."""
+        """Return keys and values of a context, for reuse with many queries."""
         keys, values = rearrange(
             self.key_value(context), "b m (two k e) -> two b k m e", two=2, k=self.heads
         ).unbind(0)
@@ -94,7 +94,7 @@ class Attention(nn.Module):
         values: Float[Tensor, "b k m e"],
         bias: Float[Tensor, ...] | None = None,
     ) -> Float[Tensor, "b n c"]:
-        """Return what the tokens of `x` learn from keys and values that are known already."""
+        """Return the attention output of `x` on precomputed keys and values."""
         query = rearrange(self.query(x), "b n (k e) -> b k n e", k=self.heads)
         heard = F.scaled_dot_product_attention(query, keys, values, attn_mask=bias)
         return self.out(rearrange(heard, "b k n e -> b n (k e)"))
@@ -114,7 +114,7 @@ class FeedForward(nn.Module):
 
 
 class TimeBias(nn.Module):
-    """A learned score for every distance in frames, so that order in time can be told."""
+    """A learned score for every distance in frames, which encodes temporal order."""
 
     def __init__(self, heads: int) -> None:
         super().__init__()
@@ -127,7 +127,7 @@ class TimeBias(nn.Module):
 
 
 class PositionCode(nn.Module):
-    """Where a pixel is: Fourier features of its place in the picture, mapped to channels."""
+    """Position encoding: Fourier features of a pixel's position, mapped to channels."""
 
     def __init__(self, channels: int, octaves: int = 4) -> None:
         super().__init__()

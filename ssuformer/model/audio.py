@@ -1,4 +1,4 @@
-"""Audio encoders: a second of log-mel to a few tokens.
+"""Audio encoders: one second of log-mel to a few tokens.
 
 Axes: b seconds, f mel bands, s spectrogram steps, n tokens, c channels.
 """
@@ -19,7 +19,7 @@ def _stage(inputs: int, outputs: int, stride: int = 2) -> nn.Sequential:
 
 
 class SmallAudio(nn.Module):
-    """Five strided convolutions; about 20 million multiplications a second."""
+    """Five strided convolutions; about 20 million multiplications per second of audio."""
 
     widths = (16, 32, 64, 128, 192)
 
@@ -60,7 +60,7 @@ ENCODERS: dict[str, type[SmallAudio | VggishAudio]] = {"small": SmallAudio, "vgg
 
 
 class AudioEncoder(nn.Module):
-    """Log-mel to `audio_tokens` tokens: each looks at the whole second with learned weights."""
+    """Log-mel to `audio_tokens` tokens: each attends to the whole second with learned weights."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()

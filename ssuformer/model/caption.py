@@ -24,7 +24,7 @@ MASKED = -1e4
 
 @dataclass(frozen=True, slots=True)
 class Regions:
-    """What the caption decoder is told of each region."""
+    """Inputs of the caption decoder for each region."""
 
     tokens: Float[Tensor, "n r c"]
     scene: Float[Tensor, "n c"]
@@ -37,7 +37,7 @@ class Regions:
 
 
 class Memory(NamedTuple):
-    """Keys and values of the regions for every layer, and what prompts the experts."""
+    """Keys and values of the regions for every layer, and the prompts of the experts."""
 
     keys: Float[Tensor, "i n k r e"]
     values: Float[Tensor, "i n k r e"]
@@ -45,7 +45,7 @@ class Memory(NamedTuple):
 
 
 class Sentences(NamedTuple):
-    """Sentences in the making: a fixed-size cache, so that the loop exports as one ONNX Loop."""
+    """Decoding state of the sentences: a fixed-size cache, which exports as one ONNX Loop."""
 
     step: Int[Tensor, ""]
     last: Int[Tensor, " n"]
@@ -57,7 +57,7 @@ class Sentences(NamedTuple):
 
 
 class CaptionLayer(nn.Module):
-    """Causal self-attention, attention on the region, and the experts (or a plain FFN)."""
+    """Causal self-attention, cross-attention on the region, and the experts (or a plain FFN)."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -70,7 +70,7 @@ class CaptionLayer(nn.Module):
     def finish(
         self, x: Tensor, region: tuple[Tensor, Tensor], levels: Float[Tensor, "n 3 c"]
     ) -> tuple[Float[Tensor, "n l c"], Float[Tensor, ""]]:
-        """Return the tokens after the region was read and the experts were asked; balance loss."""
+        """Return the tokens after cross-attention and experts; balance loss."""
         x = x + self.region.attend(self.norms[1](x), *region)
         if isinstance(self.think, PromptedExperts):
             answer, balance = self.think(self.norms[2](x), levels)
@@ -124,7 +124,7 @@ class CaptionDecoder(nn.Module):
         return state.ids, state.scores
 
     def remember(self, regions: Regions) -> Memory:
-        """Return what stays the same over the steps of a sentence."""
+        """Return the values that are constant over the steps of a sentence."""
         pairs = [layer.region.keys_values(regions.tokens) for layer in self._stack]
         return Memory(
             keys=torch.stack([keys for keys, _ in pairs]),
@@ -133,7 +133,7 @@ class CaptionDecoder(nn.Module):
         )
 
     def begin(self, regions: Regions) -> Sentences:
-        """Return sentences that hold no word yet, with an empty cache of fixed size."""
+        """Return empty sentences, with an empty cache of fixed size."""
         n, device = regions.tokens.shape[0], regions.tokens.device
         width = self.places.shape[1] // self.heads
         cache = (len(self.layers), n, self.heads, self.length, width)
@@ -148,11 +148,11 @@ class CaptionDecoder(nn.Module):
         )
 
     def unfinished(self, state: Sentences) -> Tensor:
-        """Return whether any sentence may still grow."""
+        """Return whether any sentence is unfinished."""
         return (state.step < self.length) & ~state.done.all()
 
     def advance(self, state: Sentences, memory: Memory) -> Sentences:
-        """Return the sentences with one more token each; the cache is written in place of zeros."""
+        """Return the sentences with one more token each; the cache is updated in place."""
         here = F.one_hot(state.step, self.length).to(state.scores.dtype)
         now = torch.arange(self.length, device=here.device)
         ahead = torch.where(now > state.step, MASKED, 0.0).unsqueeze(0)

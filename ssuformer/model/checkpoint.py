@@ -1,4 +1,4 @@
-"""A checkpoint is a folder: safetensors, the model's config and a manifest. Nothing is pickled."""
+"""Checkpoint folders: safetensors, the model's config and a manifest. Nothing is pickled."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ def save(folder: Path, config: ModelConfig, weights: dict[str, Tensor], manifest
 
 
 def load(folder: Path) -> tuple[SSUFormer, Manifest]:
-    """Return the model of a checkpoint folder, ready to be asked, and its manifest.
+    """Return the model of a checkpoint folder, in evaluation mode, and its manifest.
 
-    Raises ConfigError when a file is missing, damaged, or does not fit the others.
+    Raises ConfigError if a file is missing, damaged, or does not match the others.
     """
     manifest = Manifest.read(folder)
     try:
         config = ModelConfig.model_validate_json((folder / CONFIG).read_text())
         weights = load_file(folder / WEIGHTS)
     except (OSError, ValidationError, SafetensorError) as error:
-        raise ConfigError(f"{folder} is not a whole checkpoint: {error}") from error
+        raise ConfigError(f"{folder} is not a complete checkpoint: {error}") from error
     found, stated = digest(folder / WEIGHTS), manifest.digests.get(WEIGHTS)
     if found != stated:
         raise ConfigError(f"{folder / WEIGHTS} has digest {found}, its manifest says {stated}")

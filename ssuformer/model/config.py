@@ -1,4 +1,4 @@
-"""The sizes and switches of an SSUFormer, and the presets that have names."""
+"""Model configuration: sizes, switches, and named presets."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ VISUAL_STRIDES = (4, 8, 16, 32)
 
 
 class ModelConfig(BaseModel):
-    """Everything that decides the shape of the weights; it travels with every checkpoint."""
+    """All settings that determine the shape of the weights; stored with every checkpoint."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -25,7 +25,7 @@ class ModelConfig(BaseModel):
     vision_depths: tuple[int, int, int, int] = (1, 1, 2, 1)
     audio: Literal["small", "vggish"] = "small"
     audio_tokens: PositiveInt = 4
-    """Audio tokens per second: one alone would always receive the whole of the attention."""
+    """Audio tokens per second; a single one would always receive all of the attention."""
     channels: PositiveInt = 128
     heads: PositiveInt = 4
     fusion_blocks: PositiveInt = 2
@@ -33,7 +33,7 @@ class ModelConfig(BaseModel):
     queries: PositiveInt = 8
     query_layers: PositiveInt = 2
     mcm: bool = True
-    """Mask Collaboration Module: region tokens are taken under the predicted mask."""
+    """Mask Collaboration Module: region tokens are pooled under the predicted mask."""
     detail_tokens: PositiveInt = 4
     mohe: bool = True
     """Mixture of Hierarchical-prompted Experts in place of the caption layers' FFN."""
@@ -46,7 +46,7 @@ class ModelConfig(BaseModel):
 
     @property
     def region_tokens(self) -> int:
-        """Return how many tokens tell of a region: pooled, position, query and details."""
+        """Return the number of tokens per region: pooled, position, query and details."""
         return 3 + self.detail_tokens
 
     @property
@@ -87,7 +87,7 @@ PRESETS = {
 def preset(name: str, *, categories: int, vocabulary: int, **changes: object) -> ModelConfig:
     """Return a preset fitted to a data set; `changes` replace single fields."""
     if name not in PRESETS:
-        raise ConfigError(f"no preset {name!r}; there are: {', '.join(PRESETS)}")
+        raise ConfigError(f"no preset {name!r}; available: {', '.join(PRESETS)}")
     fields = PRESETS[name].model_dump() | changes
     fields |= {"categories": categories, "vocabulary": vocabulary}
     try:

@@ -18,7 +18,7 @@ from ssuformer.model.config import ModelConfig
 
 LEVELS = ("scene", "source", "region")
 CHOSEN = 2
-"""Experts that serve a token."""
+"""Experts per token."""
 
 
 class Expert(nn.Module):
@@ -39,7 +39,7 @@ class Expert(nn.Module):
 
 
 class PromptedExperts(nn.Module):
-    """Prompts, experts and the router that chooses among them."""
+    """Prompts, experts and their router."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -55,7 +55,7 @@ class PromptedExperts(nn.Module):
     def forward(
         self, x: Float[Tensor, "n l c"], levels: Float[Tensor, "n 3 c"]
     ) -> tuple[Float[Tensor, "n l c"], Float[Tensor, ""]]:
-        """Return the experts' answer and the balance loss `E sum_e f_e P_e` (1 when balanced)."""
+        """Return the experts' output and the balance loss `E sum_e f_e P_e` (1 when balanced)."""
         about = levels.mean(dim=1, keepdim=True).expand(-1, x.shape[1], -1)
         share = self.router(torch.cat([x, about], dim=-1)).softmax(dim=-1)
         best, chosen = share.topk(CHOSEN, dim=-1)

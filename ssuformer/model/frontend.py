@@ -1,4 +1,4 @@
-"""From raw material to what the encoders see: inside the graph, so that training and serving agree.
+"""Preprocessing inside the graph, so that training and serving agree.
 
 Axes: b clips, t frames, h w pixels, c channels, f mel bands, s spectrogram steps.
 """
@@ -87,7 +87,7 @@ class LogMel(nn.Module):
     def forward(self, waveform: Float[Tensor, "b t samples"]) -> Float[Tensor, "bt 1 f s"]:
         """Return `log(mel energy + floor)`, shifted and scaled to about -1..1."""
         hops = rearrange(waveform, "b t (s hop) -> (b t) s hop", hop=HOP)
-        # A window is two hops and a half: three shifted views side by side hold them all.
+        # A window is two and a half hops: three shifted views side by side cover it.
         windows = torch.cat([hops[:, :-2], hops[:, 1:-1], hops[:, 2:, : WINDOW - 2 * HOP]], dim=-1)
         middle = WINDOW // 2
         early, late = windows[..., 1:middle], windows[..., middle + 1 :].flip(-1)

@@ -1,4 +1,4 @@
-"""Where sound and sight meet: self-attention within each, cross-attention between them.
+"""Audio-visual fusion: self-attention within each modality, cross-attention between them.
 
 Axes: b clips, t frames, h w visual tokens of a frame, s audio tokens of a second, c channels.
 """
@@ -14,14 +14,14 @@ from ssuformer.model.attention import Attention, FeedForward, TimeBias
 
 
 def halved(grid: Float[Tensor, "b h w c"]) -> Float[Tensor, "b n c"]:
-    """Return the means of 2x2 cells as tokens: a quarter of the keys to look at (as in PVTv2)."""
+    """Return the means of 2x2 cells as tokens: a quarter of the keys (as in PVTv2)."""
     upper, lower = rearrange(grid, "b (h two) w c -> b h two w c", two=2).unbind(2)
     left, right = rearrange(upper + lower, "b h (w two) c -> b h w two c", two=2).unbind(3)
     return (0.25 * (left + right)).flatten(1, 2)
 
 
 class FusionBlock(nn.Module):
-    """Each modality thinks, then listens to the other, then thinks again (pre-norm)."""
+    """Self-attention, cross-attention to the other modality, feed-forward (pre-norm)."""
 
     def __init__(self, channels: int, heads: int) -> None:
         super().__init__()

@@ -1,6 +1,6 @@
-"""The Mask Collaboration Module (MCM): what is under a mask, for the one who describes it.
+"""The Mask Collaboration Module (MCM): region tokens from the features under a mask.
 
-Our reconstruction: soft-mask pooling on every level, a token of place, and detail tokens whose
+Our reconstruction: soft-mask pooling on every level, a position token, and detail tokens whose
 attention is biased by the mask, so that the caption loss reaches the mask.
 
 Axes: b frames (of all clips), t frames, q queries, h w pixels, r region tokens, c channels.
@@ -18,7 +18,7 @@ from ssuformer.model.attention import Attention
 from ssuformer.model.config import ModelConfig
 
 EMPTY_AREA = 1e-3
-"""Share of the picture under which a mask counts as empty."""
+"""Share of the frame below which a mask counts as empty."""
 
 
 class MaskCollaboration(nn.Module):

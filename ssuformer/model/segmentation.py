@@ -1,4 +1,4 @@
-"""The mask decoder: audio-conditioned queries look for what sounds.
+"""The mask decoder: audio-conditioned queries find the sound sources.
 
 Axes: b clips, t frames, n visual tokens, s audio tokens, q queries, k categories, h w mask pixels,
 c channels, m pixel channels.
@@ -21,7 +21,7 @@ from ssuformer.model.vision import ResidualBlock
 
 @dataclass(frozen=True, slots=True)
 class QueryAnswer:
-    """What the queries say after one decoder layer; logits, not probabilities."""
+    """Output of the queries after one decoder layer; logits, not probabilities."""
 
     masks: Float[Tensor, "b t q h w"]
     sounding: Float[Tensor, "b t q"]
@@ -29,7 +29,7 @@ class QueryAnswer:
 
 
 class PixelDecoder(nn.Module):
-    """Top-down pyramid: fused features at stride 16 sharpened by the encoder's at 8 and 4."""
+    """Top-down pyramid: fused features at stride 16 refined by the encoder's at 8 and 4."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -62,7 +62,7 @@ def _twice(x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c y x"]:
 
 
 class QueryLayer(nn.Module):
-    """Queries hear the second, look at the frame, agree with each other and over time."""
+    """Queries attend to the audio, the frame, each other, and across time."""
 
     def __init__(self, channels: int, heads: int) -> None:
         super().__init__()
@@ -80,7 +80,7 @@ class QueryLayer(nn.Module):
         audio: Float[Tensor, "bt s c"],
         visual: Float[Tensor, "bt n c"],
     ) -> Float[Tensor, "b t q c"]:
-        """Return the queries, informed."""
+        """Return the updated queries."""
         b, t = queries.shape[:2]
         x = rearrange(queries, "b t q c -> (b t) q c")
         x = x + self.hear(self.norms[0](x), audio)
@@ -94,7 +94,7 @@ class QueryLayer(nn.Module):
 
 
 class MaskDecoder(nn.Module):
-    """Audio disentangled into queries, each giving a mask, whether it sounds, and what it is."""
+    """Audio-conditioned queries, each with a mask, a sounding logit and category logits."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -114,7 +114,7 @@ class MaskDecoder(nn.Module):
         visual: Float[Tensor, "bt n c"],
         pixels: Float[Tensor, "bt m h w"],
     ) -> tuple[Float[Tensor, "b t q c"], list[QueryAnswer]]:
-        """Return the queries and what they said after every layer, the last one last."""
+        """Return the queries and their output after every layer, the last one last."""
         b = audio.shape[0]
         queries = self.seeds + repeat(self.from_audio(audio.mean(dim=2)), "b t c -> b t 1 c")
         sound = rearrange(audio, "b t s c -> (b t) s c")

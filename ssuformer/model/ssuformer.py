@@ -1,4 +1,4 @@
-"""SSUFormer: what sounds in every frame, where it is, and a sentence about it.
+"""SSUFormer: the sound sources of every frame, their masks, and a sentence about each.
 
 Axes: b clips, t frames, h w pixels, q queries, k categories, r region tokens, n visual tokens,
 c channels.
@@ -28,7 +28,7 @@ from ssuformer.model.vision import vision_encoder
 
 @dataclass(frozen=True, slots=True)
 class Segmented:
-    """What the segmentation half found, and what the description half and the losses need of it."""
+    """Output of the segmentation half, and intermediate values for captions and losses."""
 
     answers: list[QueryAnswer]
     queries: Float[Tensor, "b t q c"]
@@ -37,13 +37,13 @@ class Segmented:
     scene: Float[Tensor, "b t c"]
     source: Float[Tensor, "b t c"]
     heard: Float[Tensor, "b t k"]
-    """Category logits of the sound alone; for training only."""
+    """Category logits from the audio alone; for training only."""
     seen: Float[Tensor, "bt k1 y x"]
     """Category logits of every pixel at stride 8, the last one is background; for training only."""
 
 
 class SegmentationOutputs(NamedTuple):
-    """What the segmentation engine gives, in the contract's order."""
+    """The outputs of the segmentation engine, in the contract's order."""
 
     mask_probability: Float[Tensor, "b t q h w"]
     sounding_probability: Float[Tensor, "b t q"]
@@ -85,7 +85,7 @@ class SSUFormer(nn.Module):
         frames: UInt8[Tensor, "b t h w 3"] | Float[Tensor, "b t h w 3"],
         waveform: Float[Tensor, "b t samples"],
     ) -> SegmentationOutputs:
-        """Return what is served and measured of a clip; frames hold 0..255, whatever their type."""
+        """Return the served and evaluated outputs of a clip; frames hold 0..255, of any type."""
         found = self.segment(frames, waveform)
         answer = found.answers[-1]
         masks = answer.masks.sigmoid()
@@ -103,7 +103,7 @@ class SSUFormer(nn.Module):
         frames: UInt8[Tensor, "b t h w 3"] | Float[Tensor, "b t h w 3"],
         waveform: Float[Tensor, "b t samples"],
     ) -> Segmented:
-        """Find what sounds in every frame; height and width are multiples of 32."""
+        """Segment every frame; height and width are multiples of 32."""
         b = frames.shape[0]
         fine, middle, coarse, coarsest = self.vision(self.pixel_norm(frames))
         audio = rearrange(self.audio(self.log_mel(waveform)), "(b t) s c -> b t s c", b=b)
@@ -135,16 +135,16 @@ class SSUFormer(nn.Module):
     def regions(
         self, found: Segmented, masks: Float[Tensor, "b t q h w"]
     ) -> Float[Tensor, "b t q r c"]:
-        """Return the region tokens under `masks`: the predicted ones, or in training the truth."""
+        """Return the region tokens under `masks`: predicted ones, or ground truth in training."""
         return self.mcm(masks, found.queries, found.levels, found.around)
 
 
 def parameters(model: nn.Module) -> int:
-    """Return how many numbers are learned."""
+    """Return the number of trainable parameters."""
     return sum(weight.numel() for weight in model.parameters())
 
 
 def union(answer: QueryAnswer) -> Float[Tensor, "b t h w"]:
-    """Return the probability of every pixel to belong to something that sounds."""
+    """Return the probability that each pixel belongs to any sound source."""
     probability = answer.masks.sigmoid() * answer.sounding.sigmoid()[..., None, None]
     return 1.0 - torch.prod(1.0 - probability, dim=2)

@@ -1,4 +1,4 @@
-"""Vision encoders: pictures to a pyramid of features at strides 4, 8, 16 and 32.
+"""Vision encoders: frames to a pyramid of features at strides 4, 8, 16 and 32.
 
 Axes: b frames, c channels, h w pixels.
 """
@@ -46,7 +46,7 @@ class ResidualBlock(nn.Module):
 
 
 class ConvolutionalPyramid(nn.Module):
-    """A small residual pyramid, made to be trained from scratch and run on a CPU."""
+    """A small residual pyramid for training from scratch and running on a CPU."""
 
     def __init__(self, config: ModelConfig, stem: int = 16) -> None:
         super().__init__()
@@ -99,8 +99,8 @@ def _pretrained(kind: Any, weights: str, stages: list[str]) -> nn.Module:  # noq
         backbone: nn.Module = kind.from_pretrained(weights, out_features=stages)
     except (OSError, ValueError) as error:
         raise ConfigError(
-            f"vision_weights {weights!r} cannot be loaded: name a folder that holds config.json "
-            f"and the weights, or a published model that can be reached ({error})"
+            f"vision_weights {weights!r} cannot be loaded: give a folder with config.json "
+            f"and the weights, or the name of a published model ({error})"
         ) from error
     return backbone
 

@@ -13,7 +13,7 @@ from ssuformer.errors import ConfigError
 def test_a_misspelt_setting_is_refused_with_the_near_miss(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SSU_WROKERS", "3")
 
-    with pytest.raises(ConfigError, match="SSU_WROKERS is no setting; did you mean SSU_WORKERS"):
+    with pytest.raises(ConfigError, match="SSU_WROKERS is not a setting; did you mean SSU_WORKERS"):
         settings_for()
 
 

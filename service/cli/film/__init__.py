@@ -1,1 +1,1 @@
-"""Drawing on films: overlay, contact sheet, masks, text."""
+"""Rendering onto films: overlay, contact sheet, masks, text."""

@@ -1,4 +1,4 @@
-"""From the regions of an answer, in whichever form their masks came, to what can be drawn."""
+"""Convert the regions of an answer, in any mask format, into marks that can be drawn."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ssuformer.masks import Mask
 
 
 def marks_of(frame: Frame, size: tuple[int, int]) -> tuple[Mark, ...]:
-    """Return what is to be drawn of a frame whose masks are of this size (height, width)."""
+    """Return the marks of a frame whose masks have this size (height, width)."""
     return tuple(
         Mark(track=region.track, mask=mask_of(region, size), text=text_of(region))
         for region in frame.regions
@@ -18,12 +18,12 @@ def marks_of(frame: Frame, size: tuple[int, int]) -> tuple[Mark, ...]:
 
 
 def text_of(region: Region) -> str:
-    """Return the sentence of a region, or what it is where there is none."""
+    """Return the sentence of a region, or its category if it has none."""
     return region.description or f"{region.category}, {region.score:.0%}"
 
 
 def mask_of(region: Region, size: tuple[int, int]) -> Mask:
-    """Return the mask of a region; its box where no mask was asked for."""
+    """Return the mask of a region; its box if the answer has no masks."""
     return _box(region.bbox, size) if region.mask is None else region.mask.to_mask()
 
 

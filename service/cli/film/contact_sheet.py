@@ -1,4 +1,4 @@
-"""The contact sheet: a tile per moment of the answer, with its masks, its time, its sentences."""
+"""The contact sheet: one tile per moment of the answer, with masks, time and sentences."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _GROUND, _INK, _DIM = (18, 20, 24), (240, 240, 240), (150, 156, 166)
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """A time of the clip, in seconds, and what is to be shown there, read when it is needed."""
+    """A time of the clip, in seconds, and its marks, which are read only when needed."""
 
     time: float
     read_marks: Callable[[], Sequence[Mark]]
@@ -45,7 +45,7 @@ class _Tile:
 
 
 class ContactSheet:
-    """Collects the pictures shown at some moments while the film goes by, then draws the sheet."""
+    """Collects pictures at given moments while the film is decoded, then draws the sheet."""
 
     def __init__(self, moments: Sequence[Moment], *, width: int, height: int) -> None:
         """Take the moments in order, at most 60 of them, of a film of this size."""
@@ -59,13 +59,13 @@ class ContactSheet:
         self._shown: Shot | None = None
 
     def add(self, shot: Shot) -> None:
-        """Look at the next frame of the film."""
+        """Process the next frame of the film."""
         while self._waiting and self._shown and shot.time > self._waiting[0].time:
             self._take(self._waiting.pop(0), self._shown)
         self._shown = shot
 
     def finish(self) -> None:
-        """Take the last picture for all moments that are left."""
+        """Use the last picture for all remaining moments."""
         while self._waiting and self._shown:
             self._take(self._waiting.pop(0), self._shown)
 
@@ -77,7 +77,7 @@ class ContactSheet:
 
     @property
     def note(self) -> str | None:
-        """What to say about moments that are not on the sheet; None if all are."""
+        """A note if some moments are not on the sheet; None if all are."""
         if self._all <= MOST_TILES:
             return None
         return f"{MOST_TILES} of {self._all} moments"
@@ -120,7 +120,7 @@ class ContactSheet:
 
 
 def spread(moments: Sequence[Moment], most: int) -> list[Moment]:
-    """Return all moments, or so many of them, evenly spread from the first to the last."""
+    """Return all moments, or at most `most` of them, evenly spread from the first to the last."""
     if len(moments) <= most:
         return list(moments)
     step = (len(moments) - 1) / (most - 1)
@@ -128,14 +128,14 @@ def spread(moments: Sequence[Moment], most: int) -> list[Moment]:
 
 
 def columns_for(tiles: int) -> int:
-    """Return how many tiles stand side by side: at most five, with few gaps in the last row."""
+    """Return the number of columns: at most five, with few gaps in the last row."""
     if tiles <= _MOST_COLUMNS:
         return max(tiles, 1)
     return min((5, 4, 3), key=lambda columns: -tiles % columns)
 
 
 def clock(seconds: float) -> str:
-    """Return a time of a clip as people read it: `0:07.5`, `1:02:03.5`."""
+    """Return a time of a clip in the form `0:07.5`, `1:02:03.5`."""
     minutes, rest = divmod(round(seconds, 2), 60)
     hours, minutes = divmod(int(minutes), 60)
     text = f"{rest:05.2f}".rstrip("0").rstrip(".")

@@ -1,4 +1,4 @@
-"""Masks and sentences over pictures: colours, outlines, text. Nothing here opens a file.
+"""Draw masks and sentences over pictures: colours, outlines, text. Opens no files.
 
 Axes: h w pixels; the last axis of a picture is red, green, blue. Sizes are height, width.
 """
@@ -34,20 +34,20 @@ PALETTE: tuple[Colour, ...] = (
     (150, 160, 255),
     (190, 220, 60),
 )
-"""Bright enough to be read as text on black and to be told apart as a tint on any picture."""
+"""Bright enough for text on black, and distinguishable as tints on any picture."""
 
 _GOLDEN = 0.618034
 _BLACK = (0, 0, 0)
 _FILL, _EDGE, _HALO = 0.42, 0.95, 0.45
 _BACKDROP = 150
 _COARSE = 1.5
-"""A mask that is stretched more than this would show its pixels as stairs."""
+"""A mask enlarged more than this would show visible pixel steps."""
 _ELLIPSIS = "…"
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """One region to show: whose it is, where it is, what is said of it."""
+    """One region to draw: its track, its mask, its sentence."""
 
     track: int
     mask: Mask
@@ -56,7 +56,7 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of text in a track's colour; the first line of a sentence bears a swatch."""
+    """One line of text in a track's colour; the first line of a sentence has a swatch."""
 
     text: str
     colour: Colour
@@ -78,7 +78,7 @@ class Layer:
     def put(
         self, colour: Colour | NDArray[np.float32], opacity: Opacity, *, y: int, x: int
     ) -> None:
-        """Lay a colour, or a picture, over what is there, at a place."""
+        """Blend a colour, or a picture, over the layer at a position."""
         h, w = opacity.shape
         under, through = self.colour[y : y + h, x : x + w], 1 - opacity
         under *= through[..., None]
@@ -88,7 +88,7 @@ class Layer:
 
 
 def colour_of(track: int) -> Colour:
-    """Return the colour of a track: always the same one, and another one than its neighbours'."""
+    """Return the colour of a track: constant per track, different from its neighbours'."""
     place = max(track - 1, 0)
     if place < len(PALETTE):
         return PALETTE[place]
@@ -99,7 +99,7 @@ def colour_of(track: int) -> Colour:
 
 @lru_cache(maxsize=32)
 def font(size: int) -> Font:
-    """Return Pillow's own font at a height in pixels: no font has to be installed."""
+    """Return Pillow's built-in font at a height in pixels; no installed font is needed."""
     return ImageFont.load_default(size)
 
 
@@ -118,9 +118,9 @@ def paint(marks: Sequence[Mark], size: Size) -> Layer:
 
 
 def coverage(mask: Mask, size: Size, *, margin: int) -> tuple[int, int, Opacity]:
-    """Return how far each pixel is inside a mask stretched to `size`, around the mask alone.
+    """Return the opacity of each pixel of a mask scaled to `size`, cropped around the mask.
 
-    That is y, x of the corner and opacities [h w] with smooth edges; [0 0] for an empty mask.
+    Returns y, x of the corner and opacities [h w] with smooth edges; [0 0] for an empty mask.
     """
     scale = size[0] / mask.shape[0], size[1] / mask.shape[1]
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
@@ -158,13 +158,13 @@ def _shrink(inside: Opacity, width: int) -> Opacity:
 
 
 def blend(picture: ImageArray, layer: Layer) -> ImageArray:
-    """Return a picture of the layer's size with the layer over it."""
+    """Return a picture blended with a layer of the same size."""
     blended = picture * (1 - layer.opacity[..., None]) + layer.colour
     return np.round(blended).clip(0, 255).astype(np.uint8)
 
 
 def wrap(text: str, *, face: Font, width: float) -> list[str]:
-    """Return the lines of a text that fit into a width; a word that is too long is cut."""
+    """Return the lines of a text wrapped to a width; a word that is too long is cut."""
     lines: list[str] = []
     for word in text.split():
         longer = f"{lines[-1]} {word}" if lines else word
@@ -184,12 +184,12 @@ def _cut(word: str, face: Font, width: float) -> str:
 
 
 def line_height(face_size: int) -> int:
-    """Return the distance between two lines of text of a height, in pixels."""
+    """Return the distance in pixels between two lines of text of this size."""
     return round(face_size * 1.35)
 
 
 def lines_of(marks: Sequence[Mark], *, face_size: int, width: int) -> list[Line]:
-    """Return the sentences of all marks, wrapped into a width that also holds their swatches."""
+    """Return the sentences of all marks, wrapped to a width that includes their swatches."""
     room = width - line_height(face_size)
     return [
         Line(text=text, colour=colour_of(mark.track), first=i == 0)
@@ -199,7 +199,7 @@ def lines_of(marks: Sequence[Mark], *, face_size: int, width: int) -> list[Line]
 
 
 def at_most(lines: list[Line], count: int) -> list[Line]:
-    """Return the lines, or so many of them, the last of which then says that there are more."""
+    """Return at most `count` lines; if some were dropped, the last one says so."""
     if len(lines) <= count or count < 1:
         return lines[: max(count, 0)]
     last = lines[count - 1]

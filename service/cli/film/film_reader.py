@@ -1,4 +1,4 @@
-"""The film of a clip, frame by frame, on the same timeline as the service's answer."""
+"""Read the film of a clip frame by frame, on the same timeline as the service's answer."""
 
 from __future__ import annotations
 
@@ -36,22 +36,22 @@ SoundListener = Callable[["Packet[AudioStream]"], None]
 
 @dataclass(frozen=True, slots=True)
 class Shot:
-    """One frame of the film, as it is decoded, and when it is shown: seconds of the clip."""
+    """One decoded frame of the film and its display time in seconds of the clip."""
 
     frame: VideoFrame
     time: float
 
     @property
     def quarters(self) -> int:
-        """By how many quarters of a circle, counter-clockwise, it has to be turned."""
+        """Number of quarter turns, counter-clockwise, that make the frame upright."""
         return round((self.frame.rotation or 0) / 90) % 4
 
 
 class Reel(Closing):
-    """Decodes the film from its start, as a context manager; memory does not grow with it."""
+    """Decodes the film from its start, as a context manager; memory use is constant."""
 
     def __init__(self, path: Path, *, threads: int = 2) -> None:
-        """Open the film; raise a ClipError if that is impossible."""
+        """Open the film; raise a ClipError if it cannot be opened."""
         self._media = open_media(path, _ENOUGH)
         self._container = self._media.container
         try:
@@ -66,11 +66,11 @@ class Reel(Closing):
         self.rate = Fraction(self.video.average_rate or _USUAL_RATE)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._media.close()
 
     def shots(self, listen: SoundListener | None = None) -> Iterator[Shot]:
-        """Yield all frames that can be decoded; hand packets of sound over in passing."""
+        """Yield all frames that can be decoded; pass audio packets to `listen`."""
         streams = [self.video, *([self.audio] if self.audio and listen else [])]
         time = -1 / float(self.rate)
         with ffmpeg_errors():
@@ -86,18 +86,18 @@ class Reel(Closing):
 
 
 class Projector:
-    """Turns shots into pictures and planes of one size: upright, with square pixels."""
+    """Converts shots to pictures and planes of one size: upright, with square pixels."""
 
     def __init__(self, size: Size) -> None:
         self._size = size
         self._reformatter = VideoReformatter()
 
     def picture(self, shot: Shot) -> ImageArray:
-        """Return a shot in red, green and blue [h w 3]."""
+        """Return a shot as RGB [h w 3]."""
         return np.ascontiguousarray(np.rot90(self._convert(shot, "rgb24"), shot.quarters))
 
     def planes(self, shot: Shot) -> NDArray[np.uint8]:
-        """Return a shot in YUV 4:2:0 [h * 3 / 2, w]; both sides of the size must be even."""
+        """Return a shot as YUV 4:2:0 [h * 3 / 2, w]; both sides of the size must be even."""
         frame = self._convert(shot, "yuv420p")
         return turn(frame, quarters=shot.quarters) if shot.quarters else frame
 

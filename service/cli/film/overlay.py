@@ -1,4 +1,4 @@
-"""The overlay: the film itself, with a layer burnt into every frame and its sound kept."""
+"""The overlay: the film with a layer burnt into every frame and its sound kept."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from service.cli.film.yuv_layer import Stencil, split
 from ssuformer.media import codec_name
 
 _COPIED = frozenset(("aac", "mp3", "ac3", "eac3", "alac", "opus", "flac"))
-"""Codecs of sound that players expect in an MP4 file; others become AAC."""
+"""Audio codecs that players expect in an MP4 file; others are converted to AAC."""
 
 _AAC_RATES = frozenset((8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000))
 _LEAST, _MOST = 360, 1920
@@ -30,9 +30,9 @@ _HIGH_DEFINITION = 720
 
 
 def canvas(width: int, height: int) -> Size:
-    """Return height and width of the overlay of a film: even, at most 1920, readable.
+    """Return height and width of the overlay of a film: even and at most 1920.
 
-    A film of less than 360 lines is enlarged by a whole number, so that text fits into it.
+    A film of less than 360 lines is enlarged by a whole factor, so that text fits into it.
     """
     enlarged = -(-_LEAST // min(width, height))
     scale = min(float(max(enlarged, 1)), _MOST / max(width, height))
@@ -90,7 +90,7 @@ class OverlayFilm:
             self._part.unlink(missing_ok=True)
 
     def add(self, shot: Shot, layer: Layer | None) -> None:
-        """Write one frame with a layer of the film's size, or none, over it."""
+        """Write one frame, with a layer of the film's size over it if there is one."""
         array = self._projector.planes(shot)
         if layer is not self._layer:
             self._layer, hd = layer, self._size[0] >= _HIGH_DEFINITION
@@ -105,7 +105,7 @@ class OverlayFilm:
 
 
 class CopiedSound:
-    """Takes the sound over as it is where MP4 can hold it, and as AAC where not."""
+    """Copies the audio stream where MP4 can hold it; converts it to AAC otherwise."""
 
     def __init__(self, container: OutputContainer, source: AudioStream, start: float) -> None:
         self._container, self._source, self._start = container, source, start
@@ -122,7 +122,7 @@ class CopiedSound:
         return self._container.add_stream("aac", rate=rate, layout=layout)
 
     def take(self, packet: Packet[AudioStream]) -> None:
-        """Write a packet of the film's sound; one that cannot be used is left out."""
+        """Write an audio packet; skip it if it cannot be used."""
         if self.copied:
             self._copy(packet)
             return
@@ -147,6 +147,6 @@ class CopiedSound:
         self._container.mux(packet)
 
     def finish(self) -> None:
-        """Write what the encoder still holds."""
+        """Flush the encoder."""
         if not self.copied:
             self._container.mux(self._stream.encode())

@@ -1,4 +1,4 @@
-"""A layer made ready to be laid over many frames of a film, in the film's own planes.
+"""A layer prepared for blending over many frames of a film, in YUV.
 
 A frame is YUV 4:2:0 as PyAV's `to_ndarray` gives it: [h * 3 / 2, w], luma on top, chroma below.
 Blending there saves two conversions per frame and leaves the colours of the film untouched.
@@ -23,7 +23,7 @@ _WHOLE = 256
 
 @dataclass(frozen=True, slots=True)
 class _Piece:
-    """A rectangle of one plane: what is left of the film there, and what is added to it."""
+    """A rectangle of one plane: the factor for the film, and the values to add."""
 
     rows: slice
     columns: slice
@@ -32,10 +32,10 @@ class _Piece:
 
 
 class Stencil:
-    """Lays one layer over frames of its size, whose sides are even; fast, in place."""
+    """Blends one layer in place over frames of its size, whose sides are even."""
 
     def __init__(self, layer: Layer, *, high_definition: bool) -> None:
-        """Take the colours of the layer for those of a film of standard or high definition."""
+        """Convert the layer's colours to YUV for a film of standard or high definition."""
         luma, *chroma = _planes(layer, _BT709 if high_definition else _BT601)
         coarse = _halve(layer.opacity)
         self._pieces = (
@@ -44,7 +44,7 @@ class Stencil:
         )
 
     def stamp(self, planes: tuple[Plane, Plane, Plane]) -> None:
-        """Lay the layer over the three planes of a frame."""
+        """Blend the layer over the three planes of a frame."""
         for plane, pieces in zip(planes, self._pieces, strict=True):
             for piece in pieces:
                 there = plane[piece.rows, piece.columns]
@@ -60,13 +60,13 @@ def split(frame: Plane) -> tuple[Plane, Plane, Plane]:
 
 
 def turn(frame: Plane, *, quarters: int) -> Plane:
-    """Return a frame turned counter-clockwise by so many quarters of a circle."""
+    """Return a frame turned counter-clockwise by this number of quarter turns."""
     turned = [np.rot90(plane, quarters) for plane in split(frame)]
     return np.concatenate([plane.ravel() for plane in turned]).reshape(-1, turned[0].shape[1])
 
 
 def _planes(layer: Layer, weights: tuple[float, float, float]) -> list[Opacity]:
-    """Return luma, blue and red difference, each times opacity, in the usual limited range."""
+    """Return luma, blue and red difference, each times opacity, in limited range."""
     red, _, blue = weights
     luma = layer.colour @ np.array(weights, np.float32)
     to_blue = (layer.colour[..., 2] - luma) / (1 - blue)
@@ -85,7 +85,7 @@ def _halve(plane: Opacity) -> Opacity:
 
 
 def _pieces(colour: Opacity, opacity: Opacity) -> tuple[_Piece, ...]:
-    """Cut a plane into the bands of rows that anything is drawn in."""
+    """Cut a plane into the bands of rows that contain drawing."""
     drawn = opacity > 0
     edges = np.flatnonzero(np.diff(drawn.any(1).astype(np.int8), prepend=0, append=0))
     pieces = []

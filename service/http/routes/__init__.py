@@ -1,1 +1,1 @@
-"""HTTP, and nothing but HTTP: one module per group of routes."""
+"""HTTP routes only: one module per group."""

@@ -1,4 +1,4 @@
-"""What routes ask the application for."""
+"""Dependencies that routes get from the application."""
 
 from __future__ import annotations
 

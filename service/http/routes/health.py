@@ -1,4 +1,4 @@
-"""Whether this process lives, has started, and should be sent requests."""
+"""Health endpoints: liveness, readiness, startup."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from service.understanding.schemas import Health
 router = APIRouter(tags=["health"])
 
 
-@router.get("/livez", summary="Does the process make progress?")
+@router.get("/livez", summary="Is the process alive?")
 @router.get("/v2/health/live", include_in_schema=False)
 async def live() -> Health:
-    """Answer at all; being busy or not ready is not being dead."""
+    """Answer 200 whenever the event loop runs, even if the service is busy or not ready."""
     return Health(status="live")
 
 

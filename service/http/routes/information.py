@@ -1,4 +1,4 @@
-"""What is accepted, and what is loaded."""
+"""Information endpoints: limits and loaded models."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ router = APIRouter(tags=["information"])
 
 @router.get("/limits", summary="What is accepted")
 async def limits(gateway: GatewayDep) -> Accepted:
-    """Return the caps on a clip; over one of them it is 413 `clip_too_large`."""
+    """Return the limits on a clip; exceeding one is 413 `clip_too_large`."""
     settings = gateway.settings
     return Accepted(
         bytes=settings.max_bytes,
@@ -30,7 +30,7 @@ async def limits(gateway: GatewayDep) -> Accepted:
 
 @router.get("/models", summary="What is loaded")
 async def models(gateway: GatewayDep) -> Models:
-    """Return the weights that answer, with how good they were measured to be."""
+    """Return the loaded weights, with their measured quality."""
     facts = gateway.current.engine.facts
     loaded = LoadedModel.of(facts.manifest, digest=facts.digest, device=facts.device)
     return Models(models=[loaded])

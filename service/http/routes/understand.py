@@ -38,7 +38,7 @@ _BODY: dict[str, Any] = {
 
 
 def _each_option_once(request: Request) -> None:
-    """Refuse a query that gives an option twice, rather than pick one of the two."""
+    """Reject a query that repeats an option."""
     names = [name for name, _ in request.query_params.multi_items()]
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
@@ -51,12 +51,12 @@ def _each_option_once(request: Request) -> None:
     response_model=Understanding,
     responses=PROBLEMS,
     openapi_extra=_BODY,
-    summary="Find what sounds in every second of a clip, and say it",
+    summary="Find and describe the sound sources in every second of a clip",
 )
 async def understand(
     request: Request, options: Annotated[Options, Query()], gateway: GatewayDep
 ) -> Response:
-    """Take a clip as multipart field `file` or as the raw body, and answer when it is done."""
+    """Take a clip as multipart field `file` or as the raw body, and return the answer."""
     clock = StageClock()
     try:
         gateway.current.admit(captions=options.captions)

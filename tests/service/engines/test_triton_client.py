@@ -100,7 +100,7 @@ async def test_a_connection_that_stays_lost_is_unavailable_after_the_last_retry(
     triton.down = LOST
 
     async with connected(triton, metrics) as engine:
-        with pytest.raises(EngineUnavailable, match="out of reach"):
+        with pytest.raises(EngineUnavailable, match="unreachable"):
             await engine.segment(*a_window())
 
     assert retries(metrics, SEGMENTATION) == 2
