@@ -15,7 +15,7 @@ FILE_NAME = "manifest.json"
 
 
 class Thresholds(BaseModel):
-    """Where a probability becomes a yes; `ssuformer/regions.py` applies them.
+    """Decision thresholds; `ssuformer/regions.py` applies them.
 
     `python -m training evaluate --calibrate N` chooses them on the validation split.
     """
