@@ -93,11 +93,11 @@ class FrameConverter:
         self._reformatter = VideoReformatter()
 
     def picture(self, shown: FilmFrame) -> ImageArray:
-        """Return a shown as RGB [h w 3]."""
+        """Return a frame as RGB [h w 3]."""
         return np.ascontiguousarray(np.rot90(self._convert(shown, "rgb24"), shown.quarters))
 
     def planes(self, shown: FilmFrame) -> NDArray[np.uint8]:
-        """Return a shown as YUV 4:2:0 [h * 3 / 2, w]; both sides of the size must be even."""
+        """Return a frame as YUV 4:2:0 [h * 3 / 2, w]; both sides of the size must be even."""
         frame = self._convert(shown, "yuv420p")
         return turn(frame, quarters=shown.quarters) if shown.quarters else frame
 
