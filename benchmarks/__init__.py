@@ -1,1 +1,1 @@
-"""Performance, measured: two things in one run, as a ratio. Figures are kept in RESULTS.md."""
+"""Benchmarks: each compares variants in one run. Results are kept in RESULTS.md."""

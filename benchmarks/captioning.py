@@ -1,4 +1,4 @@
-"""Three ways to decode the sentences of a clip's regions, on the regions of the samples.
+"""Compare three ways of decoding the sentences of the samples' regions.
 
 python -m benchmarks.captioning --regions 10 --regions 40
 """
@@ -37,7 +37,7 @@ Array = npt.NDArray[Any]
 
 
 class Beginning(nn.Module):
-    """What the host needs before the first step: the memory and an empty cache."""
+    """Prepares decoding for a loop on the host: the memory and an empty cache."""
 
     def __init__(self, model: SSUFormer) -> None:
         super().__init__()
@@ -63,7 +63,7 @@ class Step(nn.Module):
 
 
 class Again(nn.Module):
-    """The next token from all tokens so far, nothing remembered."""
+    """The next token from all tokens so far, without a cache."""
 
     def __init__(self, model: SSUFormer) -> None:
         super().__init__()
@@ -78,7 +78,7 @@ class Again(nn.Module):
 def regions_of(
     model: SSUFormer, manifest: Manifest, films: Sequence[Path], count: int
 ) -> list[Array]:
-    """Return tokens, scene and source prompts of `count` regions that are kept in the films."""
+    """Return tokens, scene and source prompts of `count` regions kept in the films."""
     kept: list[tuple[Array, Array, Array]] = []
     for film in films:
         clip = read_clip(film)
@@ -117,7 +117,7 @@ def session_of(
 
 
 def load(path: Path) -> onnxruntime.InferenceSession:
-    """Return the graph on one thread that does not spin."""
+    """Return a session with one thread that does not spin."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
@@ -147,7 +147,7 @@ def _named(session: onnxruntime.InferenceSession, arrays: Sequence[Array]) -> di
 def without_cache(
     session: onnxruntime.InferenceSession, length: int
 ) -> Callable[[list[Array]], Array]:
-    """Return a decoder that reads every sentence from its first token again at every step."""
+    """Return a decoder that reads the whole sentence again at every step."""
 
     def decode(regions: list[Array]) -> Array:
         said = np.full((len(regions[0]), 1), BEGIN, np.int64)
@@ -196,7 +196,7 @@ def main(
     regions: Annotated[list[int] | None, typer.Option(help="Regions decoded together.")] = None,
     runs: int = 20,
 ) -> None:
-    """Time the three ways on one thread, after holding their sentences against each other."""
+    """Time the three ways on one thread, after comparing their sentences."""
     torch.set_num_threads(1)
     model, manifest = checkpoint.load(checkpoint_folder)
     films = sorted(path for path in samples.iterdir() if path.suffix in {".mp4", ".webm"})

@@ -1,4 +1,4 @@
-"""Composed scenes per second on one core: training must not wait for them.
+"""Composed scenes per second on one core, which must not limit training.
 
 python -m benchmarks.composer --pack debian
 """
@@ -21,7 +21,7 @@ def main(
     seconds: int = 4,
     scenes: int = 100,
 ) -> None:
-    """Time scenes at both picture sizes that training uses, after the material was read once."""
+    """Time scenes at both picture sizes used in training, after the assets were loaded once."""
     opened = open_pack(pack)
     composers = {size: Composer(opened, "train", size=size, seconds=seconds) for size in (128, 224)}
     began = time.perf_counter()

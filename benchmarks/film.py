@@ -1,4 +1,4 @@
-"""Films to measure with: as long and as large as is wanted, made from a sample."""
+"""Films of any length and size for measurements, made from a sample."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ssuformer.contract import SAMPLE_RATE
 def write_film(
     source: Path, target: Path, *, seconds: int, height: int, width: int, fps: int = 25
 ) -> None:
-    """Write so many seconds of `source` as H.264 with AAC; one that is too short is repeated."""
+    """Write this many seconds of `source` as H.264 with AAC; a short source is repeated."""
     with av.open(str(source)) as film:
         pictures = [frame.reformat(width, height, "yuv420p") for frame in film.decode(video=0)]
     resampler = av.AudioResampler(format="fltp", layout="mono", rate=SAMPLE_RATE)

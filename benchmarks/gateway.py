@@ -1,8 +1,8 @@
-"""The whole service under load: how many clips a second, how long each takes, what it costs.
+"""Load test of the whole service: throughput, latency, resource use.
 
-Requests come as a Poisson process at rising rates, whatever became of those before them, so that a
-queue shows. The last rate should be more than the machine can do: what it answers then is its
-throughput.
+Requests arrive as a Poisson process at rising rates, independent of earlier responses, so that
+queueing shows. The last rate should exceed the machine's capacity: the answers per second then are
+its throughput.
 
 python -m benchmarks.gateway load --engine onnx --engine triton --out out/load
 python -m benchmarks.gateway endurance --requests 2000
@@ -41,7 +41,7 @@ SAMPLE = Path("samples/lifescene-change.mp4")
 MODELS = Path("triton_repo")
 HEIGHT, WIDTH = 360, 640
 OUTSIDE = ("queue", "probe", "decode", "segmentation", "caption")
-"""Stages that are not the gateway's own: waiting, the decoding process (which probes), engines."""
+"""Stages outside the gateway's own work: waiting, the decoding process (which probes), engines."""
 STAGES = ("queue", "probe", "decode", "segmentation", "postprocess", "caption", "encode", "total")
 
 
@@ -55,7 +55,7 @@ class Service:
     triton_metrics: str | None
 
     def batches(self) -> dict[str, tuple[float, float]]:
-        """Return, per engine, how many inferences and executions Triton has counted."""
+        """Return Triton's counts of inferences and executions per engine."""
         if self.triton_metrics is None:
             return {}
         counts: dict[str, dict[str, float]] = {}
@@ -70,13 +70,13 @@ class Service:
         }
 
     def cpu_seconds(self) -> float:
-        """Return what both have computed so far."""
+        """Return the processor seconds of both so far."""
         return sum(usage(p).cpu_seconds for p in (self.gateway, self.triton) if p is not None)
 
 
 @contextmanager
 def service(engine: str, *, workers: int, queue: int) -> Iterator[Service]:
-    """Start the gateway with an engine, and Triton if that is the engine; stop both at the end."""
+    """Start the gateway with an engine, and Triton if needed; stop both at the end."""
     with ExitStack() as stack:
         triton = stack.enter_context(inference_server(MODELS)) if engine == "triton" else None
         port = free_port()
@@ -114,7 +114,7 @@ def clips_of(sizes: list[int], folder: Path) -> list[bytes]:
 def climb(
     running: Service, clips: list[bytes], rates: list[float], seconds: float
 ) -> list[tuple[Level, dict[str, Any]]]:
-    """Drive the service at each rate in turn."""
+    """Run the service at each rate in turn."""
     asyncio.run(drive(running.address, clips, per_second=1.0, seconds=5.0, seed=99))
     levels = []
     for rate in rates:
@@ -156,7 +156,7 @@ def _facts(
 
 
 def overhead(level: Level) -> float:
-    """Return the median share of a request that is the gateway's own, or the network's."""
+    """Return the median share of a request that is the gateway's own work, or the network's."""
     shares = []
     for outcome in level.answered:
         spent = outcome.timings_ms
@@ -170,12 +170,12 @@ def load(
     engine: Annotated[list[str] | None, typer.Option(help="onnx, triton; more than one.")] = None,
     rate: Annotated[list[float] | None, typer.Option(help="Clips per second, rising.")] = None,
     size: Annotated[list[int] | None, typer.Option(help="Lengths of the clips, s.")] = None,
-    seconds: Annotated[float, typer.Option(help="How long each rate is kept up.")] = 20.0,
+    seconds: Annotated[float, typer.Option(help="Duration of each rate.")] = 20.0,
     workers: int = 2,
     queue: int = 16,
     out: Annotated[Path, typer.Option(help="Folder of load.json and load.png.")] = Path("out/load"),
 ) -> None:
-    """Measure engines at rising rates of arrivals."""
+    """Measure engines at rising arrival rates."""
     out.mkdir(parents=True, exist_ok=True)
     results = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -228,7 +228,7 @@ def draw(results: dict[str, list[dict[str, Any]]], path: Path) -> None:
 def endurance(
     engine: str = "onnx", requests: int = 2000, together: int = 2, seconds: int = 2
 ) -> None:
-    """Post clips one after the other and watch the gateway's memory."""
+    """Post clips one after the other and record the gateway's memory."""
     with tempfile.TemporaryDirectory() as folder:
         clip = clips_of([seconds], Path(folder))[0]
         with service(engine, workers=together, queue=16) as running:

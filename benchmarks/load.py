@@ -1,4 +1,4 @@
-"""Open-model load: requests come when they come, however long the ones before them take."""
+"""Open-model load: requests arrive independently of earlier responses."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one request; `seconds` count from when it should have been sent."""
+    """The result of one request; `seconds` count from its scheduled time."""
 
     due: float
     seconds: float
@@ -23,7 +23,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """One rate of arrivals, kept up for a while."""
+    """The results at one arrival rate."""
 
     per_second: float
     seconds: float
@@ -33,7 +33,7 @@ class Level:
 
     @property
     def answered(self) -> list[Outcome]:
-        """Return the requests that got what they asked for."""
+        """Return the successful requests."""
         return [outcome for outcome in self.outcomes if outcome.status == httpx.codes.OK]
 
     @property
@@ -42,7 +42,7 @@ class Level:
         return len(self.answered) / self.took
 
     def quantile(self, share: float) -> float:
-        """Return a quantile of the answered requests' seconds, NaN if there is none."""
+        """Return a quantile of the answered requests' seconds, NaN if there are none."""
         return float(np.quantile([o.seconds for o in self.answered] or [np.nan], share))
 
     def mean_stage(self, stage: str) -> float:

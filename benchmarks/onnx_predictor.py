@@ -1,4 +1,4 @@
-"""Exported engines that are asked about whole scenes, so that a variant is scored as a model is."""
+"""Predictor on exported engines, so that a variant is scored like a model."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from training.predictor import Predictor
 
 
 def open_session(path: Path, *, threads: int) -> onnxruntime.InferenceSession:
-    """Load an ONNX file as serving does: so many threads, none that spins."""
+    """Load an ONNX file as in serving: this many threads, without spinning."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
@@ -24,7 +24,7 @@ def open_session(path: Path, *, threads: int) -> onnxruntime.InferenceSession:
 
 
 class OnnxPredictor(Predictor):
-    """A model repository on onnxruntime; its regions are kept by the rules of the torch model's."""
+    """A model repository on onnxruntime, with the same region rules as the torch model."""
 
     def __init__(self, models: Path, *, threads: int = 1) -> None:
         files = open_repository(models)
@@ -46,7 +46,7 @@ class OnnxPredictor(Predictor):
     def segment(
         self, frames: npt.NDArray[np.uint8], waveform: npt.NDArray[np.float32]
     ) -> list[Segmentation]:
-        """Return what the engine says of each clip: frames [b t h w 3], waveform [b t 16000]."""
+        """Return the engine's outputs per clip: frames [b t h w 3], waveform [b t 16000]."""
         outputs = self._segmentation.run(None, {"frames": frames, "waveform": waveform})
         return [Segmentation(*(output[clip] for output in outputs)) for clip in range(len(frames))]
 

@@ -1,4 +1,4 @@
-"""Engines of every precision beside each other: how large, how fast, how good.
+"""Compare engines of every precision: size, speed, quality.
 
 python -m benchmarks.precision triton_repo variants/fp16 variants/int8 --scenes 500
 """
@@ -48,13 +48,13 @@ class Row:
 
 def main(
     models: Annotated[list[Path], typer.Argument(help="Model repositories, the exact one first.")],
-    threads: Annotated[int, typer.Option(help="Threads of one inference.")] = 1,
+    threads: Annotated[int, typer.Option(help="Threads per inference.")] = 1,
     runs: Annotated[int, typer.Option(help="Runs of each engine at each batch.")] = 20,
     frames: Annotated[int, typer.Option(help="Frames of each clip.")] = 5,
     scenes: Annotated[int, typer.Option(help="Composed scenes to score on; 0 for none.")] = 500,
     split: Annotated[str, typer.Option(help="The split of the scenes.")] = "test",
     pack: Annotated[str, typer.Option(help="An asset pack: a folder or a name.")] = "debian",
-    sample: Annotated[Path, typer.Option(help="The clip that is timed.")] = Path(
+    sample: Annotated[Path, typer.Option(help="The clip used for timing.")] = Path(
         "samples/music-duet.mp4"
     ),
     picture: Annotated[Path | None, typer.Option(help="Where to draw speed against J.")] = None,
@@ -140,7 +140,7 @@ def _print_table(rows: list[Row], scores: dict[str, dict[str, float]], title: st
 
 
 def on_front(costs: Sequence[float], gains: Sequence[float]) -> list[int]:
-    """Return the numbers of the points that no other beats in one without losing in the other."""
+    """Return the indices of the Pareto-optimal points."""
     points = list(zip(costs, gains, strict=True))
     return [
         number
@@ -152,7 +152,7 @@ def on_front(costs: Sequence[float], gains: Sequence[float]) -> list[int]:
 
 
 def _draw(rows: list[Row], scores: dict[str, dict[str, float]], frames: int, path: Path) -> None:
-    """Draw J over time; what is on the Pareto front is blue, a circle's area is the size."""
+    """Draw J over time; points on the Pareto front are blue, a circle's area is the size."""
     shown = [row for row in rows if row.engine == SEGMENTATION]
     costs = [row.p50[1] for row in shown]
     gains = [scores[row.variant]["j"] for row in shown]

@@ -1,4 +1,4 @@
-"""What a process and its children use: processor seconds and memory."""
+"""Resource use of a process and its children: processor seconds and memory."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import psutil
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Of a process tree, up to now."""
+    """Resource use of a process tree so far."""
 
     cpu_seconds: float
     memory_mib: float
-    """Unique set size of all processes: pages that would be free if they ended."""
+    """Unique set size of all processes: memory that would be freed if they ended."""
 
 
 def usage(root: psutil.Process) -> Usage:
-    """Return what a process and all its descendants have used and hold."""
+    """Return the resource use of a process and all its descendants."""
     cpu = memory = 0.0
     for process in [root, *root.children(recursive=True)]:
         try:

@@ -1,7 +1,7 @@
-"""Segmentation then captions: two calls from the gateway, or one to a pipeline inside Triton.
+"""Compare two calls from the gateway with one call to a pipeline inside Triton.
 
-The pipeline is a model of Triton's python backend that calls both engines (BLS) and sends back
-masks and token ids; the region tokens stay in the server. A proxy adds delay, as a network does.
+The pipeline is a model of Triton's python backend that calls both engines (BLS) and returns
+masks and token ids; the region tokens stay in the server. A proxy adds network delay.
 
 python -m benchmarks.steps --delay 0 --delay 1 --delay 5
 """
@@ -117,7 +117,7 @@ async def infer(
 
 
 def two_calls(manifest: Manifest) -> Way:
-    """Return what the gateway does: segmentation, keep regions, captions."""
+    """Return the gateway's way: segmentation, region selection, captions."""
     segmentation = tuple(t.name for t in segmentation_engine(manifest.dimensions).outputs)
     told = tuple(t.name for t in caption_engine(manifest.dimensions).inputs)
 
@@ -139,14 +139,14 @@ def two_calls(manifest: Manifest) -> Way:
 
 
 async def one_call(client: grpc.InferenceServerClient, inputs: Arrays) -> int:
-    """Ask the pipeline inside Triton."""
+    """Call the pipeline inside Triton."""
     found = await infer(client, PIPELINE, inputs, (*SEEN, "token_ids"))
     return len(found["token_ids"])
 
 
 @asynccontextmanager
 async def delayed(address: str, milliseconds: float) -> AsyncIterator[str]:
-    """Yield the address of a proxy that holds every piece back for so long, each way."""
+    """Yield the address of a proxy that delays data in each direction."""
     host, port = address.split(":")
 
     async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -179,7 +179,7 @@ async def delayed(address: str, milliseconds: float) -> AsyncIterator[str]:
 async def time_ways(
     address: str, ways: dict[str, Way], inputs: Arrays, *, runs: int, together: int, delay: float
 ) -> None:
-    """Print how long each way takes through the delay, so many requests at once."""
+    """Print the duration of each way with this delay and this many concurrent requests."""
     async with delayed(address, delay) as there, grpc.InferenceServerClient(there) as client:
         taken: dict[str, list[float]] = {name: [] for name in ways}
         said: dict[str, int] = {}

@@ -1,4 +1,4 @@
-"""How things are timed: warmed up, many times, middle and tail; a table, then a JSON line."""
+"""Timing: warm-up, repeated runs, median and tail; prints a table and a JSON line."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from rich.table import Table
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """Milliseconds of one thing, over `runs` runs."""
+    """Times of one function in milliseconds, over `runs` runs."""
 
     name: str
     runs: int
@@ -28,7 +28,7 @@ class Timing:
 def measure(
     things: dict[str, Callable[[], object]], *, runs: int, warm_up: int = 3
 ) -> list[Timing]:
-    """Time each thing in turn, again and again, so that a busy moment hits all of them alike."""
+    """Time each function in turn, repeatedly, so that other load affects all of them alike."""
     taken: dict[str, list[float]] = {name: [] for name in things}
     for number in range(warm_up + runs):
         for name, thing in things.items():
@@ -40,7 +40,7 @@ def measure(
 
 
 def summary(name: str, milliseconds: list[float]) -> Timing:
-    """Return the least, the median and the 95th percentile of measured milliseconds."""
+    """Return minimum, median and 95th percentile of measured milliseconds."""
     tail = (
         statistics.quantiles(milliseconds, n=20)[-1] if len(milliseconds) > 1 else milliseconds[0]
     )
@@ -48,7 +48,7 @@ def summary(name: str, milliseconds: list[float]) -> Timing:
 
 
 def machine() -> dict[str, str | int | None]:
-    """Return what the figures of a run belong to."""
+    """Return a description of the machine."""
     return {"processor": platform.processor() or platform.machine(), "cores": os.cpu_count()}
 
 

@@ -1,4 +1,4 @@
-"""A ten-second 720p clip through `POST /understand`, as a client sees it, beside its bare engines.
+"""Time a ten-second 720p clip through `POST /understand`, compared with the engines alone.
 
 python -m benchmarks.understand --runs 10
 """
@@ -21,12 +21,12 @@ SECONDS, HEIGHT, WIDTH = 10, 720, 1280
 
 
 def main(
-    clip: Annotated[Path | None, typer.Argument(help="A clip of your own instead.")] = None,
+    clip: Annotated[Path | None, typer.Argument(help="Another clip to use.")] = None,
     models: Path = Path("triton_repo"),
     sample: Path = Path("samples/lifescene-change.mp4"),
     runs: int = 10,
 ) -> None:
-    """Start the service, post the clip again and again, and print where the time goes."""
+    """Start the service, post the clip repeatedly, and print the time per stage."""
     with tempfile.TemporaryDirectory() as folder:
         if clip is None:
             clip = Path(folder) / "clip.mp4"

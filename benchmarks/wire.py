@@ -1,4 +1,4 @@
-"""One window of ten frames through the engines: in this process, by gRPC, by shared memory.
+"""One window of ten frames through the engines: in process, by gRPC, by shared memory.
 
 python -m benchmarks.wire --runs 30
 """
@@ -29,7 +29,7 @@ def main(
     models: Path = Path("triton_repo"),
     runs: int = 30,
 ) -> None:
-    """Time the segmentation of the same window three ways, in turns."""
+    """Time the segmentation of the same window in three ways, alternately."""
     clip = read_clip(sample)
     with inference_server(models) as server:
         asyncio.run(_measure(clip, models, server.grpc, runs))

@@ -1,1 +1,1 @@
-"""What SSUFormer learns from, how it learns, and how well."""
+"""Training and evaluation of SSUFormer, and its training data."""

@@ -33,25 +33,25 @@ Pack = Annotated[str, typer.Option(help="An asset pack: a folder, or a name in t
 
 @app.callback()
 def main() -> None:
-    """Train and measure SSUFormer, and make what it learns from."""
+    """Train and evaluate SSUFormer, and build its training data."""
 
 
 @app.command()
 def fit(
     config: Annotated[Path, typer.Argument(help="An experiment file, as in training/configs.")],
-    out: Annotated[Path, typer.Option(help="Folder of the run; a run left there goes on.")],
+    out: Annotated[Path, typer.Option(help="Folder of the run; an existing run is resumed.")],
     device: Device = "cpu",
     threads: Annotated[int, typer.Option(help="CPU threads; 0 means all cores.")] = 0,
     until: Annotated[int | None, typer.Option(help="Stop at this step.")] = None,
     begin: Annotated[
-        Path | None, typer.Option(help="A checkpoint whose weights a new run begins from.")
+        Path | None, typer.Option(help="Checkpoint with the initial weights of a new run.")
     ] = None,
     precision: Annotated[
         fitting.Precision,
-        typer.Option(help="What the model computes in; `auto`: bfloat16 where hardware has it."),
+        typer.Option(help="Precision of the model; `auto`: bfloat16 where hardware has it."),
     ] = "auto",
 ) -> None:
-    """Train a model, or go on with one that was stopped.
+    """Train a model, or resume a stopped run.
 
     Examples:
 
@@ -86,9 +86,9 @@ def evaluate(
     as_json: Annotated[bool, typer.Option("--json", help="Print the scores as JSON.")] = False,
     csv: Annotated[bool, typer.Option("--csv", help="Print the scores as CSV.")] = False,
 ) -> None:
-    """Measure a checkpoint on held-out scenes and write the scores into its manifest.
+    """Evaluate a checkpoint on held-out scenes and write the scores into its manifest.
 
-    Every split is measured with its own sound, with another scene's and with none.
+    Every split is evaluated with its own audio, with another scene's, and with silence.
 
     Examples:
 
@@ -116,15 +116,15 @@ def _print_scores(metrics: dict[str, dict[str, float]], *, form: Form) -> None:
 
 @app.command()
 def render(
-    out: Annotated[Path, typer.Option(help="Folder for the films and their truth.")] = Path("out"),
+    out: Annotated[Path, typer.Option(help="Folder for the films and ground truth.")] = Path("out"),
     checkpoint: Annotated[
         Path | None, typer.Option(help="Only categories that this checkpoint knows.")
     ] = None,
     pack: Pack = "debian",
 ) -> None:
-    """Render held-out scenes to real films with their truth beside them.
+    """Render held-out scenes as films, with their ground truth beside them.
 
-    Only material under permissive licences is used, so the films may be handed on.
+    Only material under permissive licences is used, so the films may be redistributed.
 
     Example: `python -m training render --out samples --checkpoint training/checkpoints/tiny`
     """
@@ -138,13 +138,13 @@ def render(
 @app.command()
 def clips(
     out: Annotated[Path, typer.Argument(help="The .npz file to write.")],
-    checkpoint: Annotated[
-        Path, typer.Option(help="The checkpoint whose categories are to be seen.")
-    ] = Path("training/checkpoints/tiny"),
+    checkpoint: Annotated[Path, typer.Option(help="Checkpoint with the categories to use.")] = Path(
+        "training/checkpoints/tiny"
+    ),
     scenes: Annotated[int, typer.Option(min=2, help="How many.")] = 48,
     pack: Pack = "debian",
 ) -> None:
-    """Write scenes of the training split as engine inputs, to find ranges for quantisation on.
+    """Write scenes of the training split as engine inputs, for calibrating quantisation.
 
     Example: `python -m training clips clips.npz --scenes 48`
     """

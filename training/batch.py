@@ -1,4 +1,4 @@
-"""Scenes as tensors: what a training step is given.
+"""Scenes as tensors: the input of a training step.
 
 Axes: b clips, t frames, s sources (padded), h w pixels, y x mask pixels, l caption tokens.
 """
@@ -27,7 +27,7 @@ LABEL_STRIDE = 8
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """A batch of scenes with their truth; sources beyond a scene's own are padding."""
+    """A batch of scenes with their ground truth; sources beyond a scene's own are padding."""
 
     frames: UInt8[Tensor, "b t h w 3"]
     waveform: Float[Tensor, "b t samples"]
@@ -36,7 +36,7 @@ class Batch:
     categories: Int[Tensor, "b s"]
     present: Bool[Tensor, "b s"]
     labels: Int[Tensor, "b t y8 x8"]
-    """The category of every pixel at stride 8, silent things too; the last one is background."""
+    """The category of every pixel at stride 8, silent objects too; the last one is background."""
     tokens: Int[Tensor, "b s t l"]
 
     def to(self, device: torch.device) -> Batch:
@@ -50,7 +50,7 @@ class Batch:
 
 @runtime_checkable
 class SceneSource(Protocol):
-    """Whatever gives a scene for a number, always the same one."""
+    """Returns a scene for a number, deterministically."""
 
     def compose(self, index: int) -> Scene:
         """Return scene `index`."""
@@ -58,7 +58,7 @@ class SceneSource(Protocol):
 
 
 def shrink(masks: Shaped[np.ndarray, "... h w"], stride: int) -> Float[np.ndarray, "... y x"]:
-    """Return the share of every `stride x stride` cell that a mask covers."""
+    """Return, for every `stride x stride` cell, the share covered by a mask."""
     *rest, h, w = masks.shape
     cells = masks.reshape(*rest, h // stride, stride, w // stride, stride)
     return cells.mean(axis=(-3, -1), dtype=np.float32)
@@ -121,7 +121,7 @@ def collate(samples: list[dict[str, npt.NDArray[Any]]]) -> Batch:
 
 
 class Counting(Sampler[int]):
-    """Scene numbers `first`, `first + 1`, ... `last - 1`: where training stopped, it goes on."""
+    """Scene numbers `first`, `first + 1`, ... `last - 1`, so that training can resume anywhere."""
 
     def __init__(self, first: int, last: int) -> None:
         self._range = range(first, last)

@@ -1,4 +1,4 @@
-"""How good a model is: every score on every split, beside what is left of it without the sound."""
+"""Evaluate a model: every score on every split, also without the right audio."""
 
 from __future__ import annotations
 
@@ -32,27 +32,27 @@ from training.scenes.composer import Composer
 from training.scenes.grammar import Grammar
 
 AT_ONCE = 8
-"""Scenes that go through the model together."""
+"""Batch size in scenes."""
 
 HELD_OUT: tuple[Split, ...] = ("val", "test", "test-style")
 
 CONTROLS = ("", "shuffled", "silent")
-"""The true sound, another scene's sound, and none: a model that listens fails the last two."""
+"""The true audio, another scene's audio, and silence: an audio-based model fails the last two."""
 
 CANDIDATES = tuple(
     Thresholds(sounding=sounding / 20, mask=mask / 20)
     for sounding in range(4, 15)
     for mask in range(6, 14)
 )
-"""Thresholds that calibration chooses among."""
+"""Candidate thresholds of the calibration."""
 
 
 def parse_splits(names: str) -> list[Split]:
-    """Return the splits that `names`, separated by commas, name; ConfigError for any other."""
+    """Return the splits in `names`, separated by commas; ConfigError for an unknown one."""
     known: dict[str, Split] = {split: split for split in HELD_OUT}
     unknown = [name for name in names.split(",") if name not in known]
     if unknown:
-        raise ConfigError(f"no split {unknown[0]!r}; there are: {', '.join(known)}")
+        raise ConfigError(f"unknown split {unknown[0]!r}; available: {', '.join(known)}")
     return [known[name] for name in names.split(",")]
 
 
@@ -65,9 +65,9 @@ def evaluate(
     calibrate: int,
     device: torch.device,
 ) -> dict[str, dict[str, float]]:
-    """Measure a checkpoint, write the scores into its manifest, and return them by split.
+    """Evaluate a checkpoint, write the scores into its manifest, and return them by split.
 
-    A control's scores stand under `split/control`, what the model costs under `cost`.
+    A control's scores are under `split/control`, compute costs under `cost`.
     """
     model, manifest = checkpoints.load(folder)
     predictor = TorchPredictor(
@@ -114,7 +114,7 @@ def score(
     predictor: Predictor, scenes: SceneSource, count: int, grammar: Grammar, *,
     control: str = "", advance: Callable[[int], None] = lambda _: None,
 ) -> dict[str, float]:  # fmt: skip
-    """Return every score on the first `count` scenes, with the sound that `control` names."""
+    """Return every score on the first `count` scenes, with the audio of `control`."""
     evaluation = Evaluation(facts=lambda sentence: _facts(grammar, sentence), sentences=not control)
     before: npt.NDArray[np.float32] | None = None
     for group in _groups(scenes, count):
@@ -135,7 +135,7 @@ def score(
 def _moved_on(
     sound: npt.NDArray[np.float32], before: npt.NDArray[np.float32] | None
 ) -> npt.NDArray[np.float32]:
-    """Return each scene's sound moved on to the next; the first gets `before`, else the last's."""
+    """Return the audio shifted by one scene; the first gets `before`, else the last's."""
     moved = np.roll(sound, 1, axis=0)
     if before is not None:
         moved[0] = before
@@ -156,7 +156,7 @@ def _facts(grammar: Grammar, sentence: str) -> Mapping[str, object]:
 def _union(
     frames: Iterable[list[PredictedRegion]], size: tuple[int, int]
 ) -> npt.NDArray[np.float32]:
-    """Return `[t h w]`: the score of the surest region at every pixel, at least 0.5 where shown."""
+    """Return `[t h w]`: the score of the best region at every pixel, at least 0.5 where shown."""
     union = []
     for regions in frames:
         surest = np.zeros(size, np.float32)
@@ -193,7 +193,7 @@ def _frame_score(scene: Scene, clip: Segmentation, thresholds: Thresholds) -> fl
 
 
 def quick_j(predictor: Predictor, scenes: SceneSource, count: int) -> float:
-    """Return J on the sounding frames of a few scenes, without sentences."""
+    """Return J on the sounding frames of a few scenes, without captions."""
     total, frames = 0.0, 0
     for group in _groups(scenes, count):
         clips = predictor.segment(

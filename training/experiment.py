@@ -1,4 +1,4 @@
-"""An experiment file: everything a training run is decided by."""
+"""Experiment files: all settings of a training run."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from training.scene import Profile
 
 
 class Stage(BaseModel):
-    """A stretch of training at one picture size and clip length."""
+    """A part of the schedule with one picture size and clip length."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -34,20 +34,20 @@ class Experiment(BaseModel):
     model: dict[str, bool | int | float | str] = {}
     """Fields of the model's config that differ from the preset."""
     pack: str = "debian"
-    """`procedural`, or the folder of an asset pack; a bare name is looked up in the cache."""
+    """`procedural`, or the folder of an asset pack; a plain name is looked up in the cache."""
     categories: tuple[str, ...] = ()
-    """The categories of the pack to use; none named means all."""
+    """The categories of the pack to use; empty means all."""
     profile: Profile | None = None
     seed: int = 0
     stages: tuple[Stage, ...] = Field(min_length=1)
     learning_rate: PositiveFloat = 1e-3
     warmup_steps: PositiveInt = 200
     decay_share: float = Field(default=0.35, ge=0, le=1)
-    """The last share of all steps, over which the learning rate falls to nothing."""
+    """Final share of all steps, over which the learning rate decays to zero."""
     weight_decay: float = Field(default=0.05, ge=0)
     clip_norm: PositiveFloat = 2.0
     average: float = Field(default=0.998, ge=0, lt=1)
-    """How much of the averaged weights stays at every step; the average is what is saved."""
+    """Decay of the weights' moving average; the average is what is saved."""
     losses: LossWeights = LossWeights()
     checkpoint_minutes: PositiveFloat = 4.0
     validation_scenes: PositiveInt = 64
@@ -55,21 +55,21 @@ class Experiment(BaseModel):
 
     @property
     def steps(self) -> int:
-        """Return the steps of all stages."""
+        """Return the total number of steps."""
         return sum(stage.steps for stage in self.stages)
 
     def stage_at(self, step: int) -> tuple[Stage, int, int]:
-        """Return the stage that `step` falls into, its first step, and its first scene's number."""
+        """Return the stage of `step`, its first step, and the number of its first scene."""
         first_step, first_scene = 0, 0
         for stage in self.stages:
             if step < first_step + stage.steps:
                 return stage, first_step, first_scene
             first_step += stage.steps
             first_scene += stage.steps * stage.batch
-        raise ConfigError(f"step {step} is past the last one, {self.steps}", limit=self.steps)
+        raise ConfigError(f"step {step} is after the last one, {self.steps}", limit=self.steps)
 
     def rate_at(self, step: int) -> float:
-        """Return the learning rate: warm up, stay, fall linearly."""
+        """Return the learning rate: warm-up, constant, linear decay."""
         rise = min(1.0, (step + 1) / self.warmup_steps)
         falling = max(1.0, self.decay_share * self.steps)
         fall = min(1.0, (self.steps - step) / falling)

@@ -1,4 +1,4 @@
-"""Training: from an experiment to a checkpoint; stopped at any time, it goes on exactly."""
+"""Training: from an experiment to a checkpoint; resumes exactly after any interruption."""
 
 from __future__ import annotations
 
@@ -37,15 +37,15 @@ from training.scenes.grammar import sentences_of_grammar
 STATE = "state.pt"
 
 Precision = Literal["auto", "float32", "bfloat16"]
-"""What the model computes in; `auto` is bfloat16 where the device computes it in hardware."""
+"""Precision of the model; `auto` is bfloat16 where the device supports it in hardware."""
 
 MAY_CHANGE = frozenset({"checkpoint_minutes", "validation_scenes", "workers"})
-"""Fields of an experiment that a run may go on with other values of: none changes the weights."""
+"""Fields of an experiment that may change on resume, as they do not affect the weights."""
 
 
 @dataclass(slots=True)
 class Run:
-    """A training run in memory: what is learned, and how far it is."""
+    """The state of a training run: weights, optimizers, progress."""
 
     experiment: Experiment
     pack: AssetPack
@@ -63,7 +63,7 @@ class Run:
 
     @property
     def checkpoint(self) -> Path:
-        """Return the folder of the averaged weights, as everything else reads them."""
+        """Return the checkpoint folder of the averaged weights."""
         return self.folder / "checkpoint"
 
     @property
@@ -73,7 +73,7 @@ class Run:
 
 
 def open_device(name: str) -> torch.device:
-    """Return the device of this name; raise ConfigError if it is none, or none of this machine."""
+    """Return the device of this name; raise ConfigError if it is unknown or not available."""
     try:
         device = torch.device(name)
         torch.zeros(1, device=device)
@@ -92,7 +92,7 @@ def start(
     *,
     precision: Precision = "auto",
 ) -> Run:
-    """Return the run that was left in `folder`, or a fresh one, with the weights of `begin`."""
+    """Return the run saved in `folder`, or a new one, with the weights of `begin`."""
     torch.manual_seed(experiment.seed)
     tokenizer = Tokenizer.learn(sentences_of_grammar(pack.categories))
     config = preset(
@@ -134,7 +134,7 @@ def _place(model: SSUFormer, device: torch.device) -> SSUFormer:
 def _resume(run: Run) -> None:
     state = torch.load(run.folder / STATE, map_location=run.device, weights_only=True)
     if state["config"] != run.config.model_dump_json():
-        raise ConfigError(f"{run.folder} holds a run of another model; choose another --out")
+        raise ConfigError(f"{run.folder} contains a run of another model; choose another --out")
     _refuse_changes(run, Experiment.model_validate_json(state["experiment"]))
     run.model.load_state_dict(state["model"])
     for optimizer, learnt in zip(run.optimizers, state["optimizers"], strict=True):
@@ -144,12 +144,12 @@ def _resume(run: Run) -> None:
 
 
 def _refuse_changes(run: Run, before: Experiment) -> None:
-    """Raise ConfigError for a field that decides the weights and was another when the run began."""
+    """Raise ConfigError if a field that affects the weights has changed since the run began."""
     for name in Experiment.model_fields.keys() - MAY_CHANGE:
         old, new = getattr(before, name), getattr(run.experiment, name)
         if old != new:
             raise ConfigError(
-                f"{run.folder} holds a run with {name} = {old}, the experiment says {new}; "
+                f"{run.folder} contains a run with {name} = {old}, the experiment says {new}; "
                 "choose another --out, or begin a new run from its weights with --begin",
                 limit=str(old),
                 actual=str(new),
@@ -157,7 +157,7 @@ def _refuse_changes(run: Run, before: Experiment) -> None:
 
 
 def save(run: Run, metrics: dict[str, dict[str, float]] | None = None) -> None:
-    """Write the state to go on from, and the averaged weights as a checkpoint, each at once."""
+    """Write the training state, and the averaged weights as a checkpoint, each atomically."""
     run.folder.mkdir(parents=True, exist_ok=True)
     state = {
         "config": run.config.model_dump_json(),
@@ -192,7 +192,7 @@ def _manifest(run: Run, metrics: dict[str, dict[str, float]]) -> Manifest:
 
 
 def _git(*question: str) -> str:
-    """Return what git says of this code, `unknown` outside a checkout."""
+    """Return git's output about this code, `unknown` outside a checkout."""
     with suppress(OSError, subprocess.CalledProcessError):
         here = Path(__file__).parent
         answer = subprocess.run(
@@ -204,9 +204,9 @@ def _git(*question: str) -> str:
 
 @contextmanager
 def _denormals_flushed() -> Iterator[None]:
-    """Take numbers too small for full precision for 0, in this process, for as long as it lasts.
+    """Flush denormal numbers to 0 in this process, for the duration of the block.
 
-    Without it, Adam's square root of vanishing moments takes ten times a whole step on a CPU.
+    Otherwise Adam's square root of vanishing moments takes ten times a whole step on a CPU.
     """
     torch.set_flush_denormal(True)
     try:
@@ -265,7 +265,7 @@ def _batches(run: Run, last: int, rank: int, world: int) -> Iterator[Batch]:
 
 
 def composer(run: Run, stage: Stage) -> Composer:
-    """Return the scenes of a stage."""
+    """Return the composer of a stage's scenes."""
     experiment = run.experiment
     return Composer(
         run.pack, "train", experiment.profile,
@@ -295,7 +295,7 @@ def train_step(run: Run, loss: nn.Module, batch: Batch) -> dict[str, float]:
 
 
 def _fast_bfloat16(device: torch.device) -> bool:
-    """Return whether bfloat16 is computed in hardware; elsewhere it is slower than float32."""
+    """Return whether bfloat16 is supported in hardware; otherwise it is slower than float32."""
     if device.type == "cpu":
         return bool(torch.cpu.get_capabilities().get("avx512_bf16"))
     return device.type == "cuda" and torch.cuda.is_bf16_supported()

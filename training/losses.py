@@ -1,4 +1,4 @@
-"""What is asked of the model in a training step: the losses, and how they are added up.
+"""The training losses and their weighted sum.
 
 Axes: b clips, t frames, q queries, s sources, k categories, y x mask pixels, n matched frames or
 described regions, l caption tokens.
@@ -24,7 +24,7 @@ from training.matching import match
 
 
 class LossWeights(BaseModel):
-    """How much each loss counts."""
+    """The weight of each loss."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -34,9 +34,9 @@ class LossWeights(BaseModel):
     dice: float = 2.0
     union: float = 1.0
     heard: float = 3.0
-    """Which categories are heard, told from the sound alone."""
+    """Categories that sound, predicted from the audio alone."""
     seen: float = 1.0
-    """Which category every pixel shows, told from the picture alone, silent things too."""
+    """The category of every pixel, predicted from the picture alone, silent objects included."""
     caption: float = 1.0
     balance: float = 0.01
     queries_apart: float = 0.0
@@ -86,7 +86,7 @@ def dice_loss(
 
 
 def in_float32(found: Segmented) -> Segmented:
-    """Return what losses are computed of in float32, whatever precision the model computed in."""
+    """Return the inputs of the losses in float32, whatever precision the model uses."""
     answers = [
         QueryAnswer(answer.masks.float(), answer.sounding.float(), answer.categories.float())
         for answer in found.answers
@@ -101,7 +101,7 @@ def in_float32(found: Segmented) -> Segmented:
 
 
 class TrainingLoss(nn.Module):
-    """The model with its losses, as one module, so that it can be distributed as one."""
+    """The model and its losses as one module, so that they can be distributed together."""
 
     def __init__(
         self, model: SSUFormer, weights: LossWeights, *, regions_per_clip: int = 2
@@ -114,8 +114,8 @@ class TrainingLoss(nn.Module):
     def forward(self, batch: Batch, truth_share: float) -> dict[str, Float[Tensor, ""]]:
         """Return the weighted losses and their `total`.
 
-        `truth_share` of the described regions are shown under their true mask, the others under
-        the predicted one. The model computes as autocast says, the losses are float32.
+        `truth_share` of the described regions use their true mask, the others
+        the predicted one. The model runs under autocast, the losses are float32.
         """
         found = in_float32(self.model.segment(batch.frames, batch.waveform))
         with torch.autocast(batch.frames.device.type, enabled=False):
@@ -241,7 +241,7 @@ def queries_apart(
 def masks_apart(
     masks: Float[Tensor, "b q y x"], sounding: Float[Tensor, "b q"], *, least: float = 0.55
 ) -> Float[Tensor, ""]:
-    """Return AQML (TransAVS): how much the masks of sounding queries lie on each other."""
+    """Return AQML (TransAVS): how much the masks of sounding queries overlap."""
     flat = masks.flatten(-2)
     hard = (flat > 0.5).float()
     overlap = (hard @ flat.transpose(1, 2) + flat @ hard.transpose(1, 2)) / (2 * flat.shape[-1])

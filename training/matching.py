@@ -1,4 +1,4 @@
-"""Which query answers for which source: one assignment for a whole clip (Hungarian matching).
+"""Match queries to sources: one assignment for a whole clip (Hungarian matching).
 
 Axes: q queries, s sources, t frames, n mask pixels, k categories.
 """
@@ -11,10 +11,10 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 HOME_BONUS = 0.3
-"""How much cheaper a source is for the query its category calls home.
+"""Cost reduction of a source for the preferred query of its category.
 
-Early in training all queries answer alike, so the assignment flips from step to step and nothing is
-learned. A small fixed preference breaks the tie the same way every time.
+Early in training all queries are alike, so the assignment flips from step to step and nothing is
+learned. A small fixed preference always breaks the tie in the same way.
 """
 
 

@@ -1,8 +1,8 @@
-"""What moves the weights: Muon for the matrices inside, AdamW for everything else.
+"""Optimizers: Muon for the inner matrices, AdamW for everything else.
 
-Muon (Keller Jordan, 2024) gives every matrix a step whose singular values are all alike. torch's
-own takes plain matrices only; most of this model's time goes into convolutions. The many small
-matrices of the caption decoder stay with AdamW: they would cost a tenth of a step and gain little.
+Muon (Keller Jordan, 2024) gives every matrix a step with equal singular values. torch's
+implementation supports matrices only; most of this model's compute is in convolutions. The many
+small matrices of the caption decoder use AdamW: Muon would cost a tenth of a step for little gain.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ matter more than the others."""
 
 ROUNDS = 5
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
-"""Of the quintic iteration; chosen by Muon's author for the fastest rise of small values."""
+"""Coefficients of the quintic iteration; chosen by Muon's author to raise small values fast."""
 
 
 def optimizers(
@@ -46,9 +46,9 @@ def optimizers(
 
 
 class Muon(Optimizer):
-    """Momentum, then a step of orthogonal shape; weights of one shape are computed together.
+    """Momentum, then orthogonalisation; weights of one shape are computed together.
 
-    The step has the root mean square of a usual AdamW step (Moonshot's factor), so that both take
+    The step has the root mean square of a typical AdamW step (Moonshot's factor), so that both use
     the same learning rate.
     """
 
@@ -59,7 +59,7 @@ class Muon(Optimizer):
 
     @torch.no_grad()
     def step(self, _closure: object = None) -> None:  # type: ignore[override]
-        """Move every weight that has a gradient."""
+        """Update every weight that has a gradient."""
         for group in self.param_groups:
             by_shape: dict[tuple[int, ...], list[Tensor]] = {}
             for weight in group["params"]:

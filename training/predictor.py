@@ -1,4 +1,4 @@
-"""Whoever is asked about whole scenes, and answers by the rules that serving uses."""
+"""Predictors: run a model on whole scenes with the region rules of serving."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from training.metrics.regions import PredictedRegion
 
 
 class Predictor(ABC):
-    """Gives the regions of whole scenes by the rules that serving uses."""
+    """Returns the regions of whole scenes by the same rules as serving."""
 
     def __init__(
         self, *, categories: tuple[str, ...], tokenizer: Tokenizer, thresholds: Thresholds
@@ -31,7 +31,7 @@ class Predictor(ABC):
     def segment(
         self, frames: npt.NDArray[np.uint8], waveform: npt.NDArray[np.float32]
     ) -> list[Segmentation]:
-        """Return what is said of each clip: frames `[b t h w 3]`, waveform `[b t 16000]`."""
+        """Return the model's outputs per clip: frames `[b t h w 3]`, waveform `[b t 16000]`."""
 
     @abstractmethod
     def caption(self, regions: tuple[Float, Float, Float]) -> npt.NDArray[np.int64]:
@@ -85,7 +85,7 @@ class TorchPredictor(Predictor):
     def segment(
         self, frames: npt.NDArray[np.uint8], waveform: npt.NDArray[np.float32]
     ) -> list[Segmentation]:
-        """Return what the model says of each clip: frames `[b t h w 3]`, waveform `[b t 16000]`."""
+        """Return the model's outputs per clip: frames `[b t h w 3]`, waveform `[b t 16000]`."""
         device = next(self.model.parameters()).device
         outputs = self.model(
             torch.from_numpy(frames).to(device), torch.from_numpy(waveform).to(device)

@@ -1,4 +1,4 @@
-"""Progress of long work: a bar for a terminal, a line now and then for a file."""
+"""Progress output: a bar on a terminal, occasional lines in a file."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from rich.progress import (
 from rich.progress import Progress as Bar
 
 LINE_SECONDS = 30.0
-"""How often a line is written where there is no terminal."""
+"""Interval between lines if there is no terminal."""
 
 
 BAR_WIDTH = 16
 
 LEFT_OF_LOSSES = BAR_WIDTH + 34
-"""Columns of bar, steps and both times, at up to seven digits; losses are cut to what is left."""
+"""Columns of bar, steps and both times, at up to seven digits; losses are cut to the rest."""
 
 
 class Progress:

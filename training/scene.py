@@ -1,4 +1,4 @@
-"""A scene and what is true of it: the form that the training code takes its samples in."""
+"""Scenes with ground truth: the sample format of the training code."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Profile = Literal["music", "lifescene"]
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A thing in the picture that can sound: where it is, when it sounds and what is said of it."""
+    """An object in the picture that can sound: its masks, when it sounds, and its sentences."""
 
     category: str
     masks: npt.NDArray[np.bool_]
@@ -22,12 +22,12 @@ class Source:
     sounding: npt.NDArray[np.bool_]
     """`[t]`: whether it sounds in the second around each frame."""
     sentences: tuple[str, ...]
-    """One per frame; empty where it is silent."""
+    """One per frame; empty if it is silent."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """A clip as the engines take it, with its truth."""
+    """A clip as engine inputs, with its ground truth."""
 
     frames: npt.NDArray[np.uint8]
     """`[t h w 3]` RGB."""
@@ -36,7 +36,7 @@ class Scene:
     sources: tuple[Source, ...]
 
     def sounding_mask(self) -> npt.NDArray[np.bool_]:
-        """Return `[t h w]`: the union of the masks of what sounds in each frame."""
+        """Return `[t h w]`: the union of the masks of all sources that sound in each frame."""
         union = np.zeros(self.frames.shape[:3], dtype=np.bool_)
         for source in self.sources:
             union |= source.masks & source.sounding[:, None, None]

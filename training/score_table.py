@@ -1,4 +1,4 @@
-"""Scores for people and for programs: a table for each split, JSON, CSV."""
+"""Scores as tables for each split, JSON or CSV."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ HEADINGS = {"": "own sound", "shuffled": "other sound", "silent": "no sound"}
 
 
 def tables(scores: Scores) -> Iterator[Table]:
-    """Yield a table for each split: a row for each score, a column for each sound; blank if none.
+    """Yield a table per split: a row per score, a column per audio variant; blank if missing.
 
     Every table fits into 80 columns.
     """

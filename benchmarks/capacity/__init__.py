@@ -1,1 +1,1 @@
-"""How many replicas a load needs: measured on one node, simulated for many."""
+"""Capacity planning: replicas needed for a load, measured on one node, simulated for many."""

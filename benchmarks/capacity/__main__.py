@@ -1,11 +1,11 @@
-"""How many replicas, how slow at worst, how dear: for 1, 100 and 10,000 clips per second.
+"""Replicas, latency and cost for 1, 100 and 10,000 clips per second.
 
-A simulation of the service, fed with the seconds that clips take alone. It is held against the
-curve of one node under rising load, measured in the same run, request by request: the same clips at
-the same moments.
+A simulation of the service, based on the processing times of single clips. It is compared with the
+measured curve of one node under rising load, in the same run, request by request: the same clips at
+the same times.
 
-python -m benchmarks.capacity measure                  # 35 minutes, on a machine with nothing else
-python -m benchmarks.capacity check                    # the simulation against what was measured
+python -m benchmarks.capacity measure                  # 35 minutes, on an otherwise idle machine
+python -m benchmarks.capacity check                    # compares simulation and measurement
 python -m benchmarks.capacity plan                     # replicas, p99, cost
 python -m benchmarks.capacity plan --p99 3 --vcpu-hour 0.05 --gpu-hour 1.1
 python -m benchmarks.capacity plan --document docs/capacity.md
@@ -49,28 +49,28 @@ _HELP = (__doc__ or "").replace("\n\npython", "\n\n\b\npython")
 app = typer.Typer(no_args_is_help=True, help=_HELP, rich_markup_mode=None)
 OUT = Path("out/capacity")
 WITHIN = 0.15
-"""How far the simulation may be from what was measured."""
+"""Allowed relative error of the simulation."""
 CLIPS = 20_000
 PICTURE = "capacity.png"
 _WIDTH = 140
-_File = Annotated[Path, typer.Option(help="What was measured, as JSON.")]
+_File = Annotated[Path, typer.Option(help="The measurement, as JSON.")]
 
 
 @app.command()
 def measure(
     file: _File = node_curve.FILE,
     runs: Annotated[
-        int, typer.Option(help="How often each clip is posted alone, before and after each rate.")
+        int, typer.Option(help="Runs of each clip alone, before and after each rate.")
     ] = 5,
     size: Annotated[list[int] | None, typer.Option(help="Lengths of the clips, s.")] = None,
     rate: Annotated[list[float] | None, typer.Option(help="Clips per second, rising.")] = None,
-    seconds: Annotated[float, typer.Option(help="How long each rate is kept up.")] = 120.0,
-    rounds: Annotated[int, typer.Option(help="How often the load rises.")] = 3,
+    seconds: Annotated[float, typer.Option(help="Duration of each rate.")] = 120.0,
+    rounds: Annotated[int, typer.Option(help="Number of rounds of rising load.")] = 3,
     workers: int = 2,
     queue: int = 16,
     out: Annotated[Path, typer.Option(help="Folder of requests.jsonl.")] = OUT,
 ) -> None:
-    """Measure clips alone and one node at rising rates, by turns; write both, and check them."""
+    """Measure clips alone and one node at rising rates, alternately; write both, and check them."""
     out.mkdir(parents=True, exist_ok=True)
     sizes, rates = sorted(size or [2, 5, 10, 30]), rate or [0.5, 1.0, 2.0, 4.0, 6.0]
     command = shlex.join(["python", "-m", "benchmarks.capacity", *sys.argv[1:]])
@@ -106,9 +106,9 @@ def measure(
 
 @app.command()
 def check(file: _File = node_curve.FILE) -> None:
-    """Simulate the node that was measured.
+    """Simulate the measured node.
 
-    Exits with 1 if a figure of a rate is off by more than 15 %: throughput, mean, p50, p95.
+    Exits with 1 if throughput, mean, p50 or p95 at any rate is off by more than 15 %.
     """
     measured = node_curve.read(file)
     simulated = simulate_curve(measured)
@@ -126,16 +126,16 @@ def check(file: _File = node_curve.FILE) -> None:
 @app.command()
 def plan(
     file: _File = node_curve.FILE,
-    p99: Annotated[float, typer.Option(help="Seconds that 99 of 100 clips may take.")] = 5.0,
+    p99: Annotated[float, typer.Option(help="Maximum p99 latency in seconds.")] = 5.0,
     vcpu_hour: Annotated[float, typer.Option(help="Dollars; an assumption.")] = 0.04,
     gpu_hour: Annotated[float, typer.Option(help="Dollars; an assumption.")] = 0.80,
     clips: Annotated[int, typer.Option(help="Clips in each simulation.")] = CLIPS,
     out: Annotated[Path, typer.Option(help="Folder of capacity.png.")] = OUT,
     document: Annotated[
-        Path | None, typer.Option(help="Put the tables there, the picture into pictures/ beside.")
+        Path | None, typer.Option(help="Document for the tables; the picture goes to pictures/.")
     ] = None,
 ) -> None:
-    """Find the smallest fleets that are fast enough, without GPUs and with."""
+    """Find the smallest fleets that meet the latency goal, with and without GPUs."""
     out.mkdir(parents=True, exist_ok=True)
     measured = node_curve.read(file)
     traffic = traffic_of(measured, CELL, clips=clips)

@@ -1,6 +1,6 @@
-"""A model of many replicas behind a balancer, with their models inside or on GPUs.
+"""Simulation of many replicas behind a balancer, with embedded models or on GPUs.
 
-Whatever was not measured is a field with a default of `Gpu` or `Prices`.
+Everything that was not measured is a field with a default in `Gpu` or `Prices`.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from benchmarks.capacity.replica import ClipWork, Embedded, Engines, Replica, Vi
 
 Routing = Literal["random", "least"]
 _WARM_UP = 0.1
-"""Share of the clips that are not counted: the first, which find everything idle."""
+"""Share of the clips at the start that are not counted, as the fleet is idle then."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pod:
-    """A gateway as `k8s/base` deploys it."""
+    """A gateway pod as deployed by `k8s/base`."""
 
     cores: int = 2
     workers: int = 2
@@ -32,16 +32,16 @@ class Pod:
 
 @dataclass(frozen=True, slots=True)
 class Gpu:
-    """Assumptions: no GPU was at hand. A small inference card, about an L4."""
+    """Assumptions, as no GPU was available: a small inference card, about an L4."""
 
     teraflops: float = 3.0
-    """What segmentation gets out of it, a tenth of its 30 TFLOP/s in float32."""
+    """Effective throughput of segmentation, a tenth of its 30 TFLOP/s in float32."""
     launch_seconds: float = 0.003
-    """What an execution of the segmentation engine takes besides arithmetic."""
+    """Fixed time of an execution of the segmentation engine, without arithmetic."""
     caption_seconds: float = 0.030
-    """An execution of the caption engine: 28 steps, too small to fill the card at any batch."""
+    """Time of a caption execution: 28 steps, too small to saturate the card at any batch size."""
     call_cpu_seconds: float = 0.007
-    """Of the gateway, for a window's call by gRPC: half of what `benchmarks.wire` measured."""
+    """Gateway processor time per gRPC call of a window: half of what `benchmarks.wire` measured."""
     frame_gigaflop: float = 0.67
     """Measured: README.md."""
     windows: int = 8
@@ -49,26 +49,26 @@ class Gpu:
     regions: int = 64
     """Largest batch of the caption engine, as it is exported."""
     window_regions: float = 5.6
-    """Sentences of a window; measured as Triton's mean batch, in RESULTS.md."""
+    """Sentences per window; measured as Triton's mean batch, in RESULTS.md."""
 
     @property
     def calls(self) -> int:
-        """How many windows' captions are in the largest batch."""
+        """Return the number of windows whose captions fit the largest batch."""
         return int(self.regions / self.window_regions)
 
 
 @dataclass(frozen=True, slots=True)
 class Prices:
-    """Assumptions: dollars on demand in a large cloud, rounded; what matters is their ratio."""
+    """Assumptions: on-demand prices of a large cloud in dollars, rounded; their ratio matters."""
 
     vcpu_hour: float = 0.04
     gpu_hour: float = 0.80
-    """With the four vCPU of its Triton pod."""
+    """Including the four vCPU of its Triton pod."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """So many of each; no GPU means that the models run in the replicas."""
+    """Number of replicas and GPUs; without GPUs the models run in the replicas."""
 
     replicas: int
     gpus: int = 0
@@ -76,13 +76,13 @@ class Fleet:
     gpu: Gpu = Gpu()
 
     def dollars(self, prices: Prices) -> float:
-        """Return what an hour of it costs."""
+        """Return its cost per hour."""
         return self.replicas * self.pod.cores * prices.vcpu_hour + self.gpus * prices.gpu_hour
 
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """Clips in turn at a rate, alone or in groups of `group` on average that come at once."""
+    """Poisson arrivals at a rate, alone or in simultaneous groups of `group` clips on average."""
 
     rate: float
     works: tuple[ClipWork, ...]
@@ -92,7 +92,7 @@ class Traffic:
     seed: int = 0
 
     def arrivals(self) -> Iterator[float]:
-        """Yield when clips come: a Poisson process of groups whose size is geometric."""
+        """Yield arrival times: a Poisson process of groups with geometric size."""
         generator = np.random.default_rng(self.seed)
         sizes = generator.geometric(1 / self.group, self.clips)
         gaps = generator.exponential(self.group / self.rate, self.clips)
@@ -101,13 +101,13 @@ class Traffic:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What became of the clips; seconds."""
+    """Results of a simulation; seconds."""
 
     p50: float
     p99: float
     mean: float
     waited: float
-    """Mean, for a worker."""
+    """Mean wait for a worker."""
     refused: float
     busy: float
     gpu_busy: float
@@ -115,10 +115,10 @@ class Seen:
 
 
 class Card:
-    """One execution at a time, of everything alike that waits, up to the largest batch.
+    """A GPU that runs one execution at a time, batching waiting requests of the same kind.
 
-    Segmentations are alike if their windows have the same length, captions always. Triton may run
-    both engines at the same time; that they take turns here is on the safe side.
+    Segmentations are batched if their windows have the same length, captions always. Triton may run
+    both engines concurrently; running them in turn here is the conservative assumption.
     """
 
     def __init__(self, clock: Clock, gpu: Gpu) -> None:
@@ -129,7 +129,7 @@ class Card:
         self._idle = True
 
     def infer(self, frames: int) -> Wait:
-        """Wait for an execution with windows of so many frames; 0 stands for captions."""
+        """Wait for an execution with windows of this many frames; 0 stands for captions."""
 
         def wait(resume: Resume) -> None:
             self._waiting.setdefault(frames, deque()).append(resume)
@@ -140,7 +140,7 @@ class Card:
         return wait
 
     def _run(self) -> Process:
-        """Serve whoever has come, the kinds of work in turn, until nobody is left."""
+        """Serve the waiting requests, the kinds of work in turn, until none are left."""
         while self._waiting:
             frames = next(iter(self._waiting))
             alike = self._waiting.pop(frames)
@@ -165,24 +165,24 @@ class Card:
 
 
 class Remote:
-    """Models on cards that are used in turn; a replica only sends and receives."""
+    """Models on cards used in round robin; a replica only sends and receives."""
 
     def __init__(self, cards: Sequence[Card], gpu: Gpu) -> None:
         self._cards = cycle(cards)
         self._gpu = gpu
 
     def segment(self, cores: Cores, window: WindowWork) -> Process:
-        """Send the window, wait for the card."""
+        """Send the window and wait for the card."""
         yield cores.work(self._gpu.call_cpu_seconds)
         yield next(self._cards).infer(window.frames)
 
     def caption(self, cores: Cores, window: WindowWork) -> Process:  # noqa: ARG002
-        """Wait for the card; what is sent is small."""
+        """Wait for the card; the request size is negligible."""
         yield next(self._cards).infer(0)
 
 
 def simulate(fleet: Fleet, traffic: Traffic) -> Seen:
-    """Return what becomes of clips that come to a fleet."""
+    """Simulate a fleet under the given traffic."""
     clock = Clock()
     cards = [Card(clock, fleet.gpu) for _ in range(fleet.gpus)]
     remote = Remote(cards, fleet.gpu) if cards else None

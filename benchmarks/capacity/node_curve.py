@@ -1,8 +1,8 @@
-"""One node under rising load, measured and simulated: the same clips at the same moments.
+"""One node under rising load, measured and simulated with the same clips at the same times.
 
-A machine that others have a part in is faster now and slower then. So the load rises in several
-rounds, clips are alone before and after each rate of each round, a rate is simulated with the times
-of its own minutes, and the requests of all rounds count together.
+The speed of a shared machine varies over time. So the load rises in several
+rounds, single clips are measured before and after each rate of each round, a rate is simulated with
+the times from its own minutes, and the requests of all rounds count together.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ _ANSWERED, _REFUSED = 200, 429
 
 
 class CurvePoint(BaseModel):
-    """A rate, and what became of the clips that came at it in all rounds."""
+    """A rate and its results over all rounds."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     per_second: float
     seconds: float
-    """How long it was kept up in each round."""
+    """Duration in each round."""
     sent: int
     refused: int
     throughput: float
@@ -43,11 +43,11 @@ class CurvePoint(BaseModel):
     p50: float
     p95: float
     foreign_cores: float = 0.0
-    """What others kept busy meanwhile, in the worst round; none where it is simulated."""
+    """Cores used by other processes meanwhile, in the worst round; zero if simulated."""
 
     @classmethod
     def of(cls, levels: Sequence[Level], *, foreign_cores: float = 0.0) -> CurvePoint:
-        """Sum up the rounds of a rate."""
+        """Aggregate the rounds of a rate."""
         seconds = [outcome.seconds for level in levels for outcome in level.answered]
         sent = sum(len(level.outcomes) for level in levels)
         return cls(
@@ -64,7 +64,7 @@ class CurvePoint(BaseModel):
 
 
 class Measured(BaseModel):
-    """What one run measured of one node: clips alone and the curve, by turns."""
+    """One measurement of one node: single clips and the curve, alternately."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -76,17 +76,17 @@ class Measured(BaseModel):
 
     @property
     def times(self) -> ServiceTimes:
-        """The mean of all times that clips were alone."""
+        """The mean times of single clips."""
         return merged(self.alone)
 
     @property
     def pod(self) -> Pod:
-        """The node, as the model wants it."""
+        """The node as a pod of the simulation."""
         return Pod(cores=self.times.cores, workers=self.workers, queue_limit=self.queue_limit)
 
 
 def read(file: Path = FILE) -> Measured:
-    """Return what was measured."""
+    """Read a measurement."""
     return Measured.model_validate_json(file.read_text())
 
 
@@ -116,20 +116,20 @@ def measure_level(
 def simulate_level(
     times: ServiceTimes, pod: Pod, *, per_second: float, seconds: float, seed: int
 ) -> Level:
-    """Return what the model makes of the clips that `drive` would send."""
+    """Return the simulated outcomes of the clips that `drive` would send."""
     works = cycle([clip_work(times, clip.seconds, client=True) for clip in times.clips])
     moments = arrivals(per_second, seconds, seed)
     return Level(per_second, seconds, *_send(pod, zip(moments, works, strict=False)))
 
 
 def simulate_alone(measured: Measured) -> list[float]:
-    """Return the seconds of each measured clip with nobody else there, as the model has them."""
+    """Return the simulated seconds of each measured clip alone."""
     works = [clip_work(measured.times, clip.seconds, client=True) for clip in measured.times.clips]
     return [_send(measured.pod, [(0.0, work)])[0][0].seconds for work in works]
 
 
 def _send(pod: Pod, clips: Iterable[tuple[float, ClipWork]]) -> tuple[tuple[Outcome, ...], float]:
-    """Return the outcomes of clips in the order of their arrival, and when all was done."""
+    """Return the outcomes of clips in the order of their arrival, and the end time."""
     clock = Clock()
     node = Replica(
         clock,
@@ -157,7 +157,7 @@ def _send(pod: Pod, clips: Iterable[tuple[float, ClipWork]]) -> tuple[tuple[Outc
 
 
 def simulate_curve(measured: Measured) -> list[CurvePoint]:
-    """Return the same curve, simulated from the clips alone."""
+    """Return the same curve, simulated from the times of single clips."""
     around = [merged(pair) for pair in pairwise(measured.alone)]
     rates = len(measured.curve)
     return [

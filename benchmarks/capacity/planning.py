@@ -1,4 +1,4 @@
-"""How many replicas are enough: by the formula, and by simulation of the fleet."""
+"""Find the number of replicas: by formula, and by simulating the fleet."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from benchmarks.capacity.replica import clip_work
 
 RATES = (1.0, 100.0, 10_000.0)
 CELL = 100.0
-"""Clips a second behind one balancer; more is so many cells, and one of them is simulated."""
+"""Clips per second behind one balancer; higher rates use several cells, one is simulated."""
 _LOADS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 
 
@@ -26,12 +26,12 @@ class Goal:
     p99_seconds: float = 5.0
     refused: float = 0.001
     busy: float = 0.7
-    """Highest share of the cores that may be in use on average, and of the GPUs' full batches."""
+    """Maximum mean utilisation of the cores, and of the GPUs' full batches."""
     least: int = 2
-    """Replicas, and GPUs: one may go away."""
+    """Minimum of replicas and of GPUs, so that one may fail."""
 
     def met(self, seen: Seen) -> bool:
-        """Return whether it was enough."""
+        """Return whether the goal was met."""
         return (
             seen.p99 <= self.p99_seconds and seen.refused <= self.refused and seen.busy <= self.busy
         )
@@ -39,24 +39,24 @@ class Goal:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A fleet for a rate, what the formula said of it, and what an hour of it costs."""
+    """A fleet for a rate, the result of the formula, and its cost per hour."""
 
     rate: float
     fleet: Fleet
     seen: Seen
-    """Of one cell, where there are several."""
+    """Of one cell, if there are several."""
     paper: Fleet
     paper_wait: float
     dollars: float
 
     @property
     def dollars_per_thousand(self) -> float:
-        """Return what 1,000 clips cost."""
+        """Return the cost of 1,000 clips."""
         return self.dollars / self.rate / 3.6
 
 
 def core_seconds(traffic: Traffic, fleet: Fleet) -> float:
-    """Return what a clip of the mix takes of a replica's processor, in the mean."""
+    """Return the mean processor seconds of a clip in a replica."""
     works = traffic.works
     if fleet.gpus == 0:
         return sum(w.engine_core_seconds + w.other_core_seconds for w in works) / len(works)
@@ -65,7 +65,7 @@ def core_seconds(traffic: Traffic, fleet: Fleet) -> float:
 
 
 def card_seconds(traffic: Traffic, gpu: Gpu) -> float:
-    """Return what a clip of the mix takes of a card that only sees full batches, in the mean."""
+    """Return the mean seconds of a clip on a card with full batches."""
     windows = [window for work in traffic.works for window in work.windows]
     frames = sum(window.frames for window in windows)
     call = gpu.launch_seconds / gpu.windows + gpu.caption_seconds / gpu.calls
@@ -74,7 +74,7 @@ def card_seconds(traffic: Traffic, gpu: Gpu) -> float:
 
 
 def on_paper(traffic: Traffic, goal: Goal, *, gpu: bool) -> Fleet:
-    """Return the fleet that is no busier than the goal allows, whoever may have to wait."""
+    """Return the fleet for the goal's utilisation, ignoring waiting times."""
     cards = traffic.rate * card_seconds(traffic, Gpu()) / goal.busy if gpu else 0.0
     fleet = Fleet(goal.least, gpus=max(goal.least, math.ceil(cards)) if gpu else 0)
     needed = traffic.rate * core_seconds(traffic, fleet) / (fleet.pod.cores * goal.busy)
@@ -82,7 +82,7 @@ def on_paper(traffic: Traffic, goal: Goal, *, gpu: bool) -> Fleet:
 
 
 def wait_on_paper(traffic: Traffic, fleet: Fleet) -> float:
-    """Return the mean wait for a worker in a replica that clips come to at random.
+    """Return the mean wait for a worker in a replica with random arrivals.
 
     M/G/c: a worker of a busy replica has an even share of its cores.
     """
@@ -99,9 +99,9 @@ def wait_on_paper(traffic: Traffic, fleet: Fleet) -> float:
 def enough(
     traffic: Traffic, goal: Goal, *, gpu: bool, progress: Callable[[], None] = lambda: None
 ) -> tuple[Fleet, Seen]:
-    """Return the smallest fleet that meets the goal, to 2 % of its replicas, and what was seen.
+    """Return the smallest fleet that meets the goal, to 2 % of its replicas, and its results.
 
-    Cards are those of the paper: what waits for a busy card shares its next batch.
+    The number of cards is from the formula: requests waiting for a busy card share a batch.
     """
     paper = on_paper(traffic, goal, gpu=gpu)
     step = max(1, paper.replicas // 50)
@@ -123,7 +123,7 @@ def enough(
 
 
 def traffic_of(measured: Measured, rate: float, *, clips: int) -> Traffic:
-    """Return the mix that was measured, sent from other machines."""
+    """Return the measured mix of clips, sent from other machines."""
     works = [clip_work(measured.times, c.seconds, client=False) for c in measured.times.clips]
     return Traffic(rate, tuple(works), clips=clips)
 
@@ -136,7 +136,7 @@ def plans(
     rates: tuple[float, ...] = RATES,
     progress: Callable[[], None] = lambda: None,
 ) -> list[Plan]:
-    """Return a plan for each of the rates without GPUs, then for each with; the mix is given."""
+    """Return a plan for each of the rates, first without GPUs, then with; the mix is given."""
     found = []
     for gpu in (False, True):
         cells = {
@@ -150,7 +150,7 @@ def plans(
 
 
 def plan_of(traffic: Traffic, cell: Fleet, seen: Seen, goal: Goal, prices: Prices) -> Plan:
-    """Return the plan of as many cells as the traffic needs."""
+    """Return the plan with as many cells as the traffic needs."""
     cells = max(1, round(traffic.rate / CELL))
     fleet = replace(cell, replicas=cells * cell.replicas, gpus=cells * cell.gpus)
     paper = on_paper(traffic, goal, gpu=cell.gpus > 0)
@@ -159,7 +159,7 @@ def plan_of(traffic: Traffic, cell: Fleet, seen: Seen, goal: Goal, prices: Price
 
 
 def variations(fleet: Fleet, goal: Goal, traffic: Traffic) -> dict[str, tuple[Fleet, Seen]]:
-    """Return how a planned cell does when something is otherwise."""
+    """Return the results of a planned cell under changed conditions."""
     few = on_paper(traffic, goal, gpu=False)
     fewer = replace(fleet, replicas=round(0.9 * fleet.replicas))
     least = replace(traffic, routing="least")
@@ -174,7 +174,7 @@ def variations(fleet: Fleet, goal: Goal, traffic: Traffic) -> dict[str, tuple[Fl
 
 
 def loaded(traffic: Traffic) -> dict[str, list[tuple[float, Seen]]]:
-    """Return how a cell without GPUs does at rising shares of what its cores could do."""
+    """Return the results of a cell without GPUs at rising shares of its maximum load."""
     each = core_seconds(traffic, Fleet(1)) / Fleet(1).pod.cores
     fleets = [(load, Fleet(max(1, round(traffic.rate * each / load)))) for load in _LOADS]
     least = replace(traffic, routing="least")

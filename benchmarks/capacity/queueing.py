@@ -1,10 +1,10 @@
-"""Simulated time: processes that wait for each other and for a share of the processor.
+"""Discrete-event simulation: processes that wait for each other and share processor time.
 
 A process is a generator that yields what it waits for: `clock.pause`, `turns.take`, `cores.work`.
-simpy has such processes as well, but no shared cores: the heart of this would be own code all the
-same, and a simulation of 100,000 clips would take minutes instead of seconds.
+simpy has such processes as well, but no shared cores, so the core of this would be custom code all
+the same, and a simulation of 100,000 clips would take minutes instead of seconds.
 
-Beside it what the textbooks say of simple queues, in closed form.
+Also closed-form results for simple queues.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Process = Generator[Wait, None, None]
 
 
 class Clock:
-    """What happens when; simulated seconds, the earliest event first, ties in order."""
+    """The event queue; simulated seconds, the earliest event first, ties in order."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -28,7 +28,7 @@ class Clock:
         self._number = 0
 
     def at(self, time: float, action: Resume) -> None:
-        """Do something at a time."""
+        """Schedule an action."""
         self._number += 1
         heappush(self._events, (time, self._number, action))
 
@@ -37,7 +37,7 @@ class Clock:
         return lambda resume: self.at(self.now + seconds, resume)
 
     def start(self, process: Process) -> None:
-        """Run a process until it waits; what it waits for lets it go on."""
+        """Run a process until it waits; it resumes when the wait is over."""
 
         def resume() -> None:
             wait = next(process, None)
@@ -47,14 +47,14 @@ class Clock:
         resume()
 
     def run(self) -> None:
-        """Let everything happen, until nothing is left to happen."""
+        """Process all events."""
         while self._events:
             self.now, _, action = heappop(self._events)
             action()
 
 
 class Turns:
-    """So many may hold a turn at once; the others wait, first come, first served."""
+    """A counting semaphore with a first-come, first-served queue."""
 
     def __init__(self, clock: Clock, free: int) -> None:
         self._clock = clock
@@ -62,7 +62,7 @@ class Turns:
         self._waiting: deque[Resume] = deque()
 
     def take(self, resume: Resume) -> None:
-        """Wait for a turn; to be yielded as it is."""
+        """Wait for a turn; pass this method to `yield`."""
         if self._free:
             self._free -= 1
             resume()
@@ -70,7 +70,7 @@ class Turns:
             self._waiting.append(resume)
 
     def give(self) -> None:
-        """Hand a turn on, or make one."""
+        """Release a turn."""
         if self._waiting:
             self._clock.at(self._clock.now, self._waiting.popleft())
         else:
@@ -78,28 +78,28 @@ class Turns:
 
 
 class Cores:
-    """Processor sharing: work that would fill more cores than there are is slowed down evenly.
+    """Processor sharing: work that needs more cores than available is slowed down evenly.
 
-    Work has a width: on an idle machine it fills so many cores. While the widths of all work add up
-    to no more than the cores there are, it runs as if alone; above that, each gets a share of the
+    Work has a width: the number of cores it uses on an idle machine. While all widths add up to
+    no more than the available cores, it runs as if alone; above that, each gets a share of the
     cores in proportion to its width, as threads of the same priority do.
     """
 
     def __init__(self, clock: Clock, count: float) -> None:
         self.count = count
         self.used = 0.0
-        """Core-seconds of all work that was handed in."""
+        """Core-seconds of all work so far."""
         self._clock = clock
         self._wide = 0.0
         self._alone = 0.0
-        """Seconds that any work under way would have taken so far on an idle machine."""
+        """Seconds that any active work would have taken so far on an idle machine."""
         self._looked = 0.0
         self._due: list[tuple[float, int, float, Resume]] = []
         self._number = 0
         self._alarm = 0
 
     def work(self, seconds: float, *, width: float = 1.0) -> Wait:
-        """Be worked on for as long as it would take alone, or longer where cores are scarce."""
+        """Run for as long as it would take alone, or longer if cores are scarce."""
 
         def wait(resume: Resume) -> None:
             self._advance()
@@ -121,7 +121,7 @@ class Cores:
         self._looked = now
 
     def _set_alarm(self) -> None:
-        """Look again when the next work is done, unless something changes before."""
+        """Schedule a check for when the next work is done, unless something changes before."""
         self._alarm += 1
         alarm = self._alarm
         if self._due:

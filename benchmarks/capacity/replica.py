@@ -1,7 +1,7 @@
-"""A model of the service: what a clip asks of the cores, of the engines and of its place in line.
+"""Simulation of one replica: its use of cores, engines and queue places.
 
-It knows what decides the times and nothing else: the bounded queue and the workers, a decoding
-process that is one chunk ahead, windows, one inference at a time, cores that all of them share.
+It models only what determines the times: the bounded queue and the workers, a decoding
+process that is one chunk ahead, windows, one inference at a time, cores shared by all of them.
 """
 
 from __future__ import annotations
@@ -20,25 +20,25 @@ from service.understanding.windows import cut
 from ssuformer.clip import Chunk
 
 WINDOW, OVERLAP = 10, 2
-"""Frames; what the manifest and the settings say where the times were measured."""
+"""Frames, as in the manifest and the settings of the measurement."""
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """So many seconds of work for one that is alone, on so many cores."""
+    """Seconds of work when alone, and the number of cores used."""
 
     seconds: float
     width: float = 1.0
 
     @property
     def core_seconds(self) -> float:
-        """What it takes of the processor."""
+        """Its processor time."""
         return self.seconds * self.width
 
 
 @dataclass(frozen=True, slots=True)
 class WindowWork:
-    """What is done of one window, and how many chunks must have been decoded before."""
+    """The work for one window, and the number of chunks that must be decoded before."""
 
     chunks: int
     frames: int
@@ -49,33 +49,33 @@ class WindowWork:
 
 @dataclass(frozen=True, slots=True)
 class ClipWork:
-    """A clip as the model sees it; all jobs in the order in which they are done."""
+    """The jobs of a clip, in order of execution."""
 
     transfer: Job
-    """Sending, reading and answering it: whatever belongs to no stage."""
+    """Sending, receiving and reading: all time outside the stages."""
     probe: Job
     chunks: tuple[Job, ...]
     windows: tuple[WindowWork, ...]
 
     @property
     def engine_seconds(self) -> float:
-        """How long the embedded engines are held, alone."""
+        """How long the embedded engines are held, when alone."""
         return sum(w.segmentation.seconds + w.caption.seconds for w in self.windows)
 
     @property
     def engine_core_seconds(self) -> float:
-        """What the embedded engines compute."""
+        """Processor time of the embedded engines."""
         return sum(w.segmentation.core_seconds + w.caption.core_seconds for w in self.windows)
 
     @property
     def other_core_seconds(self) -> float:
-        """What everything but the engines computes; decoding is most of it."""
+        """Processor time of everything except the engines, mostly decoding."""
         jobs = [self.transfer, self.probe, *self.chunks, *(w.postprocess for w in self.windows)]
         return sum(job.core_seconds for job in jobs)
 
 
 def clip_work(times: ServiceTimes, seconds: float, *, client: bool) -> ClipWork:
-    """Return what a clip asks for; `client`: whoever sends it computes on the same cores."""
+    """Return the work of a clip; `client`: the client runs on the same cores."""
     clip = times.between(seconds)
     widths = _widths(times)
     plan = _plan(round(seconds))
@@ -107,14 +107,14 @@ def clip_work(times: ServiceTimes, seconds: float, *, client: bool) -> ClipWork:
 
 @dataclass(frozen=True, slots=True)
 class _Widths:
-    """The cores that are filled by what has threads of its own."""
+    """The number of cores used by multi-threaded work."""
 
     decode: float
     segmentation: float
 
 
 def _widths(times: ServiceTimes) -> _Widths:
-    """Return processor time over wall time, in clips of one chunk: one thing is done at a time."""
+    """Return processor time over wall time, from clips of one chunk, where nothing overlaps."""
     short = [clip for clip in times.clips if clip.seconds <= WINDOW]
     decoded = sum(clip.stages["probe"] + clip.stages["decode"] for clip in short)
     segmented = sum(clip.stages["segmentation"] for clip in short)
@@ -126,25 +126,25 @@ def _widths(times: ServiceTimes) -> _Widths:
 
 
 def _transfer(clip: ClipTimes) -> float:
-    """Return the seconds that are no stage's: sending, receiving, reading."""
+    """Return the seconds outside all stages: sending, receiving, reading."""
     return max(0.0, clip.whole - sum(clip.stages.values()))
 
 
 def _engine_cpu(clip: ClipTimes) -> float:
-    """Return the gateway's processor time for windows: without bytes coming and going."""
+    """Return the gateway's processor time for windows, without transfer."""
     own = max(0.0, _transfer(clip) - clip.client_cpu)
     return clip.gateway_cpu - own - clip.stages["encode"]
 
 
 def _single(clip: ClipTimes) -> float:
-    """Return the seconds of a window's work that has one thread."""
+    """Return the seconds of a window's single-threaded work."""
     return clip.stages["postprocess"] + clip.stages["caption"]
 
 
 def _computed_share(clip: ClipTimes, widths: _Widths) -> float:
-    """Return how much of the stages after decoding was work: a long clip is decoded meanwhile.
+    """Return the share of work in the stages after decoding: a long clip is decoded meanwhile.
 
-    What it waited for the cores then is not its own, and comes back in the simulation.
+    Its waiting time for cores is excluded, as the simulation adds it again.
     """
     if clip.seconds <= WINDOW:
         return 1.0
@@ -154,7 +154,7 @@ def _computed_share(clip: ClipTimes, widths: _Widths) -> float:
 
 @lru_cache
 def _plan(frames: int) -> tuple[tuple[int, int], ...]:
-    """Return the chunks needed and the frames of each window, as the service itself cuts them."""
+    """Return the chunks needed and the frames of each window, as cut by the service."""
     read = 0
 
     async def chunks() -> AsyncIterator[Chunk]:
@@ -177,7 +177,7 @@ def _plan(frames: int) -> tuple[tuple[int, int], ...]:
 
 
 class Engines(Protocol):
-    """Where a replica has its models."""
+    """Where the models of a replica run."""
 
     def segment(self, cores: Cores, window: WindowWork) -> Process:
         """Wait until a window has been segmented."""
@@ -210,13 +210,13 @@ class Embedded:
 
 @dataclass(slots=True)
 class Visit:
-    """What became of one clip; seconds of simulated time."""
+    """The result of one clip; seconds of simulated time."""
 
     due: float
     answered: float | None = None
-    """None while it is under way, and for one that was refused."""
+    """None while it is in progress, and if it was rejected."""
     waited: float = 0.0
-    """In the queue, for a worker."""
+    """Waiting time in the queue."""
 
     @property
     def seconds(self) -> float:
@@ -227,7 +227,7 @@ class Visit:
 
 
 class Replica:
-    """One gateway: `workers` clips in work, `queue_limit` waiting, one more is refused."""
+    """One gateway: `workers` clips in work, `queue_limit` waiting; more are rejected."""
 
     def __init__(
         self, clock: Clock, cores: Cores, engines: Engines, *, workers: int, queue_limit: int
@@ -240,7 +240,7 @@ class Replica:
         self._turns = Turns(clock, workers)
 
     def visit(self, work: ClipWork, told: Callable[[Visit], None]) -> Process:
-        """Take a clip in, or refuse it; tell in the end what became of it."""
+        """Process or reject a clip; finally call `told` with the result."""
         visit = Visit(self._clock.now)
         if self.inside < self._places:
             self.inside += 1
@@ -269,7 +269,7 @@ class Replica:
         self._turns.give()
 
     def _decode(self, work: ClipWork, asked: Turns, decoded: Turns) -> Process:
-        """Decode a chunk whenever one is asked for: the next one while this one is worked on."""
+        """Decode a chunk on request: the next one while this one is processed."""
         for chunk in work.chunks:
             yield asked.take
             yield self.cores.work(chunk.seconds, width=chunk.width)

@@ -1,7 +1,7 @@
-"""What one clip costs the service when nobody else is there: seconds per stage, and of which core.
+"""The times of one clip on an idle service: seconds per stage and processor seconds.
 
-Measured from outside, one request after the other, on films of several lengths. Between two
-lengths it is taken to grow evenly; beyond them it is not known.
+Measured from outside, one request after the other, with films of several lengths. Times between two
+lengths are interpolated linearly; they are not extrapolated.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _WARM_UP = 2
 
 
 class ClipTimes(BaseModel):
-    """Of a clip of one length, alone in the service."""
+    """Times of a clip of one length, alone in the service."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -35,11 +35,11 @@ class ClipTimes(BaseModel):
     answer_bytes: int
     runs: int
     whole: float
-    """Seconds from the request to the answer, as the client sees it: median, as all walls."""
+    """Seconds from the request to the answer, seen by the client; medians, like all wall times."""
     stages: dict[str, float]
-    """Seconds per stage, as the answer says them."""
+    """Seconds per stage, as in the answer."""
     client_cpu: float
-    """Processor seconds of whoever sends the clip and reads the answer: mean, as all of these."""
+    """Processor seconds of the client; means, like all processor times."""
     gateway_cpu: float
     decoding_cpu: float
 
@@ -56,11 +56,11 @@ class ServiceTimes(BaseModel):
     height: int
     width: int
     foreign_cores: float
-    """What others kept busy meanwhile: processes that are not measured, and the host's steal."""
+    """Cores used by other processes meanwhile, including the host's steal."""
     clips: tuple[ClipTimes, ...]
 
     def between(self, seconds: float) -> ClipTimes:
-        """Return a clip of any length between the shortest and the longest."""
+        """Return the interpolated times of a clip between the shortest and the longest."""
         return ClipTimes(
             seconds=seconds,
             clip_bytes=round(self._at(seconds, [c.clip_bytes for c in self.clips])),
@@ -81,7 +81,7 @@ class ServiceTimes(BaseModel):
 
 
 def merged(times: Sequence[ServiceTimes]) -> ServiceTimes:
-    """Return the mean of what was measured at several moments."""
+    """Return the mean of several measurements."""
     by_clip = zip(*(one.clips for one in times), strict=True)
     return times[0].model_copy(
         update={
@@ -115,7 +115,7 @@ def scaled(times: ServiceTimes, factor: float) -> ServiceTimes:
 
 
 class Meter:
-    """How busy the cores are, and with whom."""
+    """Measures processor use, by this service and by others."""
 
     def __init__(self, running: Service) -> None:
         self._gateway = running.gateway
@@ -131,7 +131,7 @@ class Meter:
         )
 
     def foreign_cores(self) -> float:
-        """Return the cores that others have kept busy since this meter was made, with steal."""
+        """Return the cores that other processes have used since this meter was made, with steal."""
         began, busy, ours = self._began
         spent = time.perf_counter() - began
         return max(0.0, (self._all_busy() - busy - sum(self.read()) + ours) / spent)
@@ -143,7 +143,7 @@ class Meter:
 
 
 def measure(running: Service, clips: dict[int, bytes], *, runs: int, command: str) -> ServiceTimes:
-    """Post each clip `runs` times with nobody else there."""
+    """Post each clip `runs` times to an otherwise idle service."""
     meter = Meter(running)
     with httpx.Client(base_url=running.address, timeout=120, trust_env=False) as client:
         measured = tuple(

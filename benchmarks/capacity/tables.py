@@ -1,4 +1,4 @@
-"""The tables of `benchmarks.capacity`: on the terminal, and in docs/capacity.md."""
+"""The tables of `benchmarks.capacity`: for the terminal, and in docs/capacity.md."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ MOST = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """A table under a name, by which the document has a place for it."""
+    """A table with a name, which marks its place in the document."""
 
     name: str
     title: str
@@ -38,20 +38,20 @@ class Sheet:
     rows: tuple[tuple[str, ...], ...]
 
     def rich(self) -> Table:
-        """Return it for a terminal."""
+        """Return it as a table for a terminal."""
         table = Table(*self.columns, title=self.title)
         for row in self.rows:
             table.add_row(*row)
         return table
 
     def markdown(self) -> str:
-        """Return it for a document."""
+        """Return it as Markdown."""
         lines = [self.columns, ("---",) * len(self.columns), *self.rows]
         return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
 def write(document: Path, sheets: Sequence[Sheet]) -> None:
-    """Put each table into its place in the document, between two comments with its name."""
+    """Replace each table in the document, between two comments with its name."""
     text = document.read_text()
     for sheet in sheets:
         before, rest = text.split(f"<!-- {sheet.name} -->\n", 1)
@@ -61,7 +61,7 @@ def write(document: Path, sheets: Sequence[Sheet]) -> None:
 
 
 def times_sheet(measured: Measured) -> Sheet:
-    """Show what a clip takes alone."""
+    """Show the times of single clips."""
     columns = (
         "clip s",
         "MB",
@@ -113,7 +113,7 @@ def curve_sheet(measured: Measured, simulated: Sequence[CurvePoint]) -> Sheet:
 
 
 def demand_sheet(measured: Measured, traffic: Traffic) -> Sheet:
-    """Show what a clip of the mix takes in the mean, and what 10,000 of them take each second."""
+    """Show the mean demand of a clip of the mix, and that of 10,000 per second."""
     clips, inside = measured.times.clips, Fleet(1)
     frames = fmean(sum(w.frames for w in work.windows) for work in traffic.works)
     sent, received = _triton_bytes()
@@ -136,7 +136,7 @@ def demand_sheet(measured: Measured, traffic: Traffic) -> Sheet:
 
 
 def _triton_bytes() -> tuple[int, int]:
-    """Return what a frame's segmentation sends and receives."""
+    """Return the bytes sent and received for a frame's segmentation."""
     spec = segmentation_engine(read_labels(MODELS).manifest.dimensions)
     inputs, outputs = (
         sum(math.prod(t.shape(b=1, t=1)) * np.dtype(t.dtype).itemsize for t in tensors)
@@ -146,7 +146,7 @@ def _triton_bytes() -> tuple[int, int]:
 
 
 def assumption_sheet(prices: Prices) -> Sheet:
-    """Show what nobody measured, by the names that the code has for it."""
+    """Show the assumptions, by their names in the code."""
     rows = [(name, f"{value:g}") for name, value in (asdict(Gpu()) | asdict(prices)).items()]
     return Sheet("assumptions", "assumed", ("name", "value"), tuple(rows))
 
@@ -171,7 +171,7 @@ def plan_row(plan: Plan) -> tuple[str, ...]:
 
 
 def variation_sheet(found: dict[str, tuple[Fleet, Seen]]) -> Sheet:
-    """Show what another balancer, or other traffic, does to a cell without GPUs."""
+    """Show the effect of another balancer, or other traffic, on a cell without GPUs."""
     rows = [
         (name, f"{fleet.replicas:,}", f"{seen.p50:.2f}", f"{seen.p99:.2f}",
          f"{seen.refused:.2%}", f"{seen.busy:.0%}")

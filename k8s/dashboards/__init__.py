@@ -1,5 +1,5 @@
-"""Observability as code: Grafana dashboards, recording rules and alerts, written as files.
+"""Observability as code: generates Grafana dashboards, recording rules and alerts.
 
-`python -m k8s.dashboards` writes `k8s/observability/`. Nothing of the gateway imports this; it
-alone needs grafana-foundation-sdk.
+`python -m k8s.dashboards` writes `k8s/observability/`. The gateway does not import this package,
+which needs grafana-foundation-sdk.
 """

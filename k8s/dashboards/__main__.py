@@ -16,9 +16,7 @@ FOLDER = Path("k8s/observability")
 
 def main(
     folder: Annotated[Path, typer.Argument(help="Where to write.")] = FOLDER,
-    runbook: Annotated[
-        str, typer.Option(help="Address of the runbook, as alerts shall name it.")
-    ] = RUNBOOK,
+    runbook: Annotated[str, typer.Option(help="URL of the runbook for the alerts.")] = RUNBOOK,
 ) -> None:
     """Write every dashboard, rule and alert."""
     for name, content in files(runbook).items():

@@ -1,4 +1,4 @@
-"""Capacity: how much of what there is is used, and by how many replicas."""
+"""Capacity dashboard: utilisation of resources, per replica."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _LAG = "ssu_event_loop_lag_seconds"
 
 
 def capacity() -> dict[str, Any]:
-    """Return the dashboard that says whether more, or larger, replicas are needed."""
+    """Return the dashboard that shows whether more, or larger, replicas are needed."""
     return board(
         "ssu-capacity",
         "SSUFormer: capacity",
-        "Workers, queue, processor, memory and event loop of every replica.",
+        "Workers, queue, CPU, memory and event loop of every replica.",
         [_replicas(), _workers(), _machine(), _processes()],
     )
 
@@ -64,7 +64,7 @@ def _workers() -> Row:
         "Workers and queue",
         [
             lines(
-                "Clips in work, of so many workers",
+                "Clips in work, and workers",
                 Query(total("ssu_in_work"), "in work"),
                 Query(total("ssu_workers"), "workers"),
                 unit="none",
@@ -74,19 +74,19 @@ def _workers() -> Row:
                 "Busy worker seconds per worker and second",
                 Query(f"{_BUSY} / {total('ssu_workers', 'instance')}", "{{instance}}"),
                 unit="percentunit",
-                description="In stages other than upload and queue; counted when a request ends.",
+                description="Excludes the stages upload and queue; recorded when a request ends.",
                 width=6,
                 limits=[1],
             ),
             lines(
-                "Queue, of so many places",
+                "Queue depth and limit",
                 Query(total("ssu_queue_depth"), "waiting"),
                 Query(total("ssu_queue_limit"), "places"),
                 unit="none",
                 width=6,
             ),
             lines(
-                "The first in the queue has waited",
+                "Longest wait in the queue",
                 Query(gauge("ssu_queue_oldest_age_seconds"), "{{instance}}"),
                 unit="s",
                 width=6,
@@ -101,24 +101,24 @@ def _machine() -> Row:
         "Processor and memory",
         [
             lines(
-                "Cores used by the gateway, of its quota",
+                "Gateway CPU use and quota",
                 Query(rate("process_cpu_seconds_total", "instance"), "{{instance}} used"),
                 Query(gauge("ssu_cpu_quota_cores"), "{{instance}} quota"),
                 unit="none",
-                description="Without the decoding processes, which are its children.",
+                description="Excludes its decoding processes.",
                 width=8,
             ),
             lines(
-                "Held back by the quota",
+                "CPU throttling",
                 # Without a quota there are no periods.
                 Query(f"{_THROTTLED} / ({_PERIODS} > 0) or 0 * {_THROTTLED}", "{{instance}}"),
                 unit="percentunit",
-                description="Periods in which the quota was used up, of all that had work in them.",
+                description="Share of active CFS quota periods that were throttled.",
                 width=8,
                 limits=[0.25],
             ),
             lines(
-                "Memory, of its limit",
+                "Memory use and limit",
                 Query(gauge("ssu_memory_bytes"), "{{instance}} container"),
                 Query(gauge("process_resident_memory_bytes"), "{{instance}} gateway's process"),
                 Query(gauge("ssu_memory_limit_bytes"), "{{instance}} limit"),
@@ -134,19 +134,19 @@ def _processes() -> Row:
         "Event loop and decoding processes",
         [
             lines(
-                "The event loop wakes up late",
+                "Event loop lag",
                 Query(quantile(0.5, _LAG), "p50"),
                 Query(quantile(0.99, _LAG), "p99"),
                 unit="s",
                 width=8,
                 limits=[0.25],
             ),
-            spread("Turns of the event loop by lateness", buckets(_LAG), unit="s", width=8),
+            spread("Event loop lag distribution", buckets(_LAG), unit="s", width=8),
             lines(
-                "Ends of decoding processes",
+                "Exits of decoding processes",
                 Query(rate("ssu_decode_child_exits_total", "reason"), "{{reason}}"),
                 unit="ops",
-                description="abandoned: the client left or time was up; others are faults.",
+                description="abandoned: client disconnected or timeout; all others are errors.",
                 width=8,
             ),
         ],

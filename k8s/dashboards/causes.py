@@ -1,4 +1,4 @@
-"""Alerts on causes: each names one thing that is wrong, and has a section in the runbook."""
+"""Alerts on causes: each covers one problem, and has a section in the runbook."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from service.http.api_keys import OPEN
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alert:
-    """A condition that has to hold for a while, what to call it and whom to tell."""
+    """An alert rule: condition, duration, severity, annotations."""
 
     name: str
     expr: str
@@ -27,12 +27,12 @@ _GATEWAYS = "group by (namespace, job)"
 
 
 def _sum(series: str, window: str, *more: str) -> str:
-    """Return the rate of a series over a window, of one gateway's job and by more labels."""
+    """Return the summed rate of a series over a window, by namespace, job and more labels."""
     return f"sum by ({', '.join(('namespace', 'job', *more))}) (rate({series}[{window}]))"
 
 
 def _share(part: str, whole: str) -> str:
-    """Return a ratio that is absent, not NaN, where there was nothing."""
+    """Return a ratio that is absent, not NaN, if there were no events."""
     return f"{part} / ({whole} > 0)"
 
 
@@ -56,22 +56,22 @@ _TRITON_COMPUTED = " + ".join(
 GATEWAY = (
     Alert(
         name="GatewayMissing",
-        # Each that was there within a day; where none was, nothing tells which is missing.
+        # Compare with gateways seen within a day; without any, the missing labels are unknown.
         expr=f"({_GATEWAYS} (last_over_time(ssu_workers[1d])) unless {_GATEWAYS} (ssu_workers))"
         " or on () absent(ssu_workers)",
         lasting="5m",
         severity="page",
-        summary="No gateway{{ with $labels.namespace }} of {{ . }}{{ end }} reports to Prometheus.",
-        description="Either none runs, or none is found: no other alert on them can be relied on.",
+        summary="No gateway metrics{{ with $labels.namespace }} from {{ . }}{{ end }} found.",
+        description="None is running, or none is scraped. All other gateway alerts are blind.",
     ),
     Alert(
         name="GatewayDown",
-        # Known for a gateway by what it said while it could be reached, not by a job's name.
+        # Gateways are recognised by their metrics while they were up, not by a job name.
         expr=f"up == 0 and {_ON_TARGET} last_over_time(ssu_workers[1d])",
         lasting="2m",
         severity="ticket",
-        summary="{{ $labels.instance }} does not answer Prometheus.",
-        description="It was a gateway within the last day and is still a target.",
+        summary="Prometheus cannot scrape gateway {{ $labels.instance }}.",
+        description="It reported gateway metrics within the last day and is still a target.",
     ),
     Alert(
         name="NoGatewayReady",
@@ -79,7 +79,7 @@ GATEWAY = (
         lasting="1m",
         severity="page",
         summary="No gateway of {{ $labels.job }} is ready.",
-        description="Each of them says so in /readyz, with the reasons; clips reach none.",
+        description="/readyz of each gateway returns 503 with the reasons; clips fail.",
     ),
     Alert(
         name="GatewayRestarts",
@@ -87,7 +87,7 @@ GATEWAY = (
         lasting="0m",
         severity="ticket",
         summary="{{ $labels.instance }} restarted {{ $value }} times in an hour.",
-        description="Clips in work at each of these moments were lost if it did not stop cleanly.",
+        description="Clips in work were lost at each restart that was not a clean shutdown.",
     ),
     Alert(
         name="InputRejectedSpike",
@@ -98,16 +98,16 @@ GATEWAY = (
         + " > 0.5",
         lasting="15m",
         severity="ticket",
-        summary="{{ $value | humanizePercentage }} of the requests are refused.",
-        description="Clients send what is not accepted, or we refuse what we should accept.",
+        summary="{{ $value | humanizePercentage }} of the requests are rejected as invalid.",
+        description="Clients send invalid input, or the service rejects valid input.",
     ),
     Alert(
         name="KeysRefused",
         expr=f"{_share(_KEYS_REFUSED, _sum(_WANT_A_KEY, '10m'))} > 0.25 and {_KEYS_REFUSED} > 0.02",
         lasting="10m",
         severity="ticket",
-        summary="{{ $value | humanizePercentage }} of the requests bring no key that is known.",
-        description="They got 401. Either the keys have changed, or strangers ask.",
+        summary="{{ $value | humanizePercentage }} of the requests have no valid key.",
+        description="They got 401. The keys have changed, or the requests are unauthorized.",
     ),
     Alert(
         name="DeadlinesExceeded",
@@ -115,8 +115,8 @@ GATEWAY = (
         + " > 0.01",
         lasting="5m",
         severity="ticket",
-        summary="{{ $value | humanizePercentage }} of the clips run out of time.",
-        description="They got 504, which names the stage that was reached.",
+        summary="{{ $value | humanizePercentage }} of the clips time out.",
+        description="They got 504, which names the stage reached.",
     ),
     Alert(
         name="DecodeChildCrashes",
@@ -124,25 +124,25 @@ GATEWAY = (
         '{reason=~"decode_failed|died_idle|start_failed"}[15m])) > 3',
         lasting="0m",
         severity="ticket",
-        summary="Decoding processes of {{ $labels.instance }} die.",
-        description="{{ $value | humanize }} in a quarter of an hour, each with the clip it had.",
+        summary="Decoding processes of {{ $labels.instance }} crash.",
+        description="{{ $value | humanize }} crashes in 15 minutes; each may have lost a clip.",
     ),
     Alert(
         name="SlowerThanRealTime",
         expr=_quantile(0.5, 'ssu_realtime_factor_bucket{stage="total"}', "15m") + " < 1",
         lasting="15m",
         severity="ticket",
-        summary="Half of the clips take longer than they play.",
-        description="The median is {{ $value | humanize }} seconds of clip per second of work.",
+        summary="Half of the clips are processed slower than real time.",
+        description="The median speed is {{ $value | humanize }} times real time.",
     ),
     Alert(
         name="ModelRolloutRefused",
-        # One that starts may refuse some before it is first scraped, which `increase` cannot see.
+        # Rejections right after a start, before the first scrape, are invisible to `increase`.
         expr=f"increase({_REFUSED}[1h]) > 0 or ({_REFUSED} > 0 unless {_REFUSED} offset 1h)",
         lasting="0m",
         severity="ticket",
-        summary="{{ $labels.instance }} did not take newer weights: {{ $labels.result }}.",
-        description="It goes on with the version it had.",
+        summary="{{ $labels.instance }} did not keep newer weights: {{ $labels.result }}.",
+        description="It continues with the previous version.",
     ),
     Alert(
         name="MixedModelVersions",
@@ -150,8 +150,8 @@ GATEWAY = (
         " (ssu_model_info)) > 1",
         lasting="30m",
         severity="ticket",
-        summary="{{ $value }} versions of {{ $labels.name }} answer at the same time.",
-        description="A rollout that should have ended has not: the same clip gets two answers.",
+        summary="{{ $value }} versions of {{ $labels.name }} are in service at the same time.",
+        description="A rollout has not completed: the same clip may get different answers.",
     ),
 )
 
@@ -162,15 +162,15 @@ ENGINES = (
         lasting="2m",
         severity="ticket",
         summary="{{ $labels.instance }} is not ready.",
-        description="One of its models does not answer; it gets no clips until one does.",
+        description="One of its models is down; it gets no clips until both models answer.",
     ),
     Alert(
         name="CircuitOpen",
         expr="ssu_circuit_state == 1",
         lasting="2m",
         severity="ticket",
-        summary="{{ $labels.engine }} is taken to be down by {{ $labels.instance }}.",
-        description="Requests that need it fail at once, until the probe gets an answer.",
+        summary="The circuit for {{ $labels.engine }} is open on {{ $labels.instance }}.",
+        description="Requests that need it fail at once until a probe succeeds.",
     ),
     Alert(
         name="ProbeStale",
@@ -179,7 +179,7 @@ ENGINES = (
         severity="ticket",
         summary="{{ $labels.engine }} last answered {{ $labels.instance }}"
         " {{ $value | humanizeDuration }} ago.",
-        description="Neither a clip nor the probe got an answer; the probe asks every 10 s.",
+        description="Neither clips nor probes were answered; idle models are probed every 10 s.",
     ),
     Alert(
         name="EngineFailures",
@@ -187,23 +187,23 @@ ENGINES = (
         lasting="5m",
         severity="ticket",
         summary="{{ $value | humanizePercentage }} of the inferences of {{ $labels.engine }} fail.",
-        description="Seen by {{ $labels.instance }}; a full queue and a late client do not count.",
+        description="Measured by {{ $labels.instance }}, without full queues and client timeouts.",
     ),
     Alert(
         name="TritonDown",
         expr=f"up == 0 and {_ON_TARGET} last_over_time(nv_inference_count[1d])",
         lasting="2m",
         severity="ticket",
-        summary="The inference server {{ $labels.instance }} does not answer Prometheus.",
-        description="It had models within the last day and is still a target.",
+        summary="Prometheus cannot scrape inference server {{ $labels.instance }}.",
+        description="It reported inferences within the last day and is still a target.",
     ),
     Alert(
         name="TritonFailures",
         expr=_share(_TRITON_FAILED, f"{_TRITON_FAILED} + {_TRITON_ANSWERED}") + " > 0.05",
         lasting="5m",
         severity="ticket",
-        summary="{{ $value | humanizePercentage }} of {{ $labels.model }} fails in Triton.",
-        description="Counted by the server itself, without those that were cancelled.",
+        summary="{{ $value | humanizePercentage }} of {{ $labels.model }} requests fail in Triton.",
+        description="Counted by Triton, without cancelled requests.",
     ),
     Alert(
         name="TritonQueueDominates",
@@ -211,8 +211,8 @@ ENGINES = (
         + " > 1",
         lasting="10m",
         severity="ticket",
-        summary="Inferences of {{ $labels.model }} wait longer than they compute.",
-        description="In Triton's queue {{ $value | humanize }} times as long as in the model.",
+        summary="Inferences of {{ $labels.model }} queue longer than they compute.",
+        description="Queue time in Triton is {{ $value | humanize }} times the compute time.",
     ),
 )
 
@@ -223,24 +223,24 @@ CAPACITY = (
         lasting="5m",
         severity="ticket",
         summary="The queue of {{ $labels.instance }} is nearly full.",
-        description="{{ $value | humanizePercentage }} of its places; beyond them it is 429.",
+        description="{{ $value | humanizePercentage }} full; requests get 429 when it is full.",
     ),
     Alert(
         name="QueueWaitTooLong",
         expr="ssu_queue_oldest_age_seconds > 60",
         lasting="2m",
         severity="ticket",
-        summary="The first clip in the queue of {{ $labels.instance }} has waited"
+        summary="The oldest clip in the queue of {{ $labels.instance }} has waited"
         " {{ $value | humanizeDuration }}.",
-        description="Half of the time a request may take, and nothing has been done for it yet.",
+        description="That is half of the request deadline, before processing has started.",
     ),
     Alert(
         name="RejectingRequests",
         expr=_share(_sum("ssu_admission_rejected_total", "5m"), _sum(_REQUESTS, "5m")) + " > 0.05",
         lasting="5m",
         severity="ticket",
-        summary="{{ $value | humanizePercentage }} of the requests are not let in.",
-        description="More clips come to {{ $labels.job }} than it can work on.",
+        summary="{{ $value | humanizePercentage }} of the requests are rejected with 429.",
+        description="{{ $labels.job }} receives more clips than it can process.",
     ),
     Alert(
         name="CpuThrottled",
@@ -248,8 +248,8 @@ CAPACITY = (
         + " > 0.25",
         lasting="15m",
         severity="ticket",
-        summary="{{ $labels.instance }} is held back by its processor quota.",
-        description="In {{ $value | humanizePercentage }} of the periods that it had work in.",
+        summary="{{ $labels.instance }} is throttled by its CPU quota.",
+        description="Throttled in {{ $value | humanizePercentage }} of the active quota periods.",
     ),
     Alert(
         name="MemoryNearLimit",
@@ -257,15 +257,15 @@ CAPACITY = (
         lasting="5m",
         severity="ticket",
         summary="{{ $labels.instance }} uses {{ $value | humanizePercentage }} of its memory.",
-        description="At the limit the kernel kills it, with the clips it has.",
+        description="At the limit it is OOM-killed, and its clips are lost.",
     ),
     Alert(
         name="EventLoopLag",
         expr=_quantile(0.99, "ssu_event_loop_lag_seconds_bucket", "5m", "instance") + " > 0.25",
         lasting="10m",
         severity="ticket",
-        summary="The event loop of {{ $labels.instance }} is blocked.",
-        description="One turn in a hundred comes {{ $value | humanizeDuration }} late.",
+        summary="The event loop of {{ $labels.instance }} is lagging.",
+        description="The p99 lag is {{ $value | humanizeDuration }}.",
     ),
 )
 

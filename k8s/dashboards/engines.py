@@ -1,4 +1,4 @@
-"""Engines and Triton: how long inferences take, how many at once, what fails, what the GPU does."""
+"""Engines dashboard: inference duration, concurrency, failures, Triton, GPU."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def engines() -> dict[str, Any]:
     return board(
         "ssu-engines",
         "SSUFormer: engines and Triton",
-        "Inferences as the gateways see them; Triton's queue, batches and failures; the GPU.",
+        "Inferences measured by the gateways; Triton's queue, batches and failures; GPU.",
         [_seen_by_gateways(), _health(), _triton(), _gpu()],
         [version_variable(), server],
     )
@@ -29,10 +29,10 @@ def engines() -> dict[str, Any]:
 
 def _seen_by_gateways() -> Row:
     return Row(
-        "Inferences, seen by the gateways",
+        "Inferences as seen by the gateways",
         [
             lines(
-                "Duration of an inference",
+                "Inference duration",
                 Query(quantile(0.5, _INFER, "engine, device", _OF_VERSION), "{{engine}} p50"),
                 Query(quantile(0.95, _INFER, "engine, device", _OF_VERSION), "{{engine}} p95"),
                 unit="s",
@@ -52,7 +52,7 @@ def _seen_by_gateways() -> Row:
 
 def _health() -> Row:
     return Row(
-        "Do they answer",
+        "Engine up",
         [
             lines(
                 "Failures and retries",
@@ -62,19 +62,19 @@ def _health() -> Row:
                 width=8,
             ),
             lines(
-                "Circuits that are open",
+                "Open circuits",
                 Query(gauge("ssu_circuit_state"), "{{engine}} {{instance}}"),
                 unit="none",
                 width=8,
             ),
             lines(
-                "Since the last answer",
+                "Time since the last answer",
                 Query(
                     f"time() - {gauge('ssu_engine_last_success_timestamp_seconds')}",
                     "{{engine}} {{instance}}",
                 ),
                 unit="s",
-                description="The probe asks when nobody else has; an alert comes at 180 s.",
+                description="Idle models are probed; the alert threshold is 180 s.",
                 width=8,
                 limits=[180],
             ),
@@ -100,24 +100,24 @@ def _triton() -> Row:
         "Triton",
         [
             lines(
-                "A request in Triton: waiting and computing",
+                "Triton request: queue and compute time",
                 *map(_per_request, ("queue", "compute_input", "compute_infer", "compute_output")),
                 unit="s",
                 stacked=True,
             ),
             lines(
-                "Waiting as a share of computing",
+                "Queue time as a share of compute time",
                 Query(
                     f"{_microseconds('queue')} / ({_microseconds('compute_input')}"
                     f" + {_microseconds('compute_infer')} + {_microseconds('compute_output')})",
                     "{{model}}",
                 ),
                 unit="percentunit",
-                description="Over 100 % more of a request is waiting than work.",
+                description="Over 100 %, requests queue longer than they compute.",
                 limits=[1],
             ),
             lines(
-                "Waiting now",
+                "Pending requests",
                 Query(
                     f"sum by (model) ({gauge('nv_inference_pending_request_count', of=SERVER)})",
                     "{{model}}",
@@ -126,7 +126,7 @@ def _triton() -> Row:
                 width=8,
             ),
             lines(
-                "Batch: inferences per execution",
+                "Batch size: inferences per execution",
                 Query(f"{inferences} / {executions}", "{{model}}"),
                 unit="none",
                 width=8,

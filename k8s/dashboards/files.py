@@ -1,4 +1,4 @@
-"""The generated files: dashboards, the rule file, and both as Kubernetes takes them."""
+"""The generated files: dashboards, the rule file, and their Kubernetes objects."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _WIDTH = 100
 
 
 class _PlainDumper(yaml.SafeDumper):
-    """Writes things that are the same twice, not as references."""
+    """Writes repeated objects in full instead of as YAML aliases."""
 
     def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002
         return True

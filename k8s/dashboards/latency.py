@@ -1,4 +1,4 @@
-"""Latency: which stage takes the time, of which clips, and which requests to look at."""
+"""Latency dashboard: time per stage, clip properties, and single slow requests."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ STAGES: tuple[str, ...] = get_args(Stage)
 
 
 def latency() -> dict[str, Any]:
-    """Return the dashboard that says where the seconds go."""
+    """Return the dashboard that shows where the time is spent."""
     return board(
         "ssu-latency",
         "SSUFormer: latency",
-        "Requests and each of their stages, as quantiles and as heatmaps; speed; what is sent.",
+        "Requests and stages, as quantiles and heatmaps; speed; clip properties.",
         [_requests(), _stages(), *(_pair(stage) for stage in STAGES), _clips()],
         [route_variable(), version_variable()],
     )
@@ -61,13 +61,13 @@ def _quantiles(title: str, histogram: str, where: str, *, of: str) -> Panel:
             for share in _QUANTILES
         ),
         unit="s",
-        description="Points are single requests; their trace_id finds the trace.",
+        description="Points are exemplars: single requests with their trace_id.",
     )
 
 
 def _stages() -> Row:
     return Row(
-        "Stages together",
+        "All stages",
         [
             lines(
                 "Mean time by stage",
@@ -84,13 +84,13 @@ def _stages() -> Row:
                 width=8,
             ),
             lines(
-                "Seconds of clip per second of work",
+                "Speed relative to real time",
                 *(
                     Query(quantile(0.5, "ssu_realtime_factor", "stage"), "{{stage}} p50"),
                     Query(quantile(0.05, "ssu_realtime_factor", where='stage="total"'), "total p5"),
                 ),
                 unit="x",
-                description="Under 1 a clip takes longer than it plays.",
+                description="Under 1: slower than real time.",
                 width=8,
                 limits=[1],
             ),
@@ -111,10 +111,10 @@ def _pair(stage: str) -> Row:
 
 def _clips() -> Row:
     mix = (
-        ("Duration of a clip", "ssu_clip_duration_seconds", "s"),
-        ("Frames shown to the engines", "ssu_clip_frames", "none"),
-        ("Pixels of a frame", "ssu_clip_pixels", "none"),
-        ("Size of a clip", "ssu_clip_bytes", "bytes"),
+        ("Clip duration", "ssu_clip_duration_seconds", "s"),
+        ("Frames sent to the engines", "ssu_clip_frames", "none"),
+        ("Pixels per frame", "ssu_clip_pixels", "none"),
+        ("Clip size", "ssu_clip_bytes", "bytes"),
     )
     panels = [spread(title, buckets(name), unit=unit, width=6) for title, name, unit in mix]
-    return Row("What is sent", panels)
+    return Row("Clip properties", panels)

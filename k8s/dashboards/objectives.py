@@ -1,4 +1,4 @@
-"""What is promised, and how fast a promise may be broken before somebody is told."""
+"""Service level objectives and the burn rate alerts on their error budgets."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ from dataclasses import dataclass
 from typing import Literal
 
 Severity = Literal["page", "ticket"]
-"""Whether somebody is woken, or looks in working hours."""
+"""Severity: `page` wakes somebody, `ticket` waits for working hours."""
 
 ROUTE = "/understand"
 PERIOD = "30d"
-"""What an objective is kept over."""
+"""The period of the objectives."""
 
 AVAILABLE = 0.995
 PROMPT = 0.95
 PROMPT_SECONDS = 5.0
-"""One of the buckets of `ssu_request_duration_seconds`."""
+"""Must be a bucket of `ssu_request_duration_seconds`."""
 
 LEAST_BAD_EVENTS = 5
-"""Fewer bad requests than this in a long window are not a trend, whatever their share."""
+"""Minimum of bad requests in the long window for an alert, whatever their share."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceLevelObjective:
-    """A share of events that has to be good; `events` and `bad` are in events per second."""
+    """The objective for a share of good events; `events` and `bad` are in events per second."""
 
     name: str
     alert: str
@@ -51,7 +51,7 @@ def _availability() -> ServiceLevelObjective:
         name="availability",
         alert="AvailabilityBudgetBurn",
         target=AVAILABLE,
-        promise=f"{AVAILABLE:.1%} of the clips are answered, or refused for a fault of their own",
+        promise=f"{AVAILABLE:.1%} of the clips are answered, or rejected as invalid",
         events=judged,
         bad=bad,
     )
@@ -66,7 +66,7 @@ def _latency() -> ServiceLevelObjective:
         name="latency",
         alert="LatencyBudgetBurn",
         target=PROMPT,
-        promise=f"{PROMPT:.0%} of the clips that are answered are so within {PROMPT_SECONDS:g} s",
+        promise=f"{PROMPT:.0%} of the answered clips are answered within {PROMPT_SECONDS:g} s",
         events=events,
         bad=f"{events} - {prompt}",
     )
@@ -79,7 +79,7 @@ OBJECTIVES = (AVAILABILITY, LATENCY)
 
 @dataclass(frozen=True, slots=True)
 class Burn:
-    """A pace at which the budget is used up: so many times too fast, over both windows."""
+    """A burn rate alert: the factor over the sustainable rate, and both windows."""
 
     factor: float
     long: str
@@ -100,5 +100,5 @@ BAD_EVENTS = "namespace_job_slo:ssu_bad_events:rate5m"
 
 
 def bad_ratio(window: str) -> str:
-    """Return the name of the recorded share of bad events over a window."""
+    """Return the name of the recorded ratio of bad events over a window."""
     return f"namespace_job_slo:ssu_bad_events:ratio_rate{window}"

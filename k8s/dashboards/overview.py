@@ -1,4 +1,4 @@
-"""Overview: are the promises kept, and what do requests, gateways and the queue do."""
+"""Overview dashboard: objectives, requests, gateways, queue."""
 
 from __future__ import annotations
 
@@ -57,10 +57,10 @@ def _kept(objective: ServiceLevelObjective) -> list[Panel]:
             steps=[(near, "orange"), (kept, "green")],
         ),
         number(
-            f"Budget left of {objective.name}",
+            f"Remaining budget: {objective.name}",
             Query(f"1 - {_ratio(objective, PERIOD)} / {objective.budget}"),
             unit="percentunit",
-            description="Of the requests that may be bad; below zero the promise is broken.",
+            description="Share of the error budget; below zero the objective is missed.",
             width=5,
             first="red",
             steps=[(0, "orange"), (0.25, "green")],
@@ -70,10 +70,10 @@ def _kept(objective: ServiceLevelObjective) -> list[Panel]:
 
 def _burn(objective: ServiceLevelObjective) -> Panel:
     return lines(
-        f"Burn of {objective.name}",
+        f"Burn rate: {objective.name}",
         *(Query(f"{_ratio(objective, w)} / {objective.budget}", w) for w in _SHOWN),
         unit="none",
-        description="1 uses the budget up in exactly its period. Dashed: where somebody is paged.",
+        description="1 uses up the budget in exactly its period. Dashed: paging thresholds.",
         limits=[burn.factor for burn in reversed(BURNS[:2])],
     )
 
@@ -105,7 +105,7 @@ def _requests() -> Row:
                 stacked=True,
             ),
             lines(
-                "Share that is not answered",
+                "Share of unanswered requests",
                 Query(
                     f"{rate(requests, 'outcome', unanswered, of=CLIPS)}"
                     f" / on () group_left () {every}",
@@ -113,7 +113,7 @@ def _requests() -> Row:
                 ),
                 unit="percentunit",
                 description="failed: 5xx. overloaded: 429. refused: other 4xx. cancelled: 499."
-                " client_deadline: 504, by a `deadline` of the client's own.",
+                " client_deadline: 504, by a deadline set by the client.",
                 width=8,
             ),
             lines(
@@ -127,7 +127,7 @@ def _requests() -> Row:
                     for share in (0.5, 0.95, 0.99)
                 ),
                 unit="s",
-                description="Points are single requests; their trace_id finds the trace.",
+                description="Points are exemplars: single requests with their trace_id.",
                 width=8,
             ),
         ],
@@ -154,9 +154,9 @@ def _state() -> Row:
             ),
             firing_alerts(),
             lines(
-                "Not let in, given up",
+                "Rejected and cancelled requests",
                 Query(rate("ssu_admission_rejected_total", "reason"), "{{reason}}"),
-                # Of every stage and cause, only what happens.
+                # Show only the stages and causes that occur.
                 Query(
                     f"{rate('ssu_cancelled_total', 'cause, stage')} > 0", "{{cause}} in {{stage}}"
                 ),
@@ -164,14 +164,14 @@ def _state() -> Row:
                 width=8,
             ),
             lines(
-                "Faults of clips, warnings",
+                "Input errors and warnings",
                 Query(rate("ssu_input_rejected_total", "code"), "refused: {{code}}"),
                 Query(rate("ssu_warnings_total", "code"), "warning: {{code}}"),
                 unit="reqps",
                 width=8,
             ),
             lines(
-                "Versions of the weights",
+                "Model versions",
                 Query(
                     f"count by (name, version) ({gauge('ssu_model_info', _OF_VERSION)})",
                     "{{name}} {{version}}",
@@ -181,7 +181,7 @@ def _state() -> Row:
                     "{{result}}",
                 ),
                 unit="none",
-                description="How many gateways answer with each; what became of newer ones.",
+                description="Number of gateways per version; results of rollouts.",
                 width=8,
             ),
         ],

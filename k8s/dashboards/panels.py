@@ -1,4 +1,4 @@
-"""What dashboards are built of: panels, rows, variables, and the frame around them."""
+"""Building blocks of dashboards: panels, rows, variables, layout."""
 
 # ruff: noqa: FBT003  the builders take flags so
 
@@ -31,7 +31,7 @@ _HEIGHT = 8
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """One target of a panel; with `exemplar` single requests are shown as points to follow."""
+    """A target of a panel; with `exemplar`, single requests are shown as linked points."""
 
     expr: str
     legend: str = ""
@@ -113,7 +113,7 @@ def number(
     first: str = "green",
     steps: Sequence[tuple[float, str]] = (),
 ) -> Panel:
-    """Return the latest value, coloured by the step that it is on, with its past behind it."""
+    """Return the latest value, coloured by threshold, with a sparkline."""
     return (
         stat.Panel()
         .title(title)
@@ -157,12 +157,12 @@ def spread(title: str, expr: str, *, unit: str, exemplar: bool = False, width: i
 
 
 def firing_alerts(*, width: int = 8) -> Panel:
-    """Return the list of what fires or is about to, of the chosen data source."""
+    """Return the list of firing and pending alerts of the selected data source."""
     return (
         dashboard.Panel()
         .type("alertlist")
         .title("Alerts")
-        .description("The alerts of this service that Prometheus knows; each has a runbook.")
+        .description("Alerts of this service in Prometheus; each has a runbook section.")
         .span(width)
         .height(_HEIGHT)
         .options(
@@ -184,9 +184,9 @@ def firing_alerts(*, width: int = 8) -> Panel:
 
 
 def choice(name: str, query: str, *, label: str, fixed: str = "") -> Variable:
-    """Return a variable whose values are a label's; all of them, or one, to begin with.
+    """Return a variable with the values of a label, initially all of them or a fixed one.
 
-    `.*` stands for all, so that series without the label are among them.
+    `.*` selects all, including series without the label.
     """
     text, value = (fixed, fixed) if fixed else ("All", "$__all")
     return (
@@ -204,7 +204,7 @@ def choice(name: str, query: str, *, label: str, fixed: str = "") -> Variable:
 
 
 def gateway_variables() -> list[Variable]:
-    """Return the variables of every dashboard: from which source, of which gateways."""
+    """Return the variables of every dashboard: data source and gateways."""
     return [
         dashboard.DatasourceVariable("datasource").label("Source").type("prometheus"),
         choice("namespace", "label_values(ssu_workers, namespace)", label="Namespace"),
@@ -218,13 +218,13 @@ def gateway_variables() -> list[Variable]:
 
 
 def route_variable() -> Variable:
-    """Return the choice of a route, at first the one that matters."""
+    """Return the variable for the route, initially `/understand`."""
     query = 'label_values(ssu_requests_total{namespace=~"$namespace",job=~"$job"}, route)'
     return choice("route", query, label="Route", fixed="/understand")
 
 
 def version_variable() -> Variable:
-    """Return the choice of a version of the weights."""
+    """Return the variable for the version of the weights."""
     query = 'label_values(ssu_model_info{namespace=~"$namespace",job=~"$job"}, version)'
     return choice("version", query, label="Weights")
 
@@ -232,7 +232,7 @@ def version_variable() -> Variable:
 def board(
     uid: str, title: str, description: str, rows: Iterable[Row], variables: Iterable[Variable] = ()
 ) -> dict[str, Any]:
-    """Return a dashboard as Grafana reads it; panels are numbered in reading order."""
+    """Return a dashboard in Grafana's format; panels are numbered in reading order."""
     built = (
         dashboard.Dashboard(title)
         .uid(uid)

@@ -1,4 +1,4 @@
-"""PromQL as the panels ask it: of the chosen gateways, over the interval that fits the zoom."""
+"""PromQL for panels: restricted to the selected gateways, with the dashboard's rate interval."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ GATEWAY = 'namespace=~"$namespace",job=~"$job",instance=~"$instance"'
 JOB = 'namespace=~"$namespace",job=~"$job"'
 SERVER = 'namespace=~"$namespace",instance=~"$server"'
 CLIPS = f'{GATEWAY},route=~"$route"'
-"""Of the metrics of requests: the chosen routes, too."""
+"""For metrics of requests: also restricted to the selected routes."""
 
 
 def gauge(metric: str, where: str = "", *, of: str = GATEWAY) -> str:
-    """Return a metric as it is."""
+    """Return a metric without aggregation."""
     return f"{metric}{{{_both(of, where)}}}"
 
 
@@ -20,7 +20,7 @@ def total(metric: str, by: str = "", where: str = "", *, of: str = GATEWAY) -> s
 
 
 def rate(metric: str, by: str = "", where: str = "", *, of: str = GATEWAY) -> str:
-    """Return how much a counter grows in a second."""
+    """Return the rate of a counter per second."""
     return f"sum{_by(by)} (rate({gauge(metric, where, of=of)}[$__rate_interval]))"
 
 
@@ -39,7 +39,7 @@ def mean(histogram: str, by: str = "", where: str = "", *, of: str = GATEWAY) ->
 
 
 def buckets(histogram: str, where: str = "", *, of: str = GATEWAY) -> str:
-    """Return how many observations fell into each bucket, as a heatmap wants it."""
+    """Return the number of observations per bucket, for a heatmap."""
     return f"sum by (le) (increase({gauge(f'{histogram}_bucket', where, of=of)}[$__rate_interval]))"
 
 

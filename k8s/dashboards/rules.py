@@ -1,4 +1,4 @@
-"""The Prometheus rule file: recorded ratios, alerts on their burning, alerts on causes."""
+"""The Prometheus rule file: recorded ratios, burn rate alerts, alerts on causes."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from k8s.dashboards.objectives import (
 
 RUNBOOK = "docs/runbook.md"
 OURS = {"app": "ssuformer"}
-"""The label of every alert; `service` is taken, by Prometheus Operator, for that of Kubernetes."""
+"""The label of every alert; `service` is already used by Prometheus Operator."""
 Rule = dict[str, Any]
 
 
 def rule_file(runbook: str = RUNBOOK) -> dict[str, list[dict[str, Any]]]:
-    """Return the groups of all rules; alerts point into the runbook at that address."""
+    """Return all rule groups; alerts link to the runbook at this address."""
     burns = [_burning(objective, burn, runbook) for objective in OBJECTIVES for burn in BURNS]
     groups = {
         "ssu-events": [rule for objective in OBJECTIVES for rule in _recorded(objective)],
@@ -45,9 +45,9 @@ def _recorded(objective: ServiceLevelObjective) -> list[Rule]:
 
 
 def _recorded_ratio(window: str) -> Rule:
-    """Return the ratio over a window; it is absent where there was no event.
+    """Return the ratio over a window; it is absent if there were no events.
 
-    Averages of what is recorded already cost little over 30 days, and outlive the pods.
+    Averages of recorded ratios are cheap over 30 days, and survive pod restarts.
     """
     bad, events = BAD_EVENTS, EVENTS
     if window != "5m":
@@ -67,9 +67,9 @@ def _burning(objective: ServiceLevelObjective, burn: Burn, runbook: str) -> Rule
         f" and {bad_events} >= {LEAST_BAD_EVENTS}",
         "labels": {**OURS, "severity": burn.severity, "long": burn.long, "short": burn.short},
         "annotations": {
-            "summary": f"The budget of {objective.name} burns {burn.factor:g} times too fast.",
-            "description": f"Promised: {objective.promise}. Over {burn.long}"
-            " {{ $value | humanizePercentage }} were not, in {{ $labels.job }}.",
+            "summary": f"The {objective.name} budget burns {burn.factor:g} times too fast.",
+            "description": f"Objective: {objective.promise}. Over {burn.long}"
+            " {{ $value | humanizePercentage }} missed it, in {{ $labels.job }}.",
             "runbook_url": _section(runbook, objective.alert),
         },
     }

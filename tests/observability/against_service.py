@@ -35,16 +35,16 @@ CAUSED = {
     "TritonDown",
 }
 EVENTFUL = {
-    "Burn of availability",
-    "Circuits that are open",
-    "Ends of decoding processes",
-    "Faults of clips, warnings",
-    "Not let in, given up",
+    "Burn rate: availability",
+    "Open circuits",
+    "Exits of decoding processes",
+    "Input errors and warnings",
+    "Rejected and cancelled requests",
     "Queue",
     "Requests by outcome",
-    "Share that is not answered",
-    "The first in the queue has waited",
-    "Versions of the weights",
+    "Share of unanswered requests",
+    "Longest wait in the queue",
+    "Model versions",
 }
 """Panels that must show more than zeros after all that."""
 

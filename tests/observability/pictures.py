@@ -19,36 +19,36 @@ from tests.observability.targets import Target, targets
 
 MAIN = {
     "overview": (
-        "Burn of availability",
+        "Burn rate: availability",
         "Requests by outcome",
-        "Share that is not answered",
+        "Share of unanswered requests",
         "Duration of answered requests",
         "Queue",
-        "Not let in, given up",
+        "Rejected and cancelled requests",
     ),
     "latency": (
         "Duration",
         "Requests by duration",
         "Mean time by stage",
-        "Seconds of clip per second of work",
+        "Speed relative to real time",
         "decode",
         "decode, by duration",
     ),
     "engines": (
-        "Duration of an inference",
+        "Inference duration",
         "Frames or regions per inference",
-        "Since the last answer",
-        "Circuits that are open",
-        "A request in Triton: waiting and computing",
-        "Batch: inferences per execution",
+        "Time since the last answer",
+        "Open circuits",
+        "Triton request: queue and compute time",
+        "Batch size: inferences per execution",
     ),
     "capacity": (
         "Replicas",
-        "Clips in work, of so many workers",
+        "Clips in work, and workers",
         "Busy worker seconds per worker and second",
-        "Queue, of so many places",
-        "Cores used by the gateway, of its quota",
-        "Memory, of its limit",
+        "Queue depth and limit",
+        "Gateway CPU use and quota",
+        "Memory use and limit",
     ),
 }
 _UNITS = {
@@ -62,7 +62,7 @@ _UNITS = {
 _STACKED = {
     "Requests by outcome",
     "Mean time by stage",
-    "A request in Triton: waiting and computing",
+    "Triton request: queue and compute time",
 }
 _MOST_NAMES = 8
 

@@ -1,1 +1,1 @@
-"""What a model is measured by: pure functions and accumulators that count, over numpy arrays."""
+"""Metrics: pure functions and accumulators over numpy arrays."""

@@ -1,4 +1,4 @@
-"""Sums that become a mean at the very end, so that no number is a mean of means."""
+"""Sums from which means are computed at the end, so that no value is a mean of means."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 
 def share(part: float, whole: float) -> float:
-    """Return part / whole; a share of nothing is 0, so it is read beside its count."""
+    """Return part / whole, or 0 if whole is 0; report it together with the count."""
     return part / whole if whole else 0.0
 
 
@@ -20,18 +20,18 @@ def harmonic_mean(precision: float, recall: float) -> float:
 
 @dataclass(slots=True)
 class Mean:
-    """A mean that grows: what was added, and how often."""
+    """A running mean: sum and count."""
 
     total: float = 0.0
     count: int = 0
 
     def add(self, values: npt.ArrayLike) -> None:
-        """Take one value or an array of them."""
+        """Add one value or an array of them."""
         array = np.asarray(values, dtype=np.float64)
         self.total += float(array.sum())
         self.count += array.size
 
     @property
     def value(self) -> float:
-        """Return the mean of all values so far; 0 while there are none."""
+        """Return the mean of all values so far; 0 if there are none."""
         return share(self.total, self.count)

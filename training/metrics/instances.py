@@ -1,7 +1,7 @@
-"""Every source apart: average precision of matched masks, and J per source, both with category.
+"""Scores per source: average precision of matched masks, and J per source, both with category.
 
 Average precision is COCO's: per category, detections of all frames ranked by score; a detection is
-right if it overlaps a still unclaimed source of its category by the IoU asked for; precision is
+correct if it overlaps a still unmatched source of its category by the IoU threshold; precision is
 read at 101 recalls; mean over the categories that occur in the truth. A category that is predicted
 but never occurs costs nothing here (it does in the joint score).
 """
@@ -24,7 +24,7 @@ RECALLS = np.linspace(0, 1, 101)
 
 @dataclass(frozen=True, slots=True)
 class InstanceScores:
-    """What an `InstanceAccumulator` has measured."""
+    """Results of an `InstanceAccumulator`."""
 
     ap50: float
     """Average precision at IoU >= 0.5, mean over categories."""
@@ -38,11 +38,11 @@ class InstanceScores:
 
 @dataclass(slots=True)
 class _Category:
-    """The counts of one category."""
+    """Data of one category."""
 
     scores: list[float] = field(default_factory=list)
     hits: list[npt.NDArray[np.bool_]] = field(default_factory=list)
-    """One `[10]` per detection: whether it is right at each IoU threshold."""
+    """One `[10]` per detection: whether it is correct at each IoU threshold."""
     j: Mean = field(default_factory=Mean)
 
 
@@ -53,7 +53,7 @@ class InstanceAccumulator:
         self._categories: defaultdict[str, _Category] = defaultdict(_Category)
 
     def add(self, regions: Sequence[PredictedRegion], truths: Sequence[TrueRegion]) -> None:
-        """Take what was predicted and what is true in one frame."""
+        """Add the predictions and the ground truth of one frame."""
         for name in {r.category for r in regions} | {truth.category for truth in truths}:
             found = ranked([region for region in regions if region.category == name])
             true = [truth for truth in truths if truth.category == name]
@@ -83,9 +83,9 @@ class InstanceAccumulator:
 
 
 def detection_hits(ious: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
-    """Return `[n 10]`: which detections are right at each IoU threshold, given IoU `[n m]`.
+    """Return `[n 10]`: which detections are correct at each IoU threshold, given IoU `[n m]`.
 
-    The surest comes first and claims the source it overlaps most of those not yet claimed.
+    The highest score comes first and takes the unmatched source it overlaps most.
     """
     hits = np.zeros((len(ious), len(IOU_THRESHOLDS)), dtype=np.bool_)
     if not ious.size:

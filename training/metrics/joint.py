@@ -1,8 +1,8 @@
-"""The joint score: a region counts only if its mask and its fact are both right.
+"""The joint score: a region counts only if its mask and its fact are both correct.
 
 Everything is counted over *source-frames* (a source that sounds in a frame and is visible there)
 and over predicted regions. A region is *on* a source-frame if it is the one that overlaps it most,
-by an IoU of at least 0.5; a second region on the same source-frame is one too many.
+by an IoU of at least 0.5; a second region on the same source-frame is a false positive.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from training.metrics.counts import harmonic_mean, share
 
 @dataclass(frozen=True, slots=True)
 class JointScores:
-    """What a `JointAccumulator` has measured."""
+    """Results of a `JointAccumulator`."""
 
     precision: float
-    """Of the predicted regions, those on a source and naming it."""
+    """Share of predicted regions that are on a source and name it."""
     recall: float
-    """Of the source-frames, those with a region on them that names them."""
+    """Share of source-frames that have a region on them that names them."""
     f1: float
     """Harmonic mean of the two."""
     fact_accuracy: float
-    """Of the source-frames with a region on them, those that it names."""
+    """Share of source-frames with a region on them that this region names."""
     region_recall: float
-    """Of the source-frames, those with a region on them, whatever it says."""
+    """Share of source-frames that have a region on them, whatever it names."""
 
 
 class JointAccumulator:
@@ -39,7 +39,7 @@ class JointAccumulator:
         self._right = 0
 
     def add(self, named_right: Sequence[bool], *, regions: int, source_frames: int) -> None:
-        """Take one frame: for each matched pair whether its fact is right, and how many of both."""
+        """Add one frame: for each matched pair whether its fact is correct, and both counts."""
         self._regions += regions
         self._source_frames += source_frames
         self._matched += len(named_right)

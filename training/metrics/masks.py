@@ -1,17 +1,17 @@
-"""The mask of all that sounds: J, F and false alarms.
+"""Scores of the union mask of all sources: J, F and false alarms.
 
 Axes: t frames, h w pixels, k thresholds. A frame *sounds* if its truth holds at least one pixel.
 
-Two protocols, never to be mixed in one table:
+Two protocols, which must not be mixed in one table:
 
     frames     J: IoU at probability > 0.5, mean over all sounding frames of all videos.
                F: the F curve over 255 thresholds, averaged over the sounding frames of a video;
                its maximum; mean over the videos that have a sounding frame.
-    avsbench   what the AVSBench evaluation code computes with one video per call. J: mean over the
+    avsbench   the result of the AVSBench evaluation code with one video per call. J: mean over the
                frames of a video, then over videos; a silent frame scores its share of pixels
                predicted 0. F: as above, but a video without a sounding frame counts as 0.
 
-Whatever the protocol, `f_dataset` averages the curve over all sounding frames before its maximum
+For both protocols, `f_dataset` averages the curve over all sounding frames before its maximum
 is taken, and `false_alarm_area` is the share of pixels predicted in silent frames. Threshold 0
 passes every pixel, so F of an empty prediction is not 0 but that of a prediction of everything.
 """
@@ -39,8 +39,8 @@ _STEP = float(np.float32(1) / np.float32(254))
 THRESHOLDS = np.where(_STEPS < 127, _STEP * _STEPS, 1 - _STEP * (254 - _STEPS)).astype(np.float32)
 """A pixel passes a threshold if its probability is at least this.
 
-To the bit the reference's `torch.linspace(0, 1 - 1e-10, 255)`, which in float32 ends at 1 exactly
-and counts from both ends.
+Bit-identical to the reference's `torch.linspace(0, 1 - 1e-10, 255)`, which in float32 ends at 1
+exactly and counts from both ends.
 """
 
 J_EPSILON = 1e-7
@@ -49,7 +49,7 @@ F_EPSILON = 1e-20
 
 @dataclass(frozen=True, slots=True)
 class MaskScores:
-    """What a `MaskAccumulator` has measured; a mean over no frames is 0."""
+    """Results of a `MaskAccumulator`; a mean over no frames is 0."""
 
     protocol: Protocol
     j: float
@@ -74,7 +74,7 @@ class MaskAccumulator:
         self._sounding_frames = 0
 
     def add(self, probabilities: npt.NDArray[Any], truth: npt.NDArray[Any]) -> None:
-        """Take one video: probabilities 0..1 and truth, both `[t h w]`; ValueError otherwise."""
+        """Add one video: probabilities 0..1 and truth, both `[t h w]`; ValueError otherwise."""
         probabilities, truth = _checked(probabilities, truth)
         predicted = probabilities > MASK_THRESHOLD
         sounding = truth.any(axis=(1, 2))
@@ -130,10 +130,10 @@ def f_curves(probabilities: npt.NDArray[np.float32], truth: Bools) -> Floats:
     """Return `[t k]`: F of every frame at every threshold; 0 where it is undefined.
 
     One histogram per frame over the 255 thresholds, for pixels in and out of the truth; summed
-    from the top it says how many pixels pass each threshold.
+    from the top it gives the number of pixels above each threshold.
     """
     t, k = len(truth), len(THRESHOLDS)
-    # digitize says how many thresholds a pixel passes (1..k); frame and truth choose the row.
+    # digitize counts the thresholds a pixel passes (1..k); frame and truth choose the row.
     rows = 2 * np.arange(t)[:, None, None] + truth
     index = rows * (k + 1) + np.digitize(probabilities, THRESHOLDS)
     histogram = np.bincount(index.ravel(), minlength=2 * t * (k + 1)).reshape(t, 2, k + 1)
@@ -152,13 +152,13 @@ def f_curves(probabilities: npt.NDArray[np.float32], truth: Bools) -> Floats:
 def _checked(
     probabilities: npt.NDArray[Any], truth: npt.NDArray[Any]
 ) -> tuple[npt.NDArray[np.float32], Bools]:
-    """Return both in the element types counted with; ValueError if they are not what they say."""
+    """Return both in the required element types; ValueError if shapes or values are invalid."""
     if probabilities.shape != truth.shape or truth.ndim != 3 or not truth.size:
         raise ValueError(
             f"probabilities {probabilities.shape} and truth {truth.shape} must both be [t h w]"
         )
     floats = probabilities.astype(np.float32)
-    # Written so that NaN fails too: unnoticed, it would pass every threshold.
+    # Written so that NaN fails, too: otherwise it would pass every threshold.
     if not (floats.min() >= 0 and floats.max() <= 1):
         raise ValueError(f"probabilities must be 0..1, not {floats.min()}..{floats.max()}")
     return floats, truth.astype(np.bool_)

@@ -1,4 +1,4 @@
-"""Regions of one frame, predicted and true, and which of them belong together.
+"""Predicted and true regions of one frame, and their matching.
 
 Axes: n predicted regions, m true regions, h w pixels.
 """
@@ -21,14 +21,14 @@ MATCH_IOU = 0.5
 
 @dataclass(frozen=True, slots=True)
 class PredictedRegion:
-    """A thing said to sound in one frame."""
+    """A predicted source in one frame."""
 
     mask: npt.NDArray[Any]
-    """`[h w]`: bool, or a probability that is cut at 0.5."""
+    """`[h w]`: bool, or a probability with threshold 0.5."""
     score: float
-    """How sure it is; ranks the regions for average precision."""
+    """Score; ranks the regions for average precision."""
     category: str
-    """What the classifier head calls it."""
+    """Category from the classifier head."""
     sentence: str = ""
 
 
@@ -51,7 +51,7 @@ def true_regions(scene: Scene, frame: int) -> list[TrueRegion]:
 
 
 def ranked(regions: Sequence[PredictedRegion]) -> list[PredictedRegion]:
-    """Return the regions with bool masks, the surest first."""
+    """Return the regions with bool masks, highest score first."""
     return [
         replace(region, mask=_cut(region.mask))
         for region in sorted(regions, key=lambda region: -region.score)
@@ -66,7 +66,7 @@ def pairwise_iou(
         return np.zeros((len(regions), len(truths)))
     predicted = np.stack([_cut(region.mask).ravel() for region in regions])
     true = np.stack([truth.mask.ravel() for truth in truths])
-    # float32 counts exactly up to 2^24 pixels, and its matrix product is the fast one.
+    # float32 is exact up to 2^24 pixels, and its matrix product is fast.
     shared = (predicted.astype(np.float32) @ true.astype(np.float32).T).astype(np.float64)
     areas = predicted.sum(axis=1)[:, None] + true.sum(axis=1)[None, :]
     ious: npt.NDArray[np.float64] = shared / np.maximum(areas - shared, 1)

@@ -1,9 +1,9 @@
-"""Every score of an evaluation, from clips one by one to a flat table of stable names.
+"""All scores of an evaluation, from single clips to a flat table of stable names.
 
 A *source-frame* is a source that sounds in a frame and shows at least one pixel there; a predicted
 region is *on* it if it overlaps it most, by an IoU of at least 0.5, each region on one source-frame
-and the reverse. A score of which nothing was measured is left out, and so are all that
-read sentences where none were asked for; counts are always there.
+and the reverse. A score without any measurement is left out, and so are all scores of
+sentences if none were requested; counts are always present.
 
     masks, union of all that sounds (`training.metrics.masks` has the two protocols)
       j                  IoU at 0.5, mean over sounding frames
@@ -14,22 +14,22 @@ read sentences where none were asked for; counts are always there.
       instance_ap50      average precision, mask IoU >= 0.5, mean over categories
       instance_ap        the same, mean over IoU >= 0.5, 0.55, ..., 0.95
       instance_j         IoU of each source-frame with its region of the same category
-    what is said, over source-frames that have a region on them
+    sentences, over source-frames that have a region on them
       region_recall      of all source-frames, those that have one
       category_accuracy  the classifier head names the source
       fact_accuracy      the sentence names the source
       where_accuracy, colour_accuracy, size_accuracy, company_accuracy
-                         the sentence tells this as the true one does, where the true one tells it
+                         the sentence states this as the true one does, where the true one states it
       bleu_1 .. bleu_4, rouge_l (0..1), cider_d (0..10)
                          the sentence against the true one
-    what is said, over all source-frames or regions
+    sentences, over all source-frames or regions
       fact_recall        of all source-frames, those whose region names them in its sentence
       joint_recall       the same number: mask and fact both right, of all source-frames
       joint_precision    mask and fact both right, of all predicted regions
       joint_f1           harmonic mean of the two
     counts
       scenes, frames, sounding_frames, silent_frames
-      source_frames, regions, sentences (pairs that BLEU, ROUGE-L and CIDEr-D saw)
+      source_frames, regions, sentences (pairs scored by BLEU, ROUGE-L and CIDEr-D)
 """
 
 from __future__ import annotations
@@ -57,11 +57,11 @@ from training.metrics.sentences import SentenceAccumulator
 from training.scene import Scene
 
 FactReader = Callable[[str], Mapping[str, object]]
-"""Reads a sentence: fact name -> value, the source it names under `category`."""
+"""Parses a sentence: fact name -> value, with the source under `category`."""
 
 
 class Evaluation:
-    """All scores of a model on a set of scenes; `facts` reads what a sentence tells."""
+    """All scores of a model on a set of scenes; `facts` parses a sentence."""
 
     def __init__(
         self, *, facts: FactReader, protocol: Protocol = "frames", sentences: bool = True
@@ -81,7 +81,7 @@ class Evaluation:
     def add(
         self, truth: Scene, *, regions: Sequence[Sequence[PredictedRegion]], union: npt.NDArray[Any]
     ) -> None:
-        """Take one clip: its truth, the regions of each frame, and `[t h w]` union probabilities.
+        """Add one clip: its truth, the regions of each frame, and `[t h w]` union probabilities.
 
         Masks are as large as the truth's. ValueError if sizes or the number of frames differ.
         """
@@ -91,7 +91,7 @@ class Evaluation:
             self._add_frame(ranked(predicted), true_regions(truth, frame))
 
     def report(self) -> dict[str, float]:
-        """Return every score that was measured, and every count, by name as documented above."""
+        """Return every measured score, and every count, by name as documented above."""
         scores = {
             **self._mask_scores(),
             **self._instance_scores(),
@@ -106,7 +106,7 @@ class Evaluation:
         return {name: value for name, value in scores.items() if over.get(name, 1)}
 
     def _measured_over(self, scores: Mapping[str, float]) -> dict[str, float]:
-        """Return, for every score, how many things it was measured on."""
+        """Return, for every score, the number of items it was measured on."""
         frames = scores["frames" if self._protocol == "avsbench" else "sounding_frames"]
         on_source = float(self._category.count)
         told = float(self._has_sentences)
@@ -140,7 +140,7 @@ class Evaluation:
         self._joint.add(named_right, regions=len(regions), source_frames=len(truths))
 
     def _add_pair(self, region: PredictedRegion, truth: TrueRegion) -> bool:
-        """Take a region and the source it is on; return whether its sentence names the source."""
+        """Add a region and the source it is on; return whether its sentence names the source."""
         self._category.add(region.category == truth.category)
         if not self._has_sentences:
             return False

@@ -1,9 +1,9 @@
-"""How close a sentence is to the true one: BLEU-1..4, ROUGE-L and CIDEr-D.
+"""Similarity of a sentence to the true one: BLEU-1..4, ROUGE-L and CIDEr-D.
 
 BLEU comes from sacrebleu; ROUGE-L (beta 1.2) and CIDEr-D (n 4, sigma 6) from pycocoevalcap, whose
-own BLEU is left alone because its source file forbids commercial use. Both sides are lower-cased
-and cut into words here: the usual PTB tokeniser needs Java. So do METEOR and SPICE, which is why
-they are absent. Captioning papers report these figures times 100.
+own BLEU is not used because its source file forbids commercial use. Both sides are lower-cased
+and split into words here: the usual PTB tokeniser needs Java. So do METEOR and SPICE, which are
+therefore left out. Captioning papers report these figures times 100.
 """
 
 from __future__ import annotations
@@ -20,26 +20,26 @@ _WORD = re.compile(r"\w+(?:['-]\w+)*")
 
 @dataclass(frozen=True, slots=True)
 class SentenceScores:
-    """What a `SentenceAccumulator` has measured; all 0 while it has no pairs."""
+    """Results of a `SentenceAccumulator`; all 0 if it has no pairs."""
 
     bleu: tuple[float, float, float, float]
     """BLEU-1..4 of the whole corpus, 0..1, unsmoothed."""
     rouge_l: float
     """Mean over pairs, 0..1."""
     cider_d: float
-    """Mean over pairs, 0..10; words that every true sentence holds weigh nothing in it."""
+    """Mean over pairs, 0..10; words that occur in every true sentence have zero weight."""
     pairs: int
 
 
 class SentenceAccumulator:
-    """Pairs of what was said and what is true; the scores are those of the corpus."""
+    """Pairs of predicted and true sentences; the scores are those of the corpus."""
 
     def __init__(self) -> None:
         self._said: list[str] = []
         self._true: list[str] = []
 
     def add(self, said: str, true: str) -> None:
-        """Take a pair; one without a single true word is left out."""
+        """Add a pair; one without a single true word is left out."""
         if reference := words(true):
             self._said.append(" ".join(words(said)))
             self._true.append(" ".join(reference))

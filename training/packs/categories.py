@@ -1,4 +1,4 @@
-"""What the collected pack holds: every category with its words, its looks and its sounds."""
+"""Contents of the collected pack: every category with its words, pictures and sounds."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SoundRecipe = Melody | Recorded | Synthesised
 
 @dataclass(frozen=True, slots=True)
 class Category:
-    """One kind of thing that sounds: how it is called, what it does, how it looks and sounds."""
+    """A category: its name and verb, and the sources of its pictures and sounds."""
 
     name: str
     noun: str
@@ -66,7 +66,7 @@ def _life(
 
 
 def _beast(noun: str, verb: str, emoji: str, recordings: str, stamps: str = "") -> Category:
-    """Return an animal whose pictures and recordings lie below `animals/`."""
+    """Return an animal whose pictures and recordings are below `animals/`."""
     return _life(
         noun,
         verb,

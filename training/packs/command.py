@@ -1,4 +1,4 @@
-"""`python -m training pack`: build asset packs and look at them."""
+"""`python -m training pack`: build and inspect asset packs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ console = Console()
 pack_app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="markdown",
-    help="Build asset packs, the material of composed scenes, and look at them.",
+    help="Build and inspect asset packs, the material of composed scenes.",
 )
 
 
@@ -77,9 +77,9 @@ def show(
         bool, typer.Option("--only-free", help="Show only what is under a permissive licence.")
     ] = False,
 ) -> None:
-    """Draw every cut-out into one picture, and count looks and sounds.
-
-    Example: `python -m training pack show ~/.cache/ssu/packs/debian --out sheet.png`
+    """Draw every cut-out into one picture, and count pictures and sounds.
+    Draw every cut-out into one picture, and count pictures and sounds.
+        Example: `python -m training pack show ~/.cache/ssu/packs/debian --out sheet.png`
     """
     with told():
         pack = AssetPack.open(folder, licences="free" if only_free else "any")
@@ -89,7 +89,7 @@ def show(
 
 
 def counts(pack: AssetPack) -> Table:
-    """Return a table of how many looks and sounds each category has for each split."""
+    """Return a table of the pictures and sounds of each category and split."""
     table = Table(title=f"{pack.manifest.name} {pack.manifest.version}")
     for heading in ("category", "profile", "looks", "held-out looks", "train", "val", "test"):
         table.add_column(heading)

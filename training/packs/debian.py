@@ -49,7 +49,7 @@ SYNTHESISED_SECONDS = 4.0
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Where the material lies on this machine."""
+    """Locations of the material on this machine."""
 
     stamps: Path = Path("/usr/share/tuxpaint/stamps")
     font: Path = Path("/usr/share/fonts/truetype/noto/NotoColorEmoji.ttf")
@@ -57,7 +57,7 @@ class Sources:
     npm: Path = Path("~/.cache/ssu/npm/node_modules")
 
     def require(self) -> None:
-        """Raise ConfigError naming what is missing and the command that brings it."""
+        """Raise ConfigError naming what is missing and the command that installs it."""
         missing = [str(p) for p in (self.stamps, self.font, self.soundfont) if not p.exists()]
         if shutil.which("fluidsynth") is None:
             missing.append("fluidsynth")
@@ -75,7 +75,7 @@ class Sources:
 
 @dataclass(frozen=True, slots=True)
 class Sounding:
-    """A sound that is about to be stored."""
+    """A sound about to be stored."""
 
     wave: Wave
     part: Part
@@ -92,9 +92,9 @@ def build(
     licences: Licences = "any",
     progress: Callable[[str], None] = lambda _name: None,
 ) -> PackManifest:
-    """Build the pack into a folder, category by category; `progress` hears each name.
+    """Build the pack into a folder, category by category; `progress` is called with each name.
 
-    An older build there is replaced, once the new one is whole. Raises ConfigError when material
+    An older build there is replaced once the new one is complete. Raises ConfigError when material
     is missing.
     """
     sources.require()
@@ -124,7 +124,7 @@ def build(
 
 
 def seed_of(*words: object) -> int:
-    """Return a seed that depends on these words alone, on every machine."""
+    """Return a seed that depends only on these words, on every machine."""
     digest = hashlib.sha256(" ".join(map(str, words)).encode()).digest()
     return int.from_bytes(digest[:6], "big")
 
@@ -201,7 +201,7 @@ def _store_sounds(folder: Path, category: str, sounds: Iterable[Sounding]) -> It
     for sound in sounds:
         wave = finish(sound.wave)
         if not len(wave):
-            raise ConfigError(f"a sound of {category} came out silent: {sound.origin}")
+            raise ConfigError(f"a sound of {category} is silent: {sound.origin}")
         number = numbers[sound.style, sound.part] = numbers.get((sound.style, sound.part), 0) + 1
         path = f"sounds/{category}/{sound.style}--{sound.part}-{number:02d}.wav"
         write_sound(folder / path, wave)

@@ -1,4 +1,4 @@
-"""Cut-outs: where each style keeps its pictures, and how one becomes a tight RGBA sprite."""
+"""Cut-outs: locations of each style's pictures, and conversion to tight RGBA sprites."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NOTO_SIZE = 109
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """A look in which many things are drawn, and the folder that holds it."""
+    """A style in which many objects are drawn, and its folder."""
 
     name: str
     licence: str
@@ -53,7 +53,7 @@ class Drawing:
 
 
 def tight(picture: Image.Image) -> Rgba | None:
-    """Crop a picture to what is visible and shrink it to 256 px; None if nothing is."""
+    """Crop a picture to its visible part and shrink it to 256 px; None if nothing is visible."""
     rgba = picture.convert("RGBA")
     box = rgba.getchannel("A").point(lambda alpha: 255 * (alpha > 24)).getbbox()
     if box is None:

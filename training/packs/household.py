@@ -1,4 +1,4 @@
-"""Synthesisers of things in and around the house: tools, clocks, weather, machines."""
+"""Synthesisers of household sounds: tools, clocks, weather, machines."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ Licences = Literal["any", "free"]
 MANIFEST = "manifest.json"
 BUILD_COMMAND = "python -m training pack build"
 FREE_LICENCES = frozenset({"MIT", "OFL-1.1", "Apache-2.0", "CC0-1.0"})
-"""Licences under which rendered samples may be handed on without conditions on the whole."""
+"""Licences that allow redistribution of rendered samples without conditions on the whole."""
 
 HASHED_SOUND_SHARES: tuple[Share, ...] = ("train",) * 7 + ("val",) + ("test",) * 2
 
@@ -43,7 +43,7 @@ class PackCategory(BaseModel):
 
 
 class PackItem(BaseModel):
-    """One file of a pack: what it shows or sounds like, where it comes from, who may see it."""
+    """One file of a pack: category, origin and licence."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -57,11 +57,11 @@ class PackItem(BaseModel):
 
     @property
     def free(self) -> bool:
-        """Whether its licence asks for no more than a notice."""
+        """Whether its licence requires no more than a notice."""
         return self.licence in FREE_LICENCES
 
     def serves(self, split: Split) -> bool:
-        """Whether a split may use it; `test-style` hears the test sounds, sees its own look."""
+        """Whether a split may use it; `test-style` uses the test sounds and its own pictures."""
         if self.kind == "sprite" and split == "test-style":
             return self.split == "test-style"
         wanted = "test" if split == "test-style" else split
@@ -69,7 +69,7 @@ class PackItem(BaseModel):
 
 
 class PackManifest(BaseModel):
-    """What a pack says of itself."""
+    """The manifest of a pack."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -81,11 +81,11 @@ class PackManifest(BaseModel):
 
 
 class Shelf(Protocol):
-    """Where the files of a pack are kept."""
+    """Storage of a pack's files."""
 
     @property
     def place(self) -> str:
-        """Return what to call it in messages."""
+        """Return its name for messages."""
 
     def sprite(self, item: PackItem) -> Rgba:
         """Return a cut-out, or raise ConfigError."""
@@ -96,7 +96,7 @@ class Shelf(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class FolderShelf:
-    """Files in a folder, read anew at every call: whoever needs one often keeps it."""
+    """Files in a folder, read again at every call; callers cache them."""
 
     folder: Path
 
@@ -127,7 +127,7 @@ class FolderShelf:
 
 @dataclass(frozen=True, slots=True)
 class MemoryShelf:
-    """Files that were never written, by path."""
+    """Files in memory, by path."""
 
     sprites: Mapping[str, Rgba]
     sounds: Mapping[str, Wave]
@@ -144,25 +144,25 @@ class MemoryShelf:
 
 @dataclass(frozen=True, slots=True)
 class AssetPack:
-    """A pack that is open: cut-outs and sounds by category and split."""
+    """An open pack: cut-outs and sounds by category and split."""
 
     manifest: PackManifest
     shelf: Shelf
 
     @classmethod
     def open(cls, folder: Path | str, *, licences: Licences = "any") -> AssetPack:
-        """Open a pack, or a folder of one's own without a manifest.
+        """Open a pack, or a folder of custom material without a manifest.
 
-        With `licences="free"` only items under permissive licences are seen, and only the
+        With `licences="free"` only items under permissive licences are used, and only the
         categories that still have both looks and sounds. Raises ConfigError.
         """
         root = Path(folder).expanduser()
         if not root.is_dir():
-            raise ConfigError(f"no asset pack at {root}: make one with `{_command(root)}`")
+            raise ConfigError(f"no asset pack at {root}: create one with `{_command(root)}`")
         manifest = _read_manifest(root) if (root / MANIFEST).exists() else _survey(root)
         if not manifest.categories:
             raise ConfigError(
-                f"{root} holds no category with both sprites/ and sounds/: {_again(root)}"
+                f"{root} contains no category with both sprites/ and sounds/: {_again(root)}"
             )
         return cls(only_free(manifest) if licences == "free" else manifest, FolderShelf(root))
 
@@ -179,7 +179,7 @@ class AssetPack:
         known = ", ".join(category.name for category in self.categories)
         raise ConfigError(
             f"{self.shelf.place} has no category {name!r}, only {known}; "
-            f"an old pack is made again with `{BUILD_COMMAND}`"
+            f"rebuild an old pack with `{BUILD_COMMAND}`"
         )
 
     def only(self, names: Iterable[str]) -> AssetPack:
@@ -188,7 +188,7 @@ class AssetPack:
         return AssetPack(self.manifest.model_copy(update={"categories": kept}), self.shelf)
 
     def items(self, kind: Kind, category: str, split: Split) -> tuple[PackItem, ...]:
-        """Return what a split may use of a category, in a stable order."""
+        """Return the items of a category that a split may use, in a stable order."""
         self.category(category)
         return tuple(
             item
@@ -236,7 +236,7 @@ def _command(folder: Path) -> str:
 
 
 def _again(folder: Path) -> str:
-    return f"make the pack again with `{_command(folder)}`"
+    return f"rebuild the pack with `{_command(folder)}`"
 
 
 def _read_manifest(root: Path) -> PackManifest:
@@ -252,7 +252,7 @@ def _read_manifest(root: Path) -> PackManifest:
 
 
 def _survey(root: Path) -> PackManifest:
-    """Take stock of a folder without a manifest."""
+    """Create a manifest for a folder without one."""
     sprites = {p.name: sorted(_files(p)) for p in _folders(root / "sprites")}
     sounds = {p.name: sorted(_files(p)) for p in _folders(root / "sounds")}
     names = sorted(sprites.keys() & sounds.keys())
@@ -275,7 +275,7 @@ def _survey(root: Path) -> PackManifest:
 
 
 def sound_shares(names: list[str]) -> list[Share]:
-    """Give each sound to a split by a hash of its name; too few to divide serve all splits."""
+    """Assign each sound to a split by a hash of its name; too few sounds serve all splits."""
     digests = [int(hashlib.sha256(name.encode()).hexdigest(), 16) for name in names]
     shares = [HASHED_SOUND_SHARES[d % len(HASHED_SOUND_SHARES)] for d in digests]
     return shares if {"train", "val", "test"} <= set(shares) else ["all"] * len(names)

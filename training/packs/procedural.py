@@ -1,4 +1,4 @@
-"""The pack for tests: shapes drawn and sounds synthesised in well under a second, from a seed."""
+"""The test pack: shapes drawn and sounds synthesised from a seed in well under a second."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ SOUNDS: tuple[Share, ...] = ("train", "train", "train", "val", "test", "test")
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """A drawn thing: its corners in a unit square, its colour, its sound."""
+    """A shape: corners in a unit square, colour, sound."""
 
     name: str
     verb: str
@@ -61,7 +61,7 @@ def _polygon(count: int, *, inner: float = 1.0, turn: float = -0.25) -> tuple[Po
 
 
 def _notes(low: float, partials: tuple[float, ...]) -> Synthesiser:
-    """Return a player of random notes above a pitch."""
+    """Return a synthesiser of random notes above a pitch."""
 
     def melody(rng: np.random.Generator, seconds: float) -> Wave:
         def note() -> Curve:
@@ -122,7 +122,7 @@ def pack(seed: int = 0) -> AssetPack:
 def build(
     destination: Path, *, seed: int = 0, progress: Callable[[str], None] = lambda _name: None
 ) -> PackManifest:
-    """Write the pack into a folder; `progress` hears the name of each category."""
+    """Write the pack into a folder; `progress` is called with the name of each category."""
     made = pack(seed)
     for category in made.categories:
         progress(category.name)

@@ -1,4 +1,4 @@
-"""Recordings: read them, vary them, and bring every sound of a pack into the same shape."""
+"""Recordings: read them, vary them, and normalise every sound of a pack."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ RATES: dict[Part, tuple[tuple[float, float], ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """A variant of a recording, and in words how it was made."""
+    """A variant of a recording, and a description of how it was made."""
 
     wave: Wave
     origin: str
@@ -124,7 +124,7 @@ def tighten(sound: Wave, gap_seconds: float = 0.16, floor: float = 0.06) -> Wave
 
 
 def finish(sound: Wave) -> Wave:
-    """Bring a sound into the form every sound is stored in: trimmed, dense, level, 2..6 s."""
+    """Normalise a sound for storage: trimmed, without long gaps, levelled, 2..6 s."""
     clean = tighten(trim(sound - sound.mean() if len(sound) else sound))
     if not len(clean):
         return clean
@@ -164,7 +164,7 @@ def _tilt(sound: Wave, decibels: float) -> Wave:
 def variants(recordings: Sequence[Path], part: Part, count: int, seed: int) -> list[Variant]:
     """Make `count` variants of recordings for one split.
 
-    Of several recordings the last is for the test alone. A single one is divided in time if it is
+    Of several recordings the last is for the test split only. A single one is divided in time if
     long; a short one is shared, and the splits differ by their ranges of playback rate.
     """
     rng = np.random.default_rng(seed)
@@ -180,7 +180,7 @@ def variants(recordings: Sequence[Path], part: Part, count: int, seed: int) -> l
 
 
 def _material(path: Path, part: Part) -> tuple[Wave, str]:
-    """Return what a split may use of a recording, and its origin in words."""
+    """Return the part of a recording that a split may use, and a description of its origin."""
     call = tighten(trim(read_sound(path), 0.06))
     if len(call) < LONG_RECORDING_SECONDS * SAMPLE_RATE:
         return call, str(path)

@@ -1,8 +1,8 @@
-"""Sounds computed from noise and sines: each seed is another recording of the same thing.
+"""Sounds computed from noise and sines: each seed is another recording of the same object.
 
 Every synthesiser takes a seeded generator and a length in seconds and returns mono float32 at
-16 kHz. They are models of the sound, simple on purpose: what has to hold is that a listener, and a
-network, tells one from the other.
+16 kHz. The models are simple on purpose: they only have to be distinguishable for a listener and a
+network.
 """
 
 from __future__ import annotations

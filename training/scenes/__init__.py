@@ -1,1 +1,1 @@
-"""Composed scenes: from a seed and an asset pack to frames, sound and truth."""
+"""Composed scenes: from a seed and an asset pack to frames, audio and ground truth."""

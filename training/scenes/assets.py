@@ -1,4 +1,4 @@
-"""The property room: what a pack holds for one split, made ready for the camera and the mixer."""
+"""The assets of one split, prepared for rendering and mixing."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from training.scenes.grammar import Category
 from training.scenes.mixing import Wave, prepare
 
 FEWEST_CATEGORIES = 5
-"""Four in the picture and one out of it."""
+"""Four in the picture and one outside it."""
 
 _BORDER = 2
 
 
 class Pack(Protocol):
-    """Where cut-outs and recordings come from."""
+    """A source of cut-outs and recordings."""
 
     @property
     def categories(self) -> Sequence[Category]:
-        """Everything the pack knows."""
+        """All categories of the pack."""
 
     def items(self, kind: Kind, category: str, split: Split) -> Sequence[PackItem]:
-        """Return what a split may use of a category, in a stable order."""
+        """Return the items of a category that a split may use, in a stable order."""
 
     def sprite(self, item: PackItem) -> npt.NDArray[np.uint8]:
         """Return a cut-out, `[h w 4]` RGBA."""
@@ -43,7 +43,7 @@ class Pack(Protocol):
 
 
 class Props:
-    """Cut-outs, recordings and backgrounds of one split; read when first asked for."""
+    """Cut-outs, recordings and backgrounds of one split; read on first use."""
 
     def __init__(self, pack: Pack, split: Split, profile: Profile | None, *, seed: int) -> None:
         self._pack, self._split, self._seed = pack, split, seed
@@ -89,7 +89,7 @@ class Props:
         return self._sprite(category, number, 0).size
 
     def sprite(self, category: str, number: int, length: float) -> Image.Image:
-        """Return a cut-out whose longest side has at least `length` pixels, if there are as many.
+        """Return a cut-out whose longest side has at least `length` pixels, if available.
 
         It has no empty margin, only a thin border to blend over.
         """
@@ -119,5 +119,5 @@ class Props:
 
 
 def split_number(split: Split) -> int:
-    """Return a number that stands for a split in seeds."""
+    """Return the number of a split for use in seeds."""
     return zlib.crc32(split.encode())

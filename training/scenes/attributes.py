@@ -1,4 +1,4 @@
-"""What can be seen of a thing in a picture: how large, which colour, where, moving where to."""
+"""Visible attributes of an object: size, colour, position, direction."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from training.scenes.script import Actor, Script
 Channel = npt.NDArray[np.floating]
 
 SMALL, LARGE = 0.035, 0.085
-"""Shares of the frame below and above which a thing is called small and large."""
+"""Shares of the frame below and above which an object is called small and large."""
 
 CONFIDENT = 0.5
-"""Least share of a cut-out that its colour has to cover to be named."""
+"""Least share of a cut-out that a colour has to cover to be named."""
 
 MOVING = 0.05
-"""Least way per second, relative to the frame, that is called moving."""
+"""Least distance per second, relative to the frame, that is called moving."""
 
 _HUES: tuple[tuple[float, Colour], ...] = (
     (15, "red"),
@@ -33,7 +33,7 @@ _HUES: tuple[tuple[float, Colour], ...] = (
 
 
 def size_of(mask: npt.NDArray[np.bool_]) -> Size | None:
-    """Return whether the visible part of a thing is small or large, or neither."""
+    """Return whether the visible part of an object is small or large, or neither."""
     share = np.count_nonzero(mask) / mask.size
     return "small" if share < SMALL else "large" if share > LARGE else None
 
@@ -55,7 +55,7 @@ def _third(position: float) -> int:
 
 
 def direction_of(script: Script, actor: Actor) -> Direction | None:
-    """Return where an actor's path leads, if it goes far enough in a second to be seen."""
+    """Return the direction of an actor's path, if it moves visibly within a second."""
     (left, top), (right, bottom) = actor.motion.start, actor.motion.end
     x, y = (right - left) / script.seconds, (bottom - top) / script.seconds
     if max(abs(x), abs(y)) < MOVING:
@@ -88,7 +88,7 @@ def _name(hue: Channel, saturation: Channel, value: Channel) -> npt.NDArray[np.i
     earthy = (by_hue <= 1) | ((by_hue == 2) & (value < 0.5))
     brown = earthy & ((value < 0.62) & ((by_hue > 0) | (saturation < 0.6)))
     names = np.where(brown, _COLOURS.index("brown"), by_hue)
-    bluish = _COLOURS.index("blue") == by_hue  # grey things are often a little blue
+    bluish = _COLOURS.index("blue") == by_hue  # grey objects are often slightly blue
     pale = saturation < np.where(bluish, 0.3, np.where(value > 0.5, 0.18, 0.25))
     greys = np.digitize(value, [0.3, 0.78])
     names = np.where(pale, _COLOURS.index("black") + greys, names)

@@ -1,4 +1,4 @@
-"""Backgrounds drawn from a seed: the same picture at any resolution, none of them a photograph."""
+"""Synthetic backgrounds from a seed: the same picture at any resolution."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _PALETTES: tuple[tuple[tuple[int, int, int], ...], ...] = (
 
 
 def background(seed: Sequence[int], side: int = 320) -> npt.NDArray[np.uint8]:
-    """Return `[side side 3]` RGB; the draw depends on the seed alone, not on `side`."""
+    """Return `[side side 3]` RGB; the drawing depends only on the seed, not on `side`."""
     rng = np.random.default_rng(list(seed))
     picture = PAINTERS[int(rng.integers(len(PAINTERS)))](rng, side)
     picture = picture * _light(rng, side)
@@ -70,7 +70,7 @@ def _noise(rng: np.random.Generator, side: int, cells: Sequence[int]) -> Floats:
 
 
 def _palette(rng: np.random.Generator) -> Floats:
-    """Return three colours `[3 3]` in 0..1, dark to light, a little off one of the palettes."""
+    """Return three colours `[3 3]` in 0..1, dark to light, slightly varied from a palette."""
     colours = np.asarray(_PALETTES[int(rng.integers(len(_PALETTES)))], np.float32) / 255
     moved = colours * rng.uniform(0.8, 1.2) + rng.normal(0, 0.03, 3)
     return np.clip(moved, 0, 1).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Scenes as a file of engine inputs, for those who calibrate and compare exported engines."""
+"""Write scenes as a file of engine inputs, for calibrating and comparing exported engines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Composes scenes by number: from cut-outs, recordings and a seed to frames, sound and truth."""
+"""Compose scenes by number: from cut-outs, recordings and a seed to frames, audio and truth."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _BLANK = np.zeros((8, 8, 3), np.uint8)
 
 @dataclass(frozen=True, slots=True)
 class Take:
-    """A script with what is needed to film it at one size."""
+    """A script with the assets needed to render it at one size."""
 
     script: Script
     raster: Raster
@@ -55,7 +55,7 @@ class Composer:
         self.grammar = Grammar(self.props.categories)
 
     def compose(self, index: int) -> Scene:
-        """Return a scene: the frame in the middle of each second, its sound, its truth."""
+        """Return a scene: the frame in the middle of each second, its audio, its ground truth."""
         side = (self.size, self.size)
         take = self.take(self.script(index), side, background_side=BACKGROUND_SIDE)
         pictures = [take.raster.picture(second + 0.5) for second in range(self.seconds)]
@@ -88,14 +88,14 @@ class Composer:
             index += 1
 
     def take(self, script: Script, size: tuple[int, int], *, background_side: int) -> Take:
-        """Make a script ready to be filmed at `size` (height, width)."""
+        """Prepare a script for rendering at `size` (height, width)."""
         scenery = self.props.background(script.backdrop.number, background_side)
         sprites = self._sprites(script, size)
         raster = Raster(script, sprites=sprites, background=scenery, size=size)
         return Take(script, raster, tuple(colour_of(sprite) for sprite in raster.sprites))
 
     def sound(self, script: Script) -> Wave:
-        """Return the whole sound of a script."""
+        """Return the whole audio of a script."""
         return mix(
             script,
             [
@@ -106,7 +106,7 @@ class Composer:
         )
 
     def sources(self, take: Take, pictures: Sequence[RenderedFrame]) -> Iterator[Source]:
-        """Yield the truth about every actor; `pictures` shows the middle of each second."""
+        """Yield the ground truth of every actor; `pictures` shows the middle of each second."""
         for number, actor in enumerate(take.script.actors):
             yield Source(
                 category=actor.voice.category,

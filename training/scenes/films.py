@@ -1,4 +1,4 @@
-"""Real films of composed scenes: mp4 (H.264, AAC) or webm (VP9, Opus), with their truth beside."""
+"""Composed scenes as films: mp4 (H.264, AAC) or webm (VP9, Opus), with their ground truth."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _AUDIO_RATE = 48_000
 
 @dataclass(frozen=True, slots=True)
 class Codecs:
-    """What a kind of film is made of."""
+    """Codecs of a film format."""
 
     video: str
     audio: str
@@ -59,14 +59,14 @@ def write_film(
     fps: int = 25,
     short_side: int = SHORT_SIDE,
 ) -> Path:
-    """Film a script to `path` and write `<name>.truth.json` beside it; return the latter's path.
+    """Render a script to `path` and write `<name>.truth.json` beside it; return the latter's path.
 
-    The suffix chooses the codecs. The same script gives the same bytes. Truth of a second is what
-    the frame shown in its middle shows. Raises ConfigError for an unknown suffix.
+    The suffix selects the codecs. The same script gives the same bytes. The truth of a second
+    is that of the frame in its middle. Raises ConfigError for an unknown suffix.
     """
     codecs = CODECS.get(path.suffix.lower())
     if codecs is None:
-        raise ConfigError(f"{path.name}: a film ends in {' or '.join(CODECS)}")
+        raise ConfigError(f"{path.name}: the suffix of a film must be {' or '.join(CODECS)}")
     size = film_size(script.aspect, short_side)
     take = composer.take(script, size, background_side=BACKGROUND_SIDE)
     middles: list[RenderedFrame] = []
@@ -87,7 +87,7 @@ def write_film(
 
 
 class _Reels:
-    """The picture and the sound track of a film being written."""
+    """The video and audio streams of a film being written."""
 
     def __init__(
         self,
@@ -125,7 +125,7 @@ class _Reels:
         self._hear(samples)
 
     def close(self) -> None:
-        """Write what the encoders still hold."""
+        """Flush the encoders."""
         self._container.mux(self._video.encode(None))
         self._hear(None)
         self._container.mux(self._audio.encode(None))

@@ -1,4 +1,4 @@
-"""The language of composed scenes: facts to one sentence, and the sentence back to the facts.
+"""The language of composed scenes: generates a sentence from facts, and parses it back.
 
     a [small|large] [colour] NOUN VERB [alone] WHERE [moving DIRECTION]
         [while a NOUN VERB | together with a NOUN]
@@ -45,19 +45,19 @@ _AN = re.compile(r"(?!eu|uk|uni(?!n)|use|one\b)[aeiou]|hour|honest")
 
 
 class Category(Protocol):
-    """What the language has to know of a category."""
+    """Properties of a category that the language needs."""
 
     @property
     def name(self) -> str:
-        """Its name in truth and predictions."""
+        """Its name in ground truth and predictions."""
 
     @property
     def noun(self) -> str:
-        """What it is called: "fire engine"."""
+        """Its noun: "fire engine"."""
 
     @property
     def verb(self) -> str:
-        """What it does when it sounds: "wails"."""
+        """Its verb: "wails"."""
 
     @property
     def profile(self) -> str:
@@ -66,12 +66,12 @@ class Category(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What a sentence says of a thing that sounds."""
+    """Facts stated by a sentence about a source."""
 
     category: str
     where: Where
     company: str | None = None
-    """The category of what sounds with it; None if it sounds alone."""
+    """The category of another source at the same time; None if it sounds alone."""
     size: Size | None = None
     colour: Colour | None = None
     direction: Direction | None = None
@@ -113,7 +113,7 @@ class Grammar:
         return " ".join(words)
 
     def facts(self, sentence: str) -> Facts | None:
-        """Return the facts a sentence states, or None if the grammar does not know it."""
+        """Return the facts of a sentence, or None if it does not match the grammar."""
         match = self._sentence.fullmatch(sentence)
         if match is None:
             return None
@@ -148,17 +148,17 @@ def sentences_of_grammar(categories: Sequence[Category]) -> Iterator[str]:
 
 
 def facts(sentence: str, categories: Sequence[Category]) -> Facts | None:
-    """Return the facts a sentence about these categories states, or None; see `Grammar.facts`."""
+    """Return the facts of a sentence about these categories, or None; see `Grammar.facts`."""
     return Grammar(categories).facts(sentence)
 
 
 def with_article(noun: str) -> str:
-    """Return a noun with "a" or "an" in front, by its sound."""
+    """Return a noun with "a" or "an" in front, by pronunciation."""
     return f"{'an' if _AN.match(noun) else 'a'} {noun}"
 
 
 def _named(noun: str, category: Category) -> str:
-    """Return a noun with its article, if the verb says that it is one thing and not several."""
+    """Return a noun with its article if the verb is singular."""
     return noun if category.verb.startswith("are ") else with_article(noun)
 
 

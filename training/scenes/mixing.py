@@ -1,7 +1,7 @@
-"""Mixes what is heard in a script: recordings, a room, a noise floor.
+"""Mix the audio of a script: recordings, reverberation, noise floor.
 
 A recording is prepared once: gaps shortened, loudness set to `REFERENCE` where it sounds, so that
-any second of it is heard and "in this second it sounds" is true.
+any second of it is audible and its label "sounds in this second" is correct.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _ROOMS = 16
 
 
 def prepare(samples: Wave) -> Wave:
-    """Return a recording at reference loudness with gaps of at most 0.2 s, fit to be looped."""
+    """Return a recording at reference loudness with gaps of at most 0.2 s, ready for looping."""
     count = max(1, len(samples) // _BLOCK)
     blocks = np.resize(samples, (count, _BLOCK)).astype(np.float32)
     power = np.mean(blocks**2, axis=1)
@@ -67,7 +67,7 @@ class VoiceRecording:
 
 
 def mix(script: Script, sounds: Sequence[VoiceRecording]) -> Wave:
-    """Return the whole sound of a script, 16 kHz mono, within -1..1."""
+    """Return the whole audio of a script, 16 kHz mono, within -1..1."""
     rng = np.random.default_rng([*script.seed, 2])
     room = script.room
     total = _floor(rng, script.seconds * SAMPLE_RATE, room)
@@ -92,7 +92,7 @@ def _turns(schedule: Sequence[bool]) -> list[tuple[int, int]]:
 
 
 def _take(rng: np.random.Generator, recording: Wave, seconds: int) -> Wave:
-    """Return a stretch of a looped recording that is heard in each of its seconds."""
+    """Return a segment of a looped recording that is audible in each of its seconds."""
     best, best_level = np.zeros(seconds * SAMPLE_RATE, np.float32), -1.0
     for _ in range(6):
         start = int(rng.integers(len(recording)))
@@ -149,7 +149,7 @@ def _echo(seconds: float, number: int) -> Wave:
 
 
 def _in_room(take: Wave, echo: Wave) -> Wave:
-    """Return a take with its reverberation, as long and as loud as before."""
+    """Return a take with reverberation, at the same length and loudness."""
     count = 1 << (len(take) + len(echo) - 2).bit_length()
     spectrum = np.fft.rfft(take, count) * np.fft.rfft(echo, count)
     wet = np.fft.irfft(spectrum, count)[: len(take)]

@@ -1,4 +1,4 @@
-"""Renders a script: pictures at any moment and size, and which pixels show which actor.
+"""Render a script: pictures at any time and size, and which pixels show which actor.
 
 Axes: h w pixels, k actors.
 """
@@ -20,7 +20,7 @@ from training.scenes.script import Actor, Backdrop, Look, Pose, Script
 Pixels = npt.NDArray[np.uint8]
 
 OPAQUE = 128
-"""Alpha from which on a pixel belongs to an actor."""
+"""Minimum alpha of pixels that belong to an actor."""
 
 _MARGIN = 0.03
 _NOISE_POOL = 1 << 21
@@ -28,14 +28,14 @@ _NOISE_POOL = 1 << 21
 
 @dataclass(frozen=True, slots=True)
 class RenderedFrame:
-    """One rendered moment."""
+    """One rendered picture."""
 
     rgb: Pixels
     """`[h w 3]`."""
     actor: Pixels
-    """`[h w]`: number of the actor that is seen there, from 1; 0 is background."""
+    """`[h w]`: number of the actor visible there, from 1; 0 is background."""
     areas: tuple[int, ...]
-    """Pixels each actor would show inside the frame with nothing in front of it."""
+    """Number of pixels of each actor inside the frame, ignoring occlusion."""
 
     def mask(self, number: int) -> npt.NDArray[np.bool_]:
         """Return `[h w]`: the visible pixels of an actor, counted from 0."""
@@ -43,7 +43,7 @@ class RenderedFrame:
 
 
 class Raster:
-    """A script made ready to be rendered at one frame size."""
+    """A script prepared for rendering at one frame size."""
 
     def __init__(
         self,
@@ -64,7 +64,7 @@ class Raster:
         self._background = _backdrop(background, script.backdrop, size=size, margin=margin)
 
     def picture(self, seconds: float) -> RenderedFrame:
-        """Return the picture at a moment of the script."""
+        """Return the picture at a time of the script."""
         rgb = self._view(seconds).copy()
         seen = np.zeros(rgb.shape[:2], np.uint8)
         areas = []
@@ -84,7 +84,7 @@ class Raster:
     def _paint(
         self, rgb: Pixels, seen: Pixels, sprite: Image.Image, pose: Pose, number: int
     ) -> int:
-        """Paint one actor over `rgb` and `seen`; return how many pixels it takes."""
+        """Paint one actor over `rgb` and `seen`; return its number of pixels."""
         scale_x = self.width / math.sqrt(self.script.aspect)
         scale_y = self.height * math.sqrt(self.script.aspect)
         zoom = max(sprite.size) / pose.size
@@ -137,7 +137,7 @@ def longest(actor: Actor, size: tuple[int, int]) -> float:
 
 
 def dressed(sprite: Image.Image, actor: Actor, length: float) -> Image.Image:
-    """Return an RGBA cut-out at (about) the size it is shown at, looking as the script says."""
+    """Return an RGBA cut-out at (about) its display size, with the look of the script."""
     ratio = min(1.0, length / max(sprite.size))
     size = (max(3, round(sprite.width * ratio)), max(3, round(sprite.height * ratio)))
     shown = sprite.resize(size, Image.Resampling.BILINEAR) if ratio < 1 else sprite
@@ -166,7 +166,7 @@ def _toned(image: Image.Image, look: Look) -> Image.Image:
 def _backdrop(
     background: Pixels, backdrop: Backdrop, *, size: tuple[int, int], margin: float
 ) -> Pixels:
-    """Return the part of a background that a script shows, with room for the camera to sway."""
+    """Return the part of a background that a script shows, with a margin for camera motion."""
     image = Image.fromarray(background)
     side = background.shape[0]
     height, width = (2 * math.ceil(margin * length) + length for length in size)
@@ -180,7 +180,7 @@ def _backdrop(
 
 
 def _over(patch: Pixels, below: Pixels) -> Pixels:
-    """Return a premultiplied RGBA patch over what is below it."""
+    """Return a premultiplied RGBA patch blended over what is below it."""
     rest = (255 - patch[..., 3:]).astype(np.uint16)
     blended = below * rest
     blended += 128

@@ -1,4 +1,4 @@
-"""The sample films: which held-out scenes are worth showing, and how they are filmed."""
+"""The sample films: which held-out scenes are rendered, and how."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from training.scenes.script import (
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A film to make: its name and kind, and what has to happen in it."""
+    """A sample film: its name, format, and required properties."""
 
     name: str
     profile: Profile
@@ -30,7 +30,7 @@ class Sample:
     wanted: tuple[Callable[[Script], bool], ...]
     aspect: float
     start: int
-    """The scene number from which one that fits is looked for."""
+    """The scene number at which the search for a match starts."""
 
 
 SAMPLES = (
@@ -44,7 +44,7 @@ SAMPLES = (
 
 
 def render_sample(sample: Sample, pack: AssetPack, folder: Path) -> Path:
-    """Film a sample from the test split into `folder`, its truth beside it; return its path."""
+    """Render a sample from the test split into `folder`, with its ground truth; return its path."""
     folder.mkdir(parents=True, exist_ok=True)
     composer = Composer(pack, "test", sample.profile, seconds=sample.seconds)
     script = next(composer.find(*sample.wanted, start=sample.start, aspect=sample.aspect))

@@ -1,4 +1,4 @@
-"""Draws scripts: who is in the picture, who sounds when, who moves how."""
+"""Draw random scripts: which actors are visible, which sound when, and how they move."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ from training.scenes.script import (
 )
 
 BACKDROPS = 96
-"""Backgrounds in the pool of a split."""
+"""Number of backgrounds of a split."""
 
 ASPECTS = (16 / 9, 4 / 3, 9 / 16)
 SMALLEST, LARGEST = 0.2, 0.6
 MOST_COVERED = 0.4
-"""Share of an actor's box that those in front of it may cover."""
+"""Share of an actor's box that actors in front of it may cover."""
 
 _PLACING_ATTEMPTS = 12
 _REACH = {"drift": (0.3, 1.0), "hop": (0.3, 1.0), "wobble": (0.0, 0.05), "grow": (0.0, 0.05)}
-"""How far of the way to a random place a kind of motion goes."""
+"""Share of the way to a random place that a kind of motion covers."""
 
 
 class Casting(Protocol):
-    """What a screenwriter has to know of the material."""
+    """Properties of the assets that a screenwriter needs."""
 
     @property
     def names(self) -> Sequence[str]:
-        """The categories to choose from."""
+        """The available categories."""
 
     def sprite_count(self, category: str) -> int:
         """Return how many cut-outs there are of a category."""
@@ -55,7 +55,7 @@ class Casting(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Screenwriter:
-    """Draws a script from a seed and the material at hand."""
+    """Draws a script from a seed and the available assets."""
 
     casting: Casting
     split: Split
@@ -122,7 +122,7 @@ class Screenwriter:
 
 
 def schedule(rng: np.random.Generator, voices: int, seconds: int) -> list[tuple[bool, ...]]:
-    """Return for every voice in which seconds it sounds: in turns, at times two, at times none."""
+    """Return for every voice the seconds in which it sounds: alone, in pairs, or none."""
     lines = np.zeros((voices, seconds), dtype=np.bool_)
     if rng.random() < 0.05:
         return [tuple(map(bool, line)) for line in lines]
@@ -172,7 +172,7 @@ def track(motion: Motion, sprite: tuple[int, int], *, aspect: float, seconds: in
 
 
 def _hides(tracks: Sequence[Track], front: Track) -> bool:
-    """Return whether `front` covers too much of one of those behind it at any time."""
+    """Return whether `front` ever covers too much of an actor behind it."""
     for moment, box in enumerate(front):
         for number, behind in enumerate(tracks):
             covered = sum(

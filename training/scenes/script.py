@@ -1,4 +1,4 @@
-"""What happens in a composed clip, in continuous time and relative sizes, before it is rendered.
+"""Scripts of composed clips, in continuous time and relative sizes, before rendering.
 
 Lengths are relative: positions to the width and the height of the film, an actor's size to the
 square root of the film's area, so that one script fits any frame size and aspect.
@@ -23,7 +23,7 @@ SHAKE_HERTZ = 6.3
 
 @dataclass(frozen=True, slots=True)
 class Pose:
-    """Where an actor is at one moment: centre, longest side, degrees counter-clockwise."""
+    """An actor's pose at one time: centre, longest side, degrees counter-clockwise."""
 
     x: float
     y: float
@@ -33,7 +33,7 @@ class Pose:
 
 @dataclass(frozen=True, slots=True)
 class Motion:
-    """A path from `start` to `end` over the whole clip, with hops, a wobble and growth on it."""
+    """A path from `start` to `end` over the whole clip, with optional hops, wobble and growth."""
 
     start: tuple[float, float]
     end: tuple[float, float]
@@ -61,7 +61,7 @@ class Motion:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """How a cut-out is changed before it is shown."""
+    """Modifications of a cut-out."""
 
     flip: bool = False
     brightness: float = 0.0
@@ -74,7 +74,7 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Voice:
-    """What is heard of a thing: which recording, how loud, in which seconds."""
+    """A sound of an actor: recording, loudness, and seconds in which it sounds."""
 
     category: str
     recording: int
@@ -88,7 +88,7 @@ class Voice:
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """A thing in the picture: its voice, its cut-out, how it looks and moves."""
+    """An object in the picture: its voice, cut-out, look and motion."""
 
     voice: Voice
     sprite: int
@@ -99,7 +99,7 @@ class Actor:
 
 @dataclass(frozen=True, slots=True)
 class Backdrop:
-    """Which background, which part of it (left, top, right, bottom; 0..1) and how it is tinted."""
+    """The background, its visible part (left, top, right, bottom; 0..1) and its tint."""
 
     number: int
     box: tuple[float, float, float, float] = (0.0, 0.0, 1.0, 1.0)
@@ -109,7 +109,7 @@ class Backdrop:
 
 @dataclass(frozen=True, slots=True)
 class Camera:
-    """A hand-held camera: how far it sways, relative to the frame, and how fast."""
+    """A hand-held camera: amplitude, relative to the frame, and speed."""
 
     sway: float = 0.0
     hertz: float = 0.3
@@ -119,14 +119,14 @@ class Camera:
     jpeg_quality: int | None = None
 
     def offset(self, seconds: float) -> tuple[float, float]:
-        """Return how far everything is shifted right and down at this moment."""
+        """Return the shift of the whole picture right and down at this time."""
         turn = 2 * math.pi * (self.hertz * seconds + self.phase)
         return self.sway * math.sin(turn), self.sway * math.cos(1.37 * turn)
 
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """Where it is heard: level of the noise floor, reverberation, level of everything."""
+    """The acoustics: noise floor, reverberation, overall level."""
 
     snr_db: float = 40.0
     noise: NoiseColour = "pink"
@@ -137,7 +137,7 @@ class Room:
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """A clip before it is rendered; everything else about it derives from `seed`."""
+    """A clip before it is rendered; it is fully determined by `seed`."""
 
     seed: tuple[int, ...]
     split: Split
@@ -150,15 +150,15 @@ class Script:
     actors: tuple[Actor, ...]
     """Back to front."""
     unseen: tuple[Voice, ...] = ()
-    """What is heard but never in the picture."""
+    """Voices that are audible but not visible."""
 
     @property
     def voices(self) -> tuple[Voice, ...]:
-        """Everything that can be heard, the actors first."""
+        """All voices, the actors' first."""
         return (*(actor.voice for actor in self.actors), *self.unseen)
 
     def pose(self, actor: Actor, seconds: float) -> Pose:
-        """Return where `actor` is at a moment, as the camera sees it."""
+        """Return the pose of `actor` at a time, in camera coordinates."""
         pose = actor.motion.pose(seconds / self.seconds, seconds)
         right, down = self.camera.offset(seconds)
         shakes = actor.shaking == "always" or (
@@ -173,35 +173,35 @@ class Script:
         )
 
     def heard(self, second: int) -> tuple[Voice, ...]:
-        """Return the voices that sound in a second, unseen ones too."""
+        """Return the voices that sound in a second, including invisible ones."""
         return tuple(voice for voice in self.voices if voice.schedule[second])
 
 
 def has_silence(script: Script) -> bool:
-    """Return whether nothing at all is heard in at least one second."""
+    """Return whether at least one second is silent."""
     return any(not script.heard(second) for second in range(script.seconds))
 
 
 def has_duet(script: Script) -> bool:
-    """Return whether two things sound at once in at least one second."""
+    """Return whether two sources sound at once in at least one second."""
     return any(len(script.heard(second)) > 1 for second in range(script.seconds))
 
 
 def has_change(script: Script) -> bool:
-    """Return whether the set of visible things that sound, when any does, changes mid-clip."""
+    """Return whether the set of visible sounding sources changes mid-clip."""
     heard = [_visible(script.actors, second) for second in range(script.seconds)]
     return len({names for names in heard if names}) > 1
 
 
 def has_solo(script: Script) -> bool:
-    """Return whether one visible thing sounds from beginning to end, and nothing else."""
+    """Return whether one visible source sounds throughout, and nothing else."""
     heard = [_visible(script.actors, second) for second in range(script.seconds)]
     alone = all(len(script.heard(second)) == 1 for second in range(script.seconds))
     return alone and len(set(heard)) == 1 and bool(heard[0])
 
 
 def has_distractor(script: Script) -> bool:
-    """Return whether a thing in the picture never sounds."""
+    """Return whether an object in the picture never sounds."""
     return any(not any(actor.voice.schedule) for actor in script.actors)
 
 
