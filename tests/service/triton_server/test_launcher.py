@@ -112,7 +112,7 @@ def test_a_folder_without_models_is_no_repository(
 ) -> None:
     found = ServerEnvironment.find(environment())
 
-    with pytest.raises(ConfigError, match="holds no"):
+    with pytest.raises(ConfigError, match="contains no"):
         InferenceServer(tmp_path, tmp_path, environment=found, ports=Ports.free())
 
 
