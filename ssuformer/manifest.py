@@ -15,7 +15,10 @@ FILE_NAME = "manifest.json"
 
 
 class Thresholds(BaseModel):
-    """Decision thresholds, chosen on the validation split."""
+    """Decision thresholds; `ssuformer/regions.py` applies them.
+
+    `python -m training evaluate --calibrate N` chooses them on the validation split.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

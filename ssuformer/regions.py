@@ -1,6 +1,8 @@
 """Select the regions of an answer from the outputs of the segmentation engine.
 
-Serving and evaluation use the same rules, so that evaluation measures the served output.
+Serving and evaluation use the same rules, so that evaluation measures the served output. The
+thresholds are stored with the weights (`Thresholds` in `ssuformer/manifest.py`).
+
 Axes: t frames, q queries, k categories, r region tokens, c channels, h w mask pixels,
 n sentences.
 """

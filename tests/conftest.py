@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Generator
 from pathlib import Path
 
@@ -21,6 +22,8 @@ SHAPED = [
 
 TRACED = (ROOT / "tests/model_export", ROOT / "tests/triton")
 """Here models are exported: `torch.export` traces the checks too, and cannot take them in loops."""
+
+os.chdir(ROOT)  # tests name the project's files from its root, wherever pytest is started
 
 jaxtyping.install_import_hook(SHAPED, "beartype.beartype")
 

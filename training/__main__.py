@@ -8,11 +8,10 @@ from typing import Annotated, Literal
 
 import torch
 import typer
-from rich.console import Console
 from rich.progress import track
 
 from ssuformer.manifest import Manifest
-from ssuformer.terminal import replace_unknown_letters, told
+from ssuformer.terminal import console, replace_unknown_letters, told
 from training import evaluation as evaluations
 from training import experiment as experiments
 from training import fit as fitting
@@ -24,7 +23,6 @@ from training.score_table import as_csv, tables
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown")
 app.add_typer(pack_app, name="pack")
-console = Console()
 
 Device = Annotated[str, typer.Option(help="`cpu`, `cuda`, `cuda:1`, ...")]
 Form = Literal["table", "json", "csv"]
@@ -111,7 +109,7 @@ def _print_scores(metrics: dict[str, dict[str, float]], *, form: Form) -> None:
         typer.echo(as_csv(metrics), nl=False)
     else:
         for table in tables(metrics):
-            console.print(table)
+            console().print(table)
 
 
 @app.command()
@@ -131,8 +129,8 @@ def render(
     with told():
         names = Manifest.read(checkpoint).categories if checkpoint else ()
         free = experiments.open_pack(pack, names, licences="free")
-        for sample in track(SAMPLES, "rendering", console=console):
-            console.print(str(render_sample(sample, free, out)))
+        for sample in track(SAMPLES, "rendering", console=console()):
+            console().print(str(render_sample(sample, free, out)))
 
 
 @app.command()
@@ -150,7 +148,7 @@ def clips(
     """
     with told():
         opened = experiments.open_pack(pack, Manifest.read(checkpoint).categories)
-        numbers = track(range(scenes), "composing", console=console)
+        numbers = track(range(scenes), "composing", console=console())
         write_clips(out, (Composer(opened, "train").compose(number) for number in numbers))
 
 

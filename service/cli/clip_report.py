@@ -20,7 +20,7 @@ from service.cli.client import Client, Trouble
 from service.cli.film.answer_masks import marks_of
 from service.cli.film.contact_sheet import ContactSheet, Moment
 from service.cli.film.drawing import Layer, Size, burn_in, paint
-from service.cli.film.film_reader import Reel
+from service.cli.film.film_reader import FilmReader
 from service.cli.film.overlay import OverlayFilm, canvas
 from service.cli.tables import facts_of, seconds_of
 from service.cli.terminal import Step, complain, progress
@@ -30,7 +30,7 @@ from ssuformer.terminal import console
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class ReportOptions:
     """Options that apply to all clips of one call."""
 
     query: Mapping[str, Any] = field(default_factory=dict)
@@ -42,11 +42,11 @@ class Order:
     threads: int = 2
 
 
-def screen(file: Path, name: str, *, client: Client, order: Order) -> bool:
+def screen(file: Path, name: str, *, client: Client, options: ReportOptions) -> bool:
     """Send a clip, print the answer, write the files; return whether all steps succeeded."""
     try:
         with on_disk(file) as there:
-            return _screen(there, name, client=client, order=order)
+            return _screen(there, name, client=client, options=options)
     except OSError as error:
         complain(Trouble("file_unreadable", error.strerror or str(error)), about=str(file))
         return False
@@ -65,17 +65,17 @@ def on_disk(file: Path) -> Iterator[Path]:
         yield copy
 
 
-def _screen(file: Path, name: str, *, client: Client, order: Order) -> bool:
-    received = _send(file, client, order)
+def _screen(file: Path, name: str, *, client: Client, options: ReportOptions) -> bool:
+    received = _send(file, client, options)
     if isinstance(received, Trouble):
         complain(received, about=str(file))
         return False
     body, answer = received
-    _tell(file, answer, body, order)
-    if order.folder is None:
+    _tell(file, answer, body, options)
+    if options.folder is None:
         return True
     try:
-        _keep(file, name, answer, body, order)
+        _keep(file, name, answer, body, options)
     except SsuError as error:
         complain(Trouble.of(error), about=str(file))
     except (OSError, av.error.FFmpegError) as error:
@@ -147,12 +147,12 @@ def draw(
     ]
     tiles = ContactSheet(moments, width=clip.width, height=clip.height) if sheet else None
     with ExitStack() as stack:
-        reel = stack.enter_context(Reel(source, threads=threads))
+        reel = stack.enter_context(FilmReader(source, threads=threads))
         film = None
         if overlay is not None:
             film = stack.enter_context(OverlayFilm(overlay, reel, size, threads=threads))
         before = 0.0
-        for shot in reel.shots(film.sound.take if film and film.sound else None):
+        for shot in reel.frames(film.sound.take if film and film.sound else None):
             if film is not None:
                 film.add(shot, layers.at(shot.time))
             if tiles is not None:
@@ -165,7 +165,9 @@ def draw(
     return tiles.note
 
 
-def _send(file: Path, client: Client, order: Order) -> tuple[bytes, Understanding] | Trouble:
+def _send(
+    file: Path, client: Client, options: ReportOptions
+) -> tuple[bytes, Understanding] | Trouble:
     """Return the answer, as raw bytes and parsed."""
     size = file.stat().st_size if file.is_file() else 0
     with progress() as shown:
@@ -176,7 +178,7 @@ def _send(file: Path, client: Client, order: Order) -> tuple[bytes, Understandin
             if shown.tasks[0].finished:
                 shown.update(task, description=f"analysing {file.name}", total=None)
 
-        body = client.understand(file, order.query, sent)
+        body = client.understand(file, options.query, sent)
     if isinstance(body, Trouble):
         return body
     try:
@@ -185,9 +187,9 @@ def _send(file: Path, client: Client, order: Order) -> tuple[bytes, Understandin
         return Trouble("answer_unknown", f"the answer does not match the expected schema: {error}")
 
 
-def _tell(file: Path, answer: Understanding, body: bytes, order: Order) -> None:
+def _tell(file: Path, answer: Understanding, body: bytes, options: ReportOptions) -> None:
     out = console()
-    if order.raw:
+    if options.raw:
         out.file.write(body.decode() + "\n")
         return
     out.print(Rule(file.name, align="left", style="dim"))
@@ -196,17 +198,19 @@ def _tell(file: Path, answer: Understanding, body: bytes, order: Order) -> None:
     out.print(facts_of(answer))
 
 
-def _keep(file: Path, name: str, answer: Understanding, body: bytes, order: Order) -> None:
-    folder = order.folder or Path()
+def _keep(
+    file: Path, name: str, answer: Understanding, body: bytes, options: ReportOptions
+) -> None:
+    folder = options.folder or Path()
     folder.mkdir(parents=True, exist_ok=True)
     written = {"answer": folder / f"{name}.json"}
     written["answer"].write_bytes(body)
-    if order.overlay:
+    if options.overlay:
         written["overlay"] = folder / f"{name}.overlay.mp4"
-    if order.sheet:
+    if options.sheet:
         written["sheet"] = folder / f"{name}.sheet.png"
     note = None
-    if order.overlay or order.sheet:
+    if options.overlay or options.sheet:
         with progress() as shown:
             task = shown.add_task(f"drawing {name}", total=answer.clip.duration)
             note = draw(
@@ -215,10 +219,10 @@ def _keep(file: Path, name: str, answer: Understanding, body: bytes, order: Orde
                 overlay=written.get("overlay"),
                 sheet=written.get("sheet"),
                 title=f"{file.name}, {answer.clip.duration:g} s",
-                threads=order.threads,
+                threads=options.threads,
                 step=partial(shown.advance, task),
             )
-    out = console(errors=order.raw)
+    out = console(errors=options.raw)
     for what, path in written.items():
         out.print(f"{what:<8}{path}", markup=False, soft_wrap=True)
     if note is not None:

@@ -83,7 +83,7 @@ def understand(
     - `ssu understand dog.mp4 --json | jq '.tracks[].category'`
     """
     from service.cli.client import Client
-    from service.cli.clip_report import Order, names_for, screen
+    from service.cli.clip_report import ReportOptions, names_for, screen
     from service.telemetry.container import available_cores
     from ssuformer.terminal import told
 
@@ -97,7 +97,7 @@ def understand(
         "mask_size": mask_size,
         "deadline": deadline,
     }
-    order = Order(
+    options = ReportOptions(
         query={name: value for name, value in query.items() if value is not None},
         folder=out,
         overlay=overlay,
@@ -111,7 +111,7 @@ def understand(
         Client(address, key=key) as client,
     ):
         went_well = [
-            screen(file, name, client=client, order=order)
+            screen(file, name, client=client, options=options)
             for file, name in zip(files, names_for(files), strict=True)
         ]
     if not all(went_well):

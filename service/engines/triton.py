@@ -16,7 +16,7 @@ from tritonclient.utils import triton_to_np_dtype
 
 from service.engines.conformance import TensorFacts, require
 from service.engines.engine import Captions, EngineFacts
-from service.engines.triton_client import Array, Description, Question, TritonClient
+from service.engines.triton_client import Array, Description, InferenceRequest, TritonClient
 from service.settings import Settings
 from service.telemetry.metrics import Metrics
 from ssuformer.contract import CAPTION, SEGMENTATION, engines
@@ -131,8 +131,8 @@ class TritonEngine:
     async def _infer(
         self, model: str, inputs: Sequence[Array], timeout: float | None
     ) -> list[Array]:
-        question = Question(self._specs[model], str(self.facts.repository_version), inputs)
-        return await self._client.infer(question, timeout=timeout)
+        request = InferenceRequest(self._specs[model], str(self.facts.repository_version), inputs)
+        return await self._client.infer(request, timeout=timeout)
 
     async def _infer_all(
         self, model: str, parts: Sequence[Sequence[Array]], timeout: float | None

@@ -60,7 +60,7 @@ class Description:
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class InferenceRequest:
     """An inference request: model, version, and inputs in the order of the contract."""
 
     spec: EngineSpec
@@ -98,24 +98,24 @@ class TritonClient:
             raise translated(error, model) from error
         return Description(metadata, config.config)
 
-    async def infer(self, question: Question, *, timeout: float | None) -> list[Array]:
+    async def infer(self, request: InferenceRequest, *, timeout: float | None) -> list[Array]:
         """Return the outputs, in the order of the contract.
 
         Cancelling this call cancels it on the server too. Raises DeadlineExceeded after `timeout`,
         EngineUnavailable after the longest allowed inference time, or the translated server error.
         """
         limit = self._longest if timeout is None else min(timeout, self._longest)
-        model, asked_for = question.spec.name, limit == timeout
+        model, asked_for = request.spec.name, limit == timeout
         try:
             async with asyncio.timeout(limit), self._turns:
-                result = await self._ask_again(question, time.monotonic() + limit)
+                result = await self._ask_again(request, time.monotonic() + limit)
         except TimeoutError as error:
             raise too_late(model, limit, asked_for=asked_for) from error
         except InferenceServerException as error:
             if ran_out_of_time(error):
                 raise too_late(model, limit, asked_for=asked_for) from error
             raise translated(error, model) from error
-        return _outputs(question, result)
+        return _outputs(request, result)
 
     async def close(self) -> None:
         """Close the connection."""
@@ -141,37 +141,37 @@ class TritonClient:
             )
         return self._opened
 
-    async def _ask_again(self, question: Question, end: float) -> InferResult:
+    async def _ask_again(self, request: InferenceRequest, end: float) -> InferResult:
         for attempt in range(self._retries):
             try:
-                return await self._ask(question, end)
+                return await self._ask(request, end)
             except InferenceServerException as error:
                 if not may_be_repeated(error):
                     raise
-            self._metrics.engine_retries.labels(question.spec.name, self._version).inc()
+            self._metrics.engine_retries.labels(request.spec.name, self._version).inc()
             await asyncio.sleep(_FIRST_PAUSE_SECONDS * 2**attempt * random.uniform(0.5, 1.5))
-        return await self._ask(question, end)
+        return await self._ask(request, end)
 
-    async def _ask(self, question: Question, end: float) -> InferResult:
-        client, spec = self._client(), question.spec
+    async def _ask(self, request: InferenceRequest, end: float) -> InferResult:
+        client, spec = self._client(), request.spec
         tensors = [
             InferInput(tensor.name, list(array.shape), np_to_triton_dtype(np.dtype(tensor.dtype)))
-            for tensor, array in zip(spec.inputs, question.inputs, strict=True)
+            for tensor, array in zip(spec.inputs, request.inputs, strict=True)
         ]
         async with AsyncExitStack() as stack:
-            if self._shared is not None and self._shared.holds(question.inputs):
+            if self._shared is not None and self._shared.holds(request.inputs):
                 region = await stack.enter_async_context(self._shared.region(client))
-                places = region.fill(question.inputs)
-                for tensor, array, place in zip(tensors, question.inputs, places, strict=True):
+                places = region.fill(request.inputs)
+                for tensor, array, place in zip(tensors, request.inputs, places, strict=True):
                     tensor.set_shared_memory(region.name, array.nbytes, place)
             else:
-                for tensor, array in zip(tensors, question.inputs, strict=True):
+                for tensor, array in zip(tensors, request.inputs, strict=True):
                     tensor.set_data_from_numpy(array)
             left = max(0.001, end - time.monotonic())
             return await client.infer(
                 spec.name,
                 tensors,
-                model_version=question.version,
+                model_version=request.version,
                 outputs=[InferRequestedOutput(tensor.name) for tensor in spec.outputs],
                 timeout=round(1e6 * left),
                 client_timeout=left,
@@ -179,12 +179,12 @@ class TritonClient:
             )
 
 
-def _outputs(question: Question, result: InferResult) -> list[Array]:
+def _outputs(request: InferenceRequest, result: InferResult) -> list[Array]:
     """Return the outputs after checking their shapes against the contract."""
-    spec = question.spec
+    spec = request.spec
     sizes = {
         axis: size
-        for tensor, array in zip(spec.inputs, question.inputs, strict=True)
+        for tensor, array in zip(spec.inputs, request.inputs, strict=True)
         for axis, size in zip(tensor.axes, array.shape, strict=True)
         if isinstance(axis, str)
     }

@@ -55,12 +55,16 @@ class VggishAudio(nn.Module):
         return self.stages(spectrogram)
 
 
+ENCODERS: dict[str, type[SmallAudio | VggishAudio]] = {"small": SmallAudio, "vggish": VggishAudio}
+"""By the name that `ModelConfig.audio` gives."""
+
+
 class AudioEncoder(nn.Module):
     """Log-mel to `audio_tokens` tokens: each attends to the whole second with learned weights."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        self.convolutions = VggishAudio() if config.audio == "vggish" else SmallAudio()
+        self.convolutions = ENCODERS[config.audio]()
         width = self.convolutions.widths[-1]
         self.scores = nn.Conv2d(width, config.audio_tokens, 1)
         self.project = nn.Linear(width, config.channels)

@@ -105,6 +105,10 @@ def _pretrained(kind: Any, weights: str, stages: list[str]) -> nn.Module:  # noq
     return backbone
 
 
+ENCODERS = {"convolutional": ConvolutionalPyramid, "pvt_v2": PvtPyramid}
+"""By the name that `ModelConfig.vision` gives."""
+
+
 def vision_encoder(config: ModelConfig) -> nn.Module:
-    """Return the encoder selected by `config`."""
-    return PvtPyramid(config) if config.vision == "pvt_v2" else ConvolutionalPyramid(config)
+    """Return the encoder that `config` names."""
+    return ENCODERS[config.vision](config)

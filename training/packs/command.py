@@ -7,17 +7,15 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from ssuformer.terminal import told
+from ssuformer.terminal import console, told
 from training.packs import procedural
 from training.packs.pack import AssetPack, PackManifest
 from training.packs.sheet import contact_sheet
 
 PACKS = Path("~/.cache/ssu/packs")
-console = Console()
 
 pack_app = typer.Typer(
     no_args_is_help=True,
@@ -63,7 +61,9 @@ def build(
             manifest = _build_debian(folder, npm, bar, free=only_free)
         else:
             manifest = procedural.build(folder)
-    console.print(f"{len(manifest.categories)} categories, {len(manifest.items)} files in {folder}")
+    console().print(
+        f"{len(manifest.categories)} categories, {len(manifest.items)} files in {folder}"
+    )
 
 
 @pack_app.command()
@@ -84,8 +84,8 @@ def show(
     with told():
         pack = AssetPack.open(folder, licences="free" if only_free else "any")
         contact_sheet(pack).save(out)
-    console.print(counts(pack))
-    console.print(f"contact sheet: {out}")
+    console().print(counts(pack))
+    console().print(f"contact sheet: {out}")
 
 
 def counts(pack: AssetPack) -> Table:
@@ -118,4 +118,4 @@ def _build_debian(folder: Path, npm: Path, bar: Progress, *, free: bool) -> Pack
 
 def _bar() -> Progress:
     columns = (TextColumn("{task.description:<24}"), BarColumn(), MofNCompleteColumn())
-    return Progress(*columns, TimeElapsedColumn(), console=console, transient=True)
+    return Progress(*columns, TimeElapsedColumn(), console=console(), transient=True)

@@ -20,7 +20,7 @@ from service.cli.film.drawing import (
     paint,
     write,
 )
-from service.cli.film.film_reader import Projector, Shot
+from service.cli.film.film_reader import FilmFrame, FrameConverter
 
 MOST_TILES = 60
 _MOST_COLUMNS = 5
@@ -54,24 +54,24 @@ class ContactSheet:
         scale = _SIDE / max(width, height)
         self._size: Size = max(1, round(height * scale)), max(1, round(width * scale))
         self._column = max(self._size[1], _NARROWEST)
-        self._projector = Projector(self._size)
+        self._converter = FrameConverter(self._size)
         self._tiles: list[_Tile] = []
-        self._shown: Shot | None = None
+        self._shown: FilmFrame | None = None
 
-    def add(self, shot: Shot) -> None:
+    def add(self, frame: FilmFrame) -> None:
         """Process the next frame of the film."""
-        while self._waiting and self._shown and shot.time > self._waiting[0].time:
+        while self._waiting and self._shown and frame.time > self._waiting[0].time:
             self._take(self._waiting.pop(0), self._shown)
-        self._shown = shot
+        self._shown = frame
 
     def finish(self) -> None:
         """Use the last picture for all remaining moments."""
         while self._waiting and self._shown:
             self._take(self._waiting.pop(0), self._shown)
 
-    def _take(self, moment: Moment, shot: Shot) -> None:
+    def _take(self, moment: Moment, frame: FilmFrame) -> None:
         marks = moment.read_marks()
-        picture = blend(self._projector.picture(shot), paint(marks, self._size))
+        picture = blend(self._converter.picture(frame), paint(marks, self._size))
         lines = lines_of(marks, face_size=_FACE, width=self._column)
         self._tiles.append(_Tile(moment.time, picture, lines))
 

@@ -35,7 +35,7 @@ SoundListener = Callable[["Packet[AudioStream]"], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Shot:
+class FilmFrame:
     """One decoded frame of the film and its display time in seconds of the clip."""
 
     frame: VideoFrame
@@ -47,7 +47,7 @@ class Shot:
         return round((self.frame.rotation or 0) / 90) % 4
 
 
-class Reel(Closing):
+class FilmReader(Closing):
     """Decodes the film from its start, as a context manager; memory use is constant."""
 
     def __init__(self, path: Path, *, threads: int = 2) -> None:
@@ -69,7 +69,7 @@ class Reel(Closing):
         """Close the file."""
         self._media.close()
 
-    def shots(self, listen: SoundListener | None = None) -> Iterator[Shot]:
+    def frames(self, listen: SoundListener | None = None) -> Iterator[FilmFrame]:
         """Yield all frames that can be decoded; pass audio packets to `listen`."""
         streams = [self.video, *([self.audio] if self.audio and listen else [])]
         time = -1 / float(self.rate)
@@ -82,34 +82,34 @@ class Reel(Closing):
                 for frame in _decode(cast("Packet[VideoStream]", packet)):
                     usual = time + 1 / float(self.rate)
                     time = usual if frame.time is None else frame.time - self.start
-                    yield Shot(frame, time)
+                    yield FilmFrame(frame, time)
 
 
-class Projector:
+class FrameConverter:
     """Converts shots to pictures and planes of one size: upright, with square pixels."""
 
     def __init__(self, size: Size) -> None:
         self._size = size
         self._reformatter = VideoReformatter()
 
-    def picture(self, shot: Shot) -> ImageArray:
-        """Return a shot as RGB [h w 3]."""
-        return np.ascontiguousarray(np.rot90(self._convert(shot, "rgb24"), shot.quarters))
+    def picture(self, shown: FilmFrame) -> ImageArray:
+        """Return a frame as RGB [h w 3]."""
+        return np.ascontiguousarray(np.rot90(self._convert(shown, "rgb24"), shown.quarters))
 
-    def planes(self, shot: Shot) -> NDArray[np.uint8]:
-        """Return a shot as YUV 4:2:0 [h * 3 / 2, w]; both sides of the size must be even."""
-        frame = self._convert(shot, "yuv420p")
-        return turn(frame, quarters=shot.quarters) if shot.quarters else frame
+    def planes(self, shown: FilmFrame) -> NDArray[np.uint8]:
+        """Return a frame as YUV 4:2:0 [h * 3 / 2, w]; both sides of the size must be even."""
+        frame = self._convert(shown, "yuv420p")
+        return turn(frame, quarters=shown.quarters) if shown.quarters else frame
 
-    def _convert(self, shot: Shot, pixel_format: str) -> NDArray[np.uint8]:
-        height, width = self._size if shot.quarters % 2 == 0 else self._size[::-1]
-        full_range = shot.frame.color_range == ColorRange.JPEG
+    def _convert(self, shown: FilmFrame, pixel_format: str) -> NDArray[np.uint8]:
+        height, width = self._size if shown.quarters % 2 == 0 else self._size[::-1]
+        full_range = shown.frame.color_range == ColorRange.JPEG
         frame = self._reformatter.reformat(
-            shot.frame,
+            shown.frame,
             width=width,
             height=height,
             format=pixel_format,
-            interpolation="AREA" if width < shot.frame.width else "BICUBIC",
+            interpolation="AREA" if width < shown.frame.width else "BICUBIC",
             dst_color_range="MPEG" if full_range and pixel_format == "yuv420p" else None,
         )
         return cast("NDArray[np.uint8]", frame.to_ndarray())

@@ -17,7 +17,7 @@ from av.video.reformatter import ColorRange
 from av.video.stream import VideoStream
 
 from service.cli.film.drawing import Layer, Size
-from service.cli.film.film_reader import Projector, Reel, Shot
+from service.cli.film.film_reader import FilmFrame, FilmReader, FrameConverter
 from service.cli.film.yuv_layer import Stencil, split
 from ssuformer.media import codec_name
 
@@ -42,26 +42,26 @@ def canvas(width: int, height: int) -> Size:
 class OverlayFilm:
     """Writes H.264 in MP4, as a context manager; an unfinished file is removed."""
 
-    def __init__(self, path: Path, reel: Reel, size: Size, *, threads: int = 2) -> None:
+    def __init__(self, path: Path, film: FilmReader, size: Size, *, threads: int = 2) -> None:
         self._path, self._part = path, path.with_name(f"{path.name}.part")
         self._size = size
-        self._projector = Projector(size)
+        self._converter = FrameConverter(size)
         self._container = av.open(self._part, "w", format="mp4", options={"movflags": "+faststart"})
-        self._base = Fraction(reel.video.time_base or 1 / reel.rate)
-        self._video = self._add_video(reel, threads)
-        self._start, self._last = reel.start, -1
+        self._base = Fraction(film.video.time_base or 1 / film.rate)
+        self._video = self._add_video(film, threads)
+        self._start, self._last = film.start, -1
         self.sound = (
-            None if reel.audio is None else CopiedSound(self._container, reel.audio, reel.start)
+            None if film.audio is None else CopiedSound(self._container, film.audio, film.start)
         )
         self._stencil: Stencil | None = None
         self._layer: Layer | None = None
 
-    def _add_video(self, reel: Reel, threads: int) -> VideoStream:
+    def _add_video(self, film: FilmReader, threads: int) -> VideoStream:
         options = {"preset": "veryfast", "crf": "20"}
-        video = self._container.add_stream("libx264", rate=reel.rate, options=options)
+        video = self._container.add_stream("libx264", rate=film.rate, options=options)
         video.height, video.width = self._size
         video.pix_fmt = "yuv420p"
-        context, source = video.codec_context, reel.video.codec_context
+        context, source = video.codec_context, film.video.codec_context
         context.time_base = self._base
         context.thread_count = threads
         context.colorspace, context.color_trc = source.colorspace, source.color_trc
@@ -89,19 +89,19 @@ class OverlayFilm:
         finally:
             self._part.unlink(missing_ok=True)
 
-    def add(self, shot: Shot, layer: Layer | None) -> None:
+    def add(self, frame: FilmFrame, layer: Layer | None) -> None:
         """Write one frame, with a layer of the film's size over it if there is one."""
-        array = self._projector.planes(shot)
+        array = self._converter.planes(frame)
         if layer is not self._layer:
             self._layer, hd = layer, self._size[0] >= _HIGH_DEFINITION
             self._stencil = None if layer is None else Stencil(layer, high_definition=hd)
         if self._stencil is not None:
             self._stencil.stamp(split(array))
-        frame = VideoFrame.from_ndarray(array, format="yuv420p")
-        self._last = max(self._last + 1, round(shot.time / self._base))
-        frame.pts, frame.time_base = self._last, self._base
-        frame.duration = shot.frame.duration
-        self._container.mux(self._video.encode(frame))
+        drawn = VideoFrame.from_ndarray(array, format="yuv420p")
+        self._last = max(self._last + 1, round(frame.time / self._base))
+        drawn.pts, drawn.time_base = self._last, self._base
+        drawn.duration = frame.frame.duration
+        self._container.mux(self._video.encode(drawn))
 
 
 class CopiedSound:

@@ -10,7 +10,7 @@ from PIL import Image
 
 from service.cli.clip_report import Layers, draw, names_for
 from service.cli.film.contact_sheet import ContactSheet, Moment, clock, columns_for, spread
-from service.cli.film.film_reader import Projector, Reel
+from service.cli.film.film_reader import FilmReader, FrameConverter
 from service.cli.film.overlay import canvas
 from service.understanding.schemas import Region
 from ssuformer.errors import ClipUnreadable
@@ -199,8 +199,8 @@ def sheet_of(folder: Path, count: int) -> tuple[ContactSheet, Path]:
     clip, path = folder / "clip.mp4", folder / "sheet.png"
     clip.write_bytes(Footage(seconds=count / 10 + 0.1, fps=10, audio=None, paint=bright).make())
     sheet = ContactSheet([Moment(i / 10, lambda: []) for i in range(count)], width=64, height=48)
-    with Reel(clip) as reel:
-        for shot in reel.shots():
+    with FilmReader(clip) as reel:
+        for shot in reel.frames():
             sheet.add(shot)
     sheet.save(path, title="clip.mp4")
     return sheet, path
@@ -257,9 +257,9 @@ def test_a_full_range_film_is_brought_to_the_range_that_an_overlay_is_in(tmp_pat
     footage = Footage(seconds=0.2, audio=None, paint=bright, options=(("color_range", "pc"),))
     clip.write_bytes(footage.make())
 
-    with Reel(clip) as reel:
-        shot = next(reel.shots())
-        planes = Projector((48, 64)).planes(shot)
+    with FilmReader(clip) as reel:
+        shot = next(reel.frames())
+        planes = FrameConverter((48, 64)).planes(shot)
 
     luma = shot.frame.to_ndarray()[:48].mean()
     assert planes[:48].mean() == pytest.approx(16 + luma * 219 / 255, abs=2)
