@@ -1,106 +1,25 @@
-"""`python -m model_export CHECKPOINT --out triton_repo`: export a checkpoint as two engines."""
+"""`python -m model_export`: engines from a checkpoint, other precisions, TensorRT plans."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
-
-import torch
 import typer
-from rich.console import Console
-from rich.table import Table
-from torch import nn
 
-from model_export import parity, plan, server_config, to_onnx
-from model_export.compilation import CompilationOptions
-from model_export.graph import CaptionGraph, SegmentationGraph
-from ssuformer.contract import EngineSpec, caption_engine, segmentation_engine
-from ssuformer.manifest import Manifest, digest
-from ssuformer.model import checkpoint
-from ssuformer.repository import MODEL
-from ssuformer.terminal import replace_unknown_letters, told
+from model_export.export import export
+from model_export.plan import plan
+from model_export.variants import variants
+from ssuformer.terminal import replace_unknown_letters
 
-SEGMENTATION_SIZES = ({"b": 1, "t": 1}, {"b": 1, "t": 5}, {"b": 2, "t": 1}, {"b": 2, "t": 5})
-CAPTION_SIZES = ({"n": 1}, {"n": 7})
+app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown")
+app.command()(export)
+app.command()(variants)
+app.command()(plan)
 
 
-def main(
-    folder: Annotated[Path, typer.Argument(metavar="CHECKPOINT", help="A checkpoint folder.")],
-    out: Annotated[Path, typer.Option(help="The model repository to write into.")],
-    version: Annotated[
-        int, typer.Option(min=1, help="The version's number in the repository.")
-    ] = 1,
-    tensorrt: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="CLIPS",
-            help="Also build TensorRT plans for this GPU, verified on these clips (.npz).",
-        ),
-    ] = None,
-) -> None:
-    """Export a checkpoint as the engines ssu_segmentation and ssu_caption, and verify them.
-
-    For other precisions or plan options: `python -m model_export.variants --help` and
-    `python -m model_export.plan --help`.
-
-    Examples:
-
-    `python -m model_export training/checkpoints/tiny --out triton_repo`
-
-    `python -m model_export training/checkpoints/tiny --out models --tensorrt clips.npz`
-    """
-    console = Console()
-    with told():
-        differences = export(folder, out, version, console)
-        if tensorrt is not None:
-            build_plans(out, version, tensorrt, console)
-    table = Table("output", "sizes", "largest difference", "allowed")
-    for d in differences:
-        table.add_row(d.output, d.sizes, f"{d.largest:.1e}", f"{d.allowed:.1e}")
-    console.print(table)
-
-
-def export(folder: Path, out: Path, version: int, console: Console) -> list[parity.Difference]:
-    """Write both engines of a checkpoint and return their differences from the model."""
-    model, manifest = checkpoint.load(folder)
-    size = manifest.dimensions
-    engines: tuple[tuple[nn.Module, EngineSpec, tuple[dict[str, int], ...]], ...] = (
-        (SegmentationGraph(model), segmentation_engine(size), SEGMENTATION_SIZES),
-        (CaptionGraph(model), caption_engine(size), CAPTION_SIZES),
-    )
-    differences = []
-    for graph, spec, sizes in engines:
-        path = server_config.staging_folder(out, spec, version) / MODEL
-        with console.status(f"writing {spec.name}"):
-            to_onnx.export(
-                graph.eval(), spec, path, **{axis: n + 1 for axis, n in sizes[-1].items()}
-            )
-        with console.status(f"comparing {spec.name} with the model"):
-            differences += parity.compare(graph, spec, path, sizes)
-        _label(path, manifest)
-        console.print(f"{spec.name}: {path.stat().st_size / 2**20:.1f} MiB")
-    server_config.publish(out, [spec for _, spec, _ in engines], version)
-    return differences
-
-
-def build_plans(out: Path, version: int, clips: Path, console: Console) -> None:
-    """Build the plans of both engines on this machine's GPU, and print the results."""
-    records = plan.build_all(
-        out,
-        version=version,
-        clips_file=clips,
-        options=CompilationOptions(),
-        device=torch.device("cuda"),
-    )
-    for record in records:
-        console.print(record.model_dump_json(indent=1), markup=False)
-
-
-def _label(path: Path, manifest: Manifest) -> None:
-    digests = manifest.digests | {path.name: digest(path)}
-    manifest.model_copy(update={"digests": digests}).write(path.parent)
+@app.callback()
+def main() -> None:
+    """Export a checkpoint as engines, convert them, compile them."""
 
 
 if __name__ == "__main__":
     replace_unknown_letters()
-    typer.run(main)
+    app()

@@ -1,4 +1,4 @@
-"""`python -m model_export.plan MODELS --clips FILE.npz`: TensorRT plans, built on the target GPU.
+"""`python -m model_export plan MODELS --clips FILE.npz`: TensorRT plans, built on the target GPU.
 
 Beside `model.plan`, its record, the build's messages and the timing cache are written. Every plan
 is compared with onnxruntime right after the build. See `model_export.compilation` for what has not
@@ -39,7 +39,7 @@ from ssuformer.contract import SEGMENTATION, EngineSpec, engines
 from ssuformer.errors import ConfigError, EngineError
 from ssuformer.manifest import Manifest, digest
 from ssuformer.repository import MODEL, PLAN, version_folder
-from ssuformer.terminal import replace_unknown_letters, told
+from ssuformer.terminal import told
 
 RECORD = f"{PLAN}.json"
 MESSAGES = f"{PLAN}.log"
@@ -188,7 +188,7 @@ def check_all(models: Path, *, version: int, target: str) -> Iterator[tuple[str,
         yield spec.name, len(compilation.build(shapes, CompilationOptions(), target=target))
 
 
-def main(
+def plan(
     models: Annotated[Path, typer.Argument(help="A model repository.")],
     *,
     clips: Annotated[
@@ -211,9 +211,9 @@ def main(
 
     Examples:
 
-    `python -m model_export.plan fp16 --clips clips.npz`
+    `python -m model_export plan fp16 --clips clips.npz`
 
-    `python -m model_export.plan fp16 --ahead-of-time SM89`
+    `python -m model_export plan fp16 --ahead-of-time SM89`
     """
     console = Console()
     options = CompilationOptions(
@@ -236,8 +236,3 @@ def main(
                 device=torch.device(device),
             ):
                 console.print(record.model_dump_json(indent=1), markup=False)
-
-
-if __name__ == "__main__":
-    replace_unknown_letters()
-    typer.run(main)

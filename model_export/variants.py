@@ -1,4 +1,4 @@
-"""`python -m model_export.variants triton_repo --precision fp16`: engines of lower precision.
+"""`python -m model_export variants triton_repo --precision fp16`: engines of lower precision.
 
 They are made from the exported float32 engines, which were already verified against the model,
 and are written to a separate model repository. Use of each:
@@ -36,7 +36,7 @@ from ssuformer.contract import SEGMENTATION, EngineSpec, engines
 from ssuformer.errors import ConfigError, ParityError
 from ssuformer.manifest import Manifest, digest
 from ssuformer.repository import MODEL, read_manifests, version_folder
-from ssuformer.terminal import replace_unknown_letters, told
+from ssuformer.terminal import told
 
 PRECISION = "precision"
 """The metadata key of an ONNX file for its precision; missing means float32."""
@@ -180,7 +180,7 @@ def _label(source: Path, target: Path, precision: Precision) -> None:
     manifest.model_copy(update={"digests": digests}).write(target)
 
 
-def main(
+def variants(
     models: Annotated[Path, typer.Argument(help="A model repository of float32 engines.")],
     out: Annotated[Path, typer.Option(help="The model repository to write.")],
     precision: Annotated[Precision, typer.Option(help="Precision of the engines.")],
@@ -191,7 +191,7 @@ def main(
 ) -> None:
     """Write both engines in another precision, and print their deviation from the float32 ones.
 
-    Example: `python -m model_export.variants triton_repo --out fp16 --precision fp16 --clips c.npz`
+    Example: `python -m model_export variants triton_repo --out fp16 --precision fp16 --clips c.npz`
     """
     console = Console()
     with told():
@@ -200,8 +200,3 @@ def main(
     for deviation in found:
         table.add_row(deviation.output, f"{deviation.share:.1e}", f"{deviation.allowed:.1e}")
     console.print(table)
-
-
-if __name__ == "__main__":
-    replace_unknown_letters()
-    typer.run(main)

@@ -194,7 +194,7 @@ def _models(settings: Settings) -> Check:
         files = (read_labels if settings.engine == "triton" else open_repository)(folder)
     except SsuError as error:
         needed: Verdict = "warning" if settings.engine == "fake" else "missing"
-        mend = f"python -m model_export CHECKPOINT --out {folder}"
+        mend = f"python -m model_export export CHECKPOINT --out {folder}"
         return Check("models", needed, f"{error.code}: {error.message}", mend)
     label = files.manifest
     held = "is to be the server's" if settings.engine == "triton" else "holds"

@@ -48,8 +48,8 @@ def test_an_error_that_is_a_fault_of_ours_keeps_its_traceback() -> None:
         ["training", "--help"],
         ["training", "fit", "nowhere-\u4e2d.toml", "--out", "runs"],
         ["training", "pack", "show", "nowhere-\u4e2d"],
-        ["model_export", "nowhere-\u4e2d", "--out", "nowhere"],
-        ["model_export.variants", "nowhere-\u4e2d", "--out", "x", "--precision", "fp16",
+        ["model_export", "export", "nowhere-\u4e2d", "--out", "nowhere"],
+        ["model_export", "variants", "nowhere-\u4e2d", "--out", "x", "--precision", "fp16",
          "--clips", "c.npz"],
     ],
 )  # fmt: skip

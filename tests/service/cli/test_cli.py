@@ -279,7 +279,7 @@ def test_doctor_ends_with_one_and_the_remedy_if_models_are_missing(tmp_path: Pat
 
     assert result.exit_code == 1
     assert "missing" in result.output
-    assert "python -m model_export CHECKPOINT --out" in result.output
+    assert "python -m model_export export CHECKPOINT --out" in result.output
 
 
 def test_doctor_ends_with_one_if_the_models_are_not_what_they_say(tmp_path: Path) -> None:
