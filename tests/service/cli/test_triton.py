@@ -78,3 +78,13 @@ def test_manifests_from_different_weights_are_named(tmp_path: Path) -> None:
 
     assert "git_revision" in checks["models"].found
     assert "git_revision" in checks["triton"].found
+
+
+def test_serve_names_the_package_that_triton_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service.cli.serve.find_spec", lambda _: None)
+
+    result = ssu("serve", "--triton", "127.0.0.1:1", "--models", "triton_repo")
+
+    assert result.exit_code == 1
+    assert "pip install '.[triton]'" in result.output
+    assert "Traceback" not in result.output
