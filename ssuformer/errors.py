@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
+    from pydantic_core import ErrorDetails
 
 
 class SsuError(Exception):
@@ -156,8 +157,16 @@ class ParityError(SsuError):
 
 
 def wrong_fields(error: ValidationError) -> str:
-    """Return pydantic's errors in one line: each field, its value, and the reason."""
-    return "; ".join(
-        f"{'.'.join(map(str, item['loc']))} is {item['input']!r}: {item['msg']}"
-        for item in error.errors()
-    )
+    """Return pydantic's errors in one line: each field, its value, and the reason.
+
+    A missing field has no value; an error of the input as a whole has only a reason.
+    """
+    return "; ".join(map(_wrong_field, error.errors()))
+
+
+def _wrong_field(item: ErrorDetails) -> str:
+    field = ".".join(map(str, item["loc"]))
+    if not field:
+        return item["msg"]
+    value = "" if item["type"] == "missing" else f" is {item['input']!r}"
+    return f"{field}{value}: {item['msg']}"
