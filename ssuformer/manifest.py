@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ssuformer.contract import FRAME_SIZE, SAMPLE_RATE, Dimensions
-from ssuformer.errors import ConfigError
+from ssuformer.errors import ConfigError, wrong_fields
 
 FILE_NAME = "manifest.json"
 
@@ -59,17 +59,19 @@ class Manifest(BaseModel):
         """Read the manifest of `folder`; raise ConfigError naming the file if it is invalid."""
         path = folder / FILE_NAME
         try:
-            return cls.model_validate_json(path.read_text())
+            return cls.model_validate_json(path.read_bytes())
         except FileNotFoundError as error:
             raise ConfigError(
                 f"{path} does not exist: not a checkpoint or engine folder"
             ) from error
+        except OSError as error:
+            raise ConfigError(f"{path} cannot be read: {error.strerror}") from error
         except ValidationError as error:
-            raise ConfigError(f"{path} is not a manifest: {error}") from error
+            raise ConfigError(f"{path} is not a manifest: {wrong_fields(error)}") from error
 
     def write(self, folder: Path) -> None:
         """Write the manifest into `folder`."""
-        (folder / FILE_NAME).write_text(self.model_dump_json(indent=1) + "\n")
+        (folder / FILE_NAME).write_text(self.model_dump_json(indent=1) + "\n", encoding="utf-8")
 
 
 def digest(path: Path) -> str:

@@ -1,10 +1,6 @@
-from pathlib import Path
-
 import pytest
 
 from ssuformer.contract import Dimensions, caption_engine, segmentation_engine
-from ssuformer.errors import ConfigError
-from ssuformer.manifest import FILE_NAME, Manifest, digest
 
 SIZE = Dimensions(
     queries=4, mask_size=56, categories=7, region_tokens=5, channels=32, caption_tokens=12
@@ -37,22 +33,3 @@ def test_what_the_caption_engine_takes_is_what_the_segmentation_engine_gives() -
     for taken in caption_engine(SIZE).inputs:
         assert given[taken.name].dtype == taken.dtype
         assert given[taken.name].axes[-len(taken.axes) + 1 :] == taken.axes[1:]
-
-
-def test_a_folder_without_a_manifest_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=str(tmp_path)):
-        Manifest.read(tmp_path)
-
-
-def test_a_manifest_with_an_unknown_field_is_refused(tmp_path: Path) -> None:
-    (tmp_path / FILE_NAME).write_text('{"surprise": 1}')
-
-    with pytest.raises(ConfigError, match="surprise"):
-        Manifest.read(tmp_path)
-
-
-def test_a_digest_is_the_sha256_of_the_file(tmp_path: Path) -> None:
-    file = tmp_path / "empty"
-    file.write_bytes(b"")
-
-    assert digest(file) == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
