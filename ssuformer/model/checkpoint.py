@@ -9,7 +9,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from ssuformer.errors import ConfigError
+from ssuformer.errors import ConfigError, wrong_fields
 from ssuformer.manifest import Manifest, digest
 from ssuformer.model.config import ModelConfig
 from ssuformer.model.ssuformer import SSUFormer
@@ -22,7 +22,7 @@ def save(folder: Path, config: ModelConfig, weights: dict[str, Tensor], manifest
     """Write a checkpoint folder; the manifest gets the digest of the weights."""
     folder.mkdir(parents=True, exist_ok=True)
     save_file({name: tensor.contiguous() for name, tensor in weights.items()}, folder / WEIGHTS)
-    (folder / CONFIG).write_text(config.model_dump_json(indent=1) + "\n")
+    (folder / CONFIG).write_text(config.model_dump_json(indent=1) + "\n", encoding="utf-8")
     digests = {WEIGHTS: digest(folder / WEIGHTS)}
     manifest.model_copy(update={"digests": digests}).write(folder)
 
@@ -34,9 +34,13 @@ def load(folder: Path) -> tuple[SSUFormer, Manifest]:
     """
     manifest = Manifest.read(folder)
     try:
-        config = ModelConfig.model_validate_json((folder / CONFIG).read_text())
+        config = ModelConfig.model_validate_json((folder / CONFIG).read_bytes())
         weights = load_file(folder / WEIGHTS)
-    except (OSError, ValidationError, SafetensorError) as error:
+    except ValidationError as error:
+        raise ConfigError(
+            f"{folder / CONFIG} is not a model's config: {wrong_fields(error)}"
+        ) from error
+    except (OSError, SafetensorError) as error:
         raise ConfigError(f"{folder} is not a complete checkpoint: {error}") from error
     found, stated = digest(folder / WEIGHTS), manifest.digests.get(WEIGHTS)
     if found != stated:
