@@ -4,28 +4,16 @@ import io
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
+from PIL import Image
 from pycocotools import mask as coco
 
 from ssuformer import masks
 from ssuformer.masks import Mask
-from ssuformer.outlines import outlines
 
 
 def blob(seed: int, height: int = 37, width: int = 53) -> Mask:
     rng = np.random.default_rng(seed)
     return rng.random((height, width)) < rng.uniform(0.2, 0.8)
-
-
-def fill(rings: list[list[int]], height: int, width: int) -> Mask:
-    """Fill rings even-odd by counting the sides left of each pixel's centre."""
-    inside = np.zeros((height, width), bool)
-    for ring in rings:
-        corners = np.reshape(ring, (-1, 2))
-        for (x, y), (x_next, y_next) in zip(corners, np.roll(corners, -1, 0), strict=True):
-            if x == x_next:
-                inside[min(y, y_next) : max(y, y_next), x:] ^= True
-    return inside
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -56,39 +44,12 @@ def test_a_png_holds_the_mask_pixel_for_pixel() -> None:
     np.testing.assert_array_equal(np.asarray(picture).astype(bool), mask)
 
 
-@pytest.mark.parametrize("seed", range(8))
-def test_outlines_filled_even_odd_give_the_mask_back_holes_and_all(seed: int) -> None:
-    mask = blob(seed)
-
-    rings = outlines(mask)
-
-    np.testing.assert_array_equal(fill(rings, *mask.shape), mask)
-
-
-def test_the_outline_of_a_ring_is_one_outer_and_one_inner_rectangle() -> None:
-    mask = np.zeros((10, 12), bool)
-    mask[2:8, 3:9] = True
-    mask[4:6, 5:7] = False
-
-    rings = outlines(mask)
-
-    assert sorted(len(ring) for ring in rings) == [8, 8]
-
-
-def test_pixels_that_touch_at_a_corner_are_different_rings() -> None:
-    mask = np.eye(3, dtype=bool)
-
-    rings = outlines(mask)
-
-    assert len(rings) == 3
-
-
-def test_an_empty_mask_has_no_outline_no_box_and_no_overlap() -> None:
+def test_an_empty_mask_has_no_box_and_no_overlap() -> None:
     mask = np.zeros((5, 6), bool)
 
-    box, rings, overlap = masks.bounding_box(mask), outlines(mask), masks.overlap(mask, mask)
+    box, overlap = masks.bounding_box(mask), masks.overlap(mask, mask)
 
-    assert (box, rings, overlap) == ((0, 0, 0, 0), [], 0.0)
+    assert (box, overlap) == ((0, 0, 0, 0), 0.0)
 
 
 def test_the_bounding_box_is_tight() -> None:
@@ -134,14 +95,3 @@ def test_enlarging_nothing_gives_nothing() -> None:
     mask = masks.enlarge(np.full((56, 56), 0.2, np.float32), size=(720, 1280), threshold=0.5)
 
     assert not mask.any()
-
-
-def test_a_mask_can_be_drawn_from_its_outline_by_pillow() -> None:
-    mask = np.zeros((20, 30), bool)
-    mask[4:9, 7:19] = True
-    picture = Image.new("1", (30, 20))
-    (ring,) = outlines(mask)
-
-    ImageDraw.Draw(picture).polygon(ring, fill=1)
-
-    assert np.asarray(picture)[5:8, 8:18].all()
