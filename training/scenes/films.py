@@ -36,7 +36,12 @@ class Codecs:
 
 
 CODECS = {
-    ".mp4": Codecs("libx264", "aac", {"crf": "20", "preset": "veryfast", "threads": "1"}),
+    # Without mbtree=0, x264's look-ahead decides differently from run to run on AVX-512.
+    ".mp4": Codecs(
+        "libx264",
+        "aac",
+        {"crf": "20", "preset": "veryfast", "threads": "1", "x264-params": "mbtree=0"},
+    ),
     ".webm": Codecs(
         "libvpx-vp9",
         "libopus",
