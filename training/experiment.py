@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, V
 
 from ssuformer.errors import ConfigError, wrong_fields
 from training.losses import LossWeights
+from training.packs.material import MaterialFolders
 from training.packs.pack import AssetPack, Licences
 from training.scene import Profile
 
@@ -24,6 +25,12 @@ class Stage(BaseModel):
     steps: PositiveInt
 
 
+class FilmScenes(MaterialFolders):
+    """The material of film-like scenes, and their share of all scenes."""
+
+    share: float = Field(default=0.75, gt=0, le=1)
+
+
 class Experiment(BaseModel):
     """A model, its data and its schedule. Files of this form live in `training/configs`."""
 
@@ -31,13 +38,20 @@ class Experiment(BaseModel):
 
     name: str
     preset: str = "tiny"
-    model: dict[str, bool | int | float | str] = {}
+    model: dict[str, bool | int | float | str | tuple[int, ...]] = {}
     """Fields of the model's config that differ from the preset."""
     pack: str = "debian"
     """`procedural`, or the folder of an asset pack; a plain name is looked up in the cache."""
     categories: tuple[str, ...] = ()
     """The categories of the pack to use; empty means all."""
     profile: Profile | None = None
+    films: FilmScenes | None = None
+    """Scenes like films, under the categories of `training/categories.py`; None: the pack's."""
+    frozen: tuple[str, ...] = ()
+    """Parts of the model, as prefixes of the names of their weights, that keep their weights."""
+    pretrained: tuple[str, ...] = ()
+    """Parts whose rate is `pretrained_rate` times the others'."""
+    pretrained_rate: PositiveFloat = 0.1
     seed: int = 0
     stages: tuple[Stage, ...] = Field(min_length=1)
     learning_rate: PositiveFloat = 1e-3

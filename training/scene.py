@@ -26,6 +26,15 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
+class Unseen:
+    """A sound from outside the picture."""
+
+    category: str
+    sounding: npt.NDArray[np.bool_]
+    """`[t]`: whether it sounds in the second around each frame."""
+
+
+@dataclass(frozen=True, slots=True)
 class Scene:
     """A clip as engine inputs, with its ground truth."""
 
@@ -34,6 +43,7 @@ class Scene:
     waveform: npt.NDArray[np.float32]
     """`[t 16000]`: mono 16 kHz, -1..1, the second of sound around each frame."""
     sources: tuple[Source, ...]
+    unseen: tuple[Unseen, ...] = ()
 
     def sounding_mask(self) -> npt.NDArray[np.bool_]:
         """Return `[t h w]`: the union of the masks of all sources that sound in each frame."""
