@@ -9,7 +9,6 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, V
 
 from ssuformer.errors import ConfigError, wrong_fields
 from training.losses import LossWeights
-from training.packs.material import MaterialFolders
 from training.packs.pack import AssetPack, Licences
 from training.scene import Profile
 
@@ -25,9 +24,13 @@ class Stage(BaseModel):
     steps: PositiveInt
 
 
-class FilmScenes(MaterialFolders):
+class FilmScenes(BaseModel):
     """The material of film-like scenes, and their share of all scenes."""
 
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    pack: str = "films"
+    """Folder of the pack; a plain name is looked up in the cache."""
     share: float = Field(default=0.75, gt=0, le=1)
 
 
@@ -100,6 +103,11 @@ def read(path: Path) -> Experiment:
         raise ConfigError(f"{path} is not an experiment: {error}") from error
 
 
+def pack_folder(name: str) -> Path:
+    """Return the folder of a pack: a path, or a plain name in the cache."""
+    return Path(name).expanduser() if "/" in name else Path.home() / ".cache/ssu/packs" / name
+
+
 def open_pack(
     name: str, categories: tuple[str, ...] = (), *, licences: Licences = "any"
 ) -> AssetPack:
@@ -107,7 +115,7 @@ def open_pack(
 
     With `licences="free"`, categories that have no free material are left out.
     """
-    folder = Path(name) if "/" in name else Path.home() / ".cache/ssu/packs" / name
+    folder = pack_folder(name)
     pack = AssetPack.open(folder, licences=licences)
     there = {category.name for category in pack.categories}
     wanted = [c for c in categories if c in there] if licences == "free" else categories

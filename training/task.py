@@ -10,7 +10,7 @@ import numpy as np
 from ssuformer.tokenizer import Tokenizer
 from training.batch import SceneSource
 from training.categories import CATEGORIES, FilmCategory
-from training.experiment import Experiment, FilmScenes, Stage
+from training.experiment import Experiment, Stage, pack_folder
 from training.packs.material import FilmMaterial
 from training.packs.pack import AssetPack
 from training.pretrained import audioset_names
@@ -40,7 +40,7 @@ class Task:
             names = tuple(category.name for category in pack.categories)
             tokenizer = Tokenizer.learn(sentences_of_grammar(pack.categories))
             return cls(experiment, pack, names, tokenizer, {})
-        material = FilmMaterial.open(experiment.films, pack, "train")
+        material = FilmMaterial.open(pack_folder(experiment.films.pack), pack, "train")
         return cls(
             experiment,
             pack,
@@ -59,8 +59,8 @@ class Task:
         )  # fmt: skip
         if self.experiment.films is None:
             return composed
-        films: FilmScenes = self.experiment.films
-        material = FilmMaterial.open(films, self.pack, split)
+        films = self.experiment.films
+        material = FilmMaterial.open(pack_folder(films.pack), self.pack, split)
         photographic = PhotographicScenes(
             material, split, size=stage.size, seconds=seconds, seed=seed
         )

@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
-from pydantic import BaseModel, ConfigDict
 
 from ssuformer.errors import ConfigError
 from training.categories import CATEGORIES, SOMETHING, film_category
 from training.packs.pack import AssetPack
-from training.packs.recordings import finish, read_sound
+from training.packs.photographs import INDEX
+from training.packs.recordings import read_sound
 from training.scene import Split
 from training.scenes.mixing import Wave, prepare
 
@@ -24,19 +24,6 @@ Pixels = npt.NDArray[np.uint8]
 
 HELD_OUT = 10
 """One photograph or recording in ten is for validation."""
-
-
-class MaterialFolders(BaseModel):
-    """Where the material of film-like scenes is; the README says where to get it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    photographs: tuple[str, ...]
-    """Folders that `python -m training pack photographs` wrote: a folder per class."""
-    recordings: tuple[str, ...] = ()
-    """Folders of recordings, whose names the table of categories lists."""
-    voices: tuple[str, ...] = ()
-    """Patterns of recordings of people who speak."""
 
 
 CLASSES: Mapping[str, str] = {
@@ -99,8 +86,16 @@ class FilmMaterial:
         return frozenset(shown & self.recordings.keys())
 
     @classmethod
-    def open(cls, folders: MaterialFolders, pack: AssetPack, split: Split) -> FilmMaterial:
-        """Return the material of a split; ConfigError if a folder is missing or empty."""
+    def open(cls, films: Path, pack: AssetPack, split: Split) -> FilmMaterial:
+        """Return what a split may use of the pack `films` and of a pack of cut-outs.
+
+        Raises ConfigError if the pack is missing.
+        """
+        if not (films / INDEX).is_file():
+            raise ConfigError(
+                f"no material at {films}: build it with `python -m training pack films`; "
+                "training/packs/README.md says where to get photographs and recordings"
+            )
         sprites: dict[str, list[Path]] = defaultdict(list)
         sounds: dict[str, list[Path]] = defaultdict(list)
         root = Path(pack.shelf.place).parent
@@ -108,9 +103,9 @@ class FilmMaterial:
             name = film_category(category.name)
             sprites[name] += (root / i.path for i in pack.items("sprite", category.name, split))
             sounds[name] += (root / i.path for i in pack.items("sound", category.name, split))
-        for name, files in _recordings(folders).items():
-            sounds[name] += _part(files, split)
-        photos, backgrounds = _photographs(folders, split)
+        for folder in _folders(films / "sounds"):
+            sounds[folder.name] += _part(folder.glob("*.wav"), split)
+        photos, backgrounds = _photographs(films / "photos", split)
         return cls(
             photos=photos,
             backgrounds=backgrounds,
@@ -125,49 +120,27 @@ def _part(files: Iterable[Path], split: Split) -> list[Path]:
     if len(ordered) < HELD_OUT:
         return ordered
     held = ordered[::HELD_OUT]
-    return held if split != "train" else [path for path in ordered if path not in set(held)]
+    return held if split != "train" else sorted(set(ordered) - set(held))
 
 
-def _folder(name: str) -> Path:
-    folder = Path(name).expanduser()
-    if not folder.is_dir():
-        raise ConfigError(f"no material at {folder}: training/packs/README.md says where to get it")
-    return folder
+def _folders(parent: Path) -> list[Path]:
+    return sorted(path for path in parent.iterdir() if path.is_dir()) if parent.is_dir() else []
 
 
-def _recordings(folders: MaterialFolders) -> dict[str, list[Path]]:
-    found: dict[str, list[Path]] = defaultdict(list)
-    for folder in map(_folder, folders.recordings):
-        for category in CATEGORIES:
-            found[category.name] += (
-                path for pattern in category.recordings for path in folder.glob(pattern)
-            )
-    for pattern in folders.voices:
-        root = _folder(pattern.partition("*")[0])
-        voices = list(root.glob(pattern.removeprefix(pattern.partition("*")[0])))
-        if not voices:
-            raise ConfigError(f"no recordings at {pattern}: training/packs/README.md lists them")
-        found["person_speaking"] += voices
-    return {name: paths for name, paths in found.items() if paths}
-
-
-def _photographs(
-    folders: MaterialFolders, split: Split
-) -> tuple[tuple[Photo, ...], tuple[Path, ...]]:
+def _photographs(folder: Path, split: Split) -> tuple[tuple[Photo, ...], tuple[Path, ...]]:
     of_class = dict(CLASSES)
     for category in reversed(CATEGORIES):
         of_class |= dict.fromkeys(category.photos, category.name)
     photos: list[Photo] = []
     backgrounds: list[Path] = []
-    for folder in map(_folder, folders.photographs):
-        for group in sorted(path for path in folder.iterdir() if path.is_dir()):
-            name = of_class.get(group.name, SOMETHING.name)
-            for picture in _part(group.glob("*.jpg"), split):
-                outline = picture.with_suffix(".png")
-                if group.name in NO_THING:
-                    backgrounds.append(picture)
-                elif outline.exists():
-                    photos.append(Photo(picture, name, outline))
+    for group in _folders(folder):
+        name = of_class.get(group.name, SOMETHING.name)
+        for picture in _part(group.glob("*.jpg"), split):
+            outline = picture.with_suffix(".png")
+            if group.name in NO_THING:
+                backgrounds.append(picture)
+            elif outline.exists():
+                photos.append(Photo(picture, name, outline))
     return tuple(photos), tuple(backgrounds)
 
 
@@ -194,5 +167,5 @@ def read_sprite(path: Path) -> Image.Image:
 
 @lru_cache(600)
 def read_recording(path: Path) -> Wave:
-    """Return a recording of at most six seconds, without long pauses, ready for looping."""
-    return prepare(finish(read_sound(path)))
+    """Return a recording at one level, ready for looping."""
+    return prepare(read_sound(path))
