@@ -4,10 +4,21 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+    model_validator,
+)
 
 from ssuformer.errors import ConfigError, wrong_fields
+from training.data.filmed import Films
+from training.data.kinds import open_films
 from training.losses import LossWeights
 from training.packs.pack import AssetPack, Licences
 from training.scene import Profile
@@ -24,6 +35,27 @@ class Stage(BaseModel):
     steps: PositiveInt
 
 
+class DataSource(BaseModel):
+    """A source of training scenes: the composed ones, or a folder of filmed clips.
+
+    What a folder holds is recognised (`training/data/README.md`).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["composed", "filmed"] = "filmed"
+    folder: Path | None = None
+    split: str = "train"
+    weight: PositiveFloat = 1.0
+    """Its share of the scenes, relative to the other sources' weights."""
+
+    @model_validator(mode="after")
+    def _has_a_folder_if_filmed(self) -> Self:
+        if (self.kind == "filmed") != (self.folder is not None):
+            raise ValueError("filmed data needs a folder, composed scenes have none")
+        return self
+
+
 class Experiment(BaseModel):
     """A model, its data and its schedule. Files of this form live in `training/configs`."""
 
@@ -38,6 +70,8 @@ class Experiment(BaseModel):
     categories: tuple[str, ...] = ()
     """The categories of the pack to use; empty means all."""
     profile: Profile | None = None
+    data: tuple[DataSource, ...] = ()
+    """What to train on; empty means composed scenes alone."""
     seed: int = 0
     stages: tuple[Stage, ...] = Field(min_length=1)
     learning_rate: PositiveFloat = 1e-3
@@ -98,3 +132,16 @@ def open_pack(
     there = {category.name for category in pack.categories}
     wanted = [c for c in categories if c in there] if licences == "free" else categories
     return pack.only(wanted) if wanted else pack
+
+
+def open_filmed(source: DataSource) -> Films[Any] | None:
+    """Open a source of filmed clips for training; None for composed scenes.
+
+    Raises ConfigError for a folder that is no data set, or whose truth is boxes.
+    """
+    if source.folder is None:
+        return None
+    films = open_films(source.folder).only(source.split)
+    if "outlines" not in films.told:
+        raise ConfigError(f"{source.folder} holds {films.kind}: for measuring, not for training")
+    return films

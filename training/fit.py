@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from typing import Literal
 
@@ -23,9 +24,10 @@ from ssuformer.model import checkpoint
 from ssuformer.model.config import ModelConfig, preset
 from ssuformer.model.ssuformer import SSUFormer, parameters
 from ssuformer.tokenizer import Tokenizer
-from training.batch import Batch, SceneTensors, batches
+from training.batch import Batch, SceneSource, SceneTensors, batches
+from training.data.filmed import Excerpts
 from training.evaluation import quick_j
-from training.experiment import Experiment, Stage
+from training.experiment import Experiment, Stage, open_filmed
 from training.losses import TrainingLoss
 from training.optimizers import optimizers
 from training.packs.pack import AssetPack
@@ -33,6 +35,7 @@ from training.predictor import TorchPredictor
 from training.progress import Progress
 from training.scenes.composer import Composer
 from training.scenes.grammar import sentences_of_grammar
+from training.scenes.mixture import Mixture
 
 STATE = "state.pt"
 
@@ -94,7 +97,7 @@ def start(
 ) -> Run:
     """Return the run saved in `folder`, or a new one, with the weights of `begin`."""
     torch.manual_seed(experiment.seed)
-    tokenizer = Tokenizer.learn(sentences_of_grammar(pack.categories))
+    tokenizer = Tokenizer.learn(chain(sentences_of_grammar(pack.categories), _filmed(experiment)))
     config = preset(
         experiment.preset,
         categories=len(pack.categories),
@@ -124,6 +127,13 @@ def start(
     if (folder / STATE).exists():
         _resume(run)
     return run
+
+
+def _filmed(experiment: Experiment) -> Iterator[str]:
+    """Yield the sentences of the experiment's filmed clips."""
+    for films in map(open_filmed, experiment.data):
+        if films is not None:
+            yield from films.sentences()
 
 
 def _place(model: SSUFormer, device: torch.device) -> SSUFormer:
@@ -254,7 +264,7 @@ def _batches(run: Run, last: int, rank: int, world: int) -> Iterator[Batch]:
         stage, first_step, first_scene = run.experiment.stage_at(run.step)
         steps = min(first_step + stage.steps, last) - run.step
         scenes = SceneTensors(
-            composer(run, stage), run.categories, run.tokenizer, run.config.caption_tokens
+            training_scenes(run, stage), run.categories, run.tokenizer, run.config.caption_tokens
         )
         size = stage.batch // world
         done = (run.step - first_step) * size
@@ -271,6 +281,23 @@ def composer(run: Run, stage: Stage) -> Composer:
         run.pack, "train", experiment.profile,
         size=stage.size, seconds=stage.seconds, seed=experiment.seed,
     )  # fmt: skip
+
+
+def training_scenes(run: Run, stage: Stage) -> SceneSource:
+    """Return a stage's scenes: composed ones, or the experiment's mixture of data."""
+    experiment = run.experiment
+    if not experiment.data:
+        return composer(run, stage)
+    parts: list[tuple[SceneSource, float]] = []
+    for source in experiment.data:
+        films = open_filmed(source)
+        scenes: SceneSource = composer(run, stage)
+        if films is not None:
+            scenes = Excerpts(
+                films, categories=run.categories, size=stage.size, seconds=stage.seconds
+            )
+        parts.append((scenes, source.weight))
+    return Mixture(parts, seed=experiment.seed)
 
 
 def train_step(run: Run, loss: nn.Module, batch: Batch) -> dict[str, float]:

@@ -19,6 +19,9 @@ LABELS = "labels.json"
 ALL = "all"
 """The one split."""
 
+MOST_STRETCH = 1.03
+"""How far a film's width over height may be from that of its labels."""
+
 
 class _Document(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -88,7 +91,8 @@ class Boxes(Films[BoxesEntry]):
         clip = entry.clip
         numbers = [int(second.time) for second in clip.seconds]
         film = read_film(self.folder / clip.file, max(numbers) + 1)
-        if (film.info.width, film.info.height) != (clip.width, clip.height):
+        aspect = film.info.width * clip.height / (film.info.height * clip.width)
+        if not 1 / MOST_STRETCH <= aspect <= MOST_STRETCH:
             raise ConfigError(
                 f"{self.folder / clip.file} is {film.info.width}x{film.info.height}, "
                 f"{LABELS} says {clip.width}x{clip.height}"

@@ -51,7 +51,7 @@ class Checker:
             return
         if truth.split not in (None, entry.split):
             yield f"{path}: split is {truth.split!r}, {CLIPS}:{entry.line} says {entry.split!r}"
-        film = path.with_name(truth.film)
+        film = path.parent / truth.film
         if film.is_file():
             yield from self._same_film(film, entry)
         yield from _film_faults(film, truth)

@@ -150,7 +150,7 @@ class Layout(Films[LayoutEntry]):
     def read(self, entry: LayoutEntry) -> Scene:
         """Return a clip; ConfigError that names the file and what is wrong with it."""
         path, truth = self.folder / entry.name, self.truth(entry)
-        clip = read_film(path.with_name(truth.film), truth.seconds)
+        clip = read_film(path.parent / truth.film, truth.seconds)
         known = np.ones(truth.seconds, np.bool_)
         masks = MaskFiles(path, truth)
         sources = []
@@ -213,7 +213,7 @@ class MaskFiles:
     def _picture(self, name: str) -> npt.NDArray[np.uint8]:
         """Return the palette numbers `[h w]` of a PNG."""
         if name not in self._pictures:
-            self._pictures[name] = read_indexed(self._path.with_name(name))
+            self._pictures[name] = read_indexed(self._path.parent / name)
         return self._pictures[name]
 
 

@@ -5,16 +5,16 @@
     located_or_centroid   the same, or whose centroid lies in the box
     located_by_middle     what a fixed box over the middle half of the picture would reach
     named_right           of those seconds in which a sounding thing has a category that the model
-                          has, those with a region on it (as in the line before) that names it
+                          has, those with a region on such a thing that names it
     answered              of those seconds, those with any region
     silent_with_region    of the seconds in which nothing in the picture sounds, those with any
                           region (lower is better)
-    people_misnamed       of the regions on a sounding person, those named as an animal or a thing
-                          (lower is better)
+    people_misnamed       of the regions that overlap a sounding person most and are on it, those
+                          named as an animal or a thing (lower is better)
     counts
       scenes, sounding_seconds, silent_seconds, nameable_seconds, regions, regions_on_people
 
-A region is on the thing that it overlaps most. A score without any measurement is left out.
+A region is *on* a thing as in `located_or_centroid`. A score without any measurement is left out.
 """
 
 from __future__ import annotations
@@ -82,16 +82,17 @@ class BoxEvaluation:
         if not sounding:
             self._means["silent_with_region"].add(bool(regions))
             return
-        boxes = [source.masks[frame] for source in sounding]
-        pairs = [(region, source) for region in regions for source in sounding]
-        by_iou = [_overlaps(region.mask, source.masks[frame]) for region, source in pairs]
         on = [
             (region, source)
-            for (region, source), overlaps in zip(pairs, by_iou, strict=True)
-            if overlaps or _centroid_inside(region.mask, source.masks[frame])
+            for region in regions
+            for source in sounding
+            if _is_on(region.mask, source.masks[frame])
         ]
+        boxes = [source.masks[frame] for source in sounding]
         self._means["answered"].add(bool(regions))
-        self._means["located"].add(any(by_iou))
+        self._means["located"].add(
+            any(_overlaps(region.mask, source.masks[frame]) for region, source in on)
+        )
         self._means["located_or_centroid"].add(bool(on))
         self._means["located_by_middle"].add(
             any(_overlaps(_middle(box.shape), box) for box in boxes)
@@ -113,12 +114,16 @@ class BoxEvaluation:
             if not (
                 source.sounding[frame]
                 and self._kind(source.category) == "person"
-                and _overlaps(region.mask, source.masks[frame])
+                and _is_on(region.mask, source.masks[frame])
             ):
                 continue
             name = region.category
             harmless = name == UNNAMED or name in source.accepted or self._kind(name) == "person"
             self._means["people_misnamed"].add(not harmless)
+
+
+def _is_on(mask: Mask, box: Mask) -> bool:
+    return _overlaps(mask, box) or _centroid_inside(mask, box)
 
 
 def _overlaps(mask: Mask, box: Mask) -> bool:

@@ -46,7 +46,7 @@ SAMPLES = (
 
 
 def render_sample(sample: Sample, pack: AssetPack, folder: Path) -> Path:
-    """Render a sample from the test split into `folder`, with its ground truth; return the latter's path."""
+    """Render a sample from the test split into `folder`; return the path of its truth file."""
     folder.mkdir(parents=True, exist_ok=True)
     composer = Composer(pack, "test", sample.profile, seconds=sample.seconds)
     script = next(composer.find(*sample.wanted, start=sample.start, aspect=sample.aspect))
@@ -57,10 +57,11 @@ def render_sample(sample: Sample, pack: AssetPack, folder: Path) -> Path:
 def list_samples(truths: Sequence[Path], folder: Path) -> None:
     """List samples by their truth files, so that `folder` is a data set in the layout."""
     told = [read_document(path, Truth) for path in truths]
-    categories = {thing.category for truth in told for thing in (*truth.sources, *truth.unseen)}
+    seen = {thing.category for truth in told for thing in truth.sources}
+    unseen = {voice.category for truth in told for voice in truth.unseen}
     info = DataInfo(
         name="samples", version="1", about="Composed scenes, rendered as films.",
         licence="Apache-2.0; the material's licences are in training/packs/README.md",
-        categories=tuple(sorted(categories)),
+        categories=tuple(sorted(seen | unseen)),
     )  # fmt: skip
     write_list(folder, info, [ListedClip(truth=path.name, split="test") for path in truths])
