@@ -10,19 +10,23 @@ import torch
 import typer
 from rich.progress import track
 
+from ssuformer.errors import OptionError
 from ssuformer.manifest import Manifest
 from ssuformer.terminal import console, replace_unknown_letters, told
 from training import evaluation as evaluations
 from training import experiment as experiments
 from training import fit as fitting
+from training.data.command import data_app
+from training.data.kinds import parse_data
 from training.packs.command import pack_app
 from training.scenes.clips import write_clips
 from training.scenes.composer import Composer
-from training.scenes.samples import SAMPLES, render_sample
+from training.scenes.samples import SAMPLES, list_samples, render_sample
 from training.score_table import as_csv, tables
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown")
 app.add_typer(pack_app, name="pack")
+app.add_typer(data_app, name="data")
 
 Device = Annotated[str, typer.Option(help="`cpu`, `cuda`, `cuda:1`, ...")]
 Form = Literal["table", "json", "csv"]
@@ -72,7 +76,17 @@ def fit(
 def evaluate(
     checkpoint: Annotated[Path, typer.Argument(help="A checkpoint folder.")],
     pack: Pack = "debian",
-    scenes: Annotated[int, typer.Option(min=2, help="Scenes per split.")] = 500,
+    data: Annotated[
+        str,
+        typer.Option(
+            help="Filmed clips instead of composed scenes: `DIR` or `DIR:split`; without a split, "
+            "`test` if there is one. What the folder holds is recognised.",
+        ),
+    ] = "",
+    scenes: Annotated[
+        int | None,
+        typer.Option(min=2, help="Scenes per split; the default is 500, all of filmed clips."),
+    ] = None,
     splits: Annotated[str, typer.Option(help="Which splits, separated by commas.")] = ",".join(
         evaluations.HELD_OUT
     ),
@@ -87,19 +101,42 @@ def evaluate(
     """Evaluate a checkpoint on held-out scenes and write the scores into its manifest.
 
     Every split is evaluated with its own audio, with another scene's, and with silence.
+    Filmed clips get the scores that their truth allows (training/data/README.md).
 
     Examples:
 
     `python -m training evaluate training/checkpoints/tiny --scenes 500`
 
     `python -m training evaluate runs/tiny/checkpoint --calibrate 200 --csv > scores.csv`
+
+    `python -m training evaluate training/checkpoints/tiny --data samples`
+
+    `python -m training evaluate runs/base/checkpoint --data ~/AVSBench/Multi-sources:val`
     """
     with told():
-        metrics = evaluations.evaluate(
-            checkpoint, pack, evaluations.parse_splits(splits), scenes,
-            calibrate=calibrate, device=fitting.open_device(device),
-        )  # fmt: skip
+        if data:
+            metrics = _evaluate_films(checkpoint, data, scenes, calibrate, device)
+        else:
+            metrics = evaluations.evaluate(
+                checkpoint, pack, evaluations.parse_splits(splits), scenes or 500,
+                calibrate=calibrate, device=fitting.open_device(device),
+            )  # fmt: skip
     _print_scores(metrics, form="json" if as_json else "csv" if csv else "table")
+
+
+def _evaluate_films(
+    checkpoint: Path, data: str, count: int | None, calibrate: int, device: str
+) -> dict[str, dict[str, float]]:
+    """Evaluate on filmed clips, and say on standard error what the folder was recognised as."""
+    if calibrate:
+        raise OptionError("--calibrate chooses thresholds on composed scenes, not with --data")
+    films = parse_data(data)
+    split = films.splits[0] if len(films.splits) == 1 else "every split"
+    console(errors=True).print(f"{films.folder}: {films.kind}, {split}, {len(films)} clips")
+    return evaluations.evaluate_films(
+        checkpoint, films, count,
+        name=f"{films.folder.resolve().name}:{split}", device=fitting.open_device(device),
+    )  # fmt: skip
 
 
 def _print_scores(metrics: dict[str, dict[str, float]], *, form: Form) -> None:
@@ -129,8 +166,11 @@ def render(
     with told():
         names = Manifest.read(checkpoint).categories if checkpoint else ()
         free = experiments.open_pack(pack, names, licences="free")
+        truths = []
         for sample in track(SAMPLES, "rendering", console=console()):
-            console().print(str(render_sample(sample, free, out)))
+            truths.append(render_sample(sample, free, out))
+            console().print(str(out / sample.name))
+        list_samples(truths, out)
 
 
 @app.command()

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict
-from itertools import islice
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,19 +17,25 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from ssuformer.contract import FRAME_SIZE, SAMPLE_RATE
 from ssuformer.errors import ConfigError
-from ssuformer.manifest import Thresholds
+from ssuformer.manifest import Manifest, Thresholds
 from ssuformer.model import checkpoint as checkpoints
 from ssuformer.model.ssuformer import parameters
 from ssuformer.regions import Segmentation
 from ssuformer.tokenizer import Tokenizer
 from training.batch import SceneSource
+from training.categories import CATEGORIES
+from training.data.filmed import Films, Told
+from training.data.names import kind_of, model_names
 from training.experiment import open_pack
+from training.metrics.boxes import BoxEvaluation
 from training.metrics.regions import PredictedRegion
-from training.metrics.report import Evaluation
+from training.metrics.report import OF_CATEGORIES, Evaluation
+from training.packs import categories as collected
+from training.packs.pack import PackCategory
 from training.predictor import Predictor, TorchPredictor
 from training.scene import Scene, Split
 from training.scenes.composer import Composer
-from training.scenes.grammar import Grammar
+from training.scenes.grammar import Category, Grammar
 
 AT_ONCE = 8
 """Batch size in scenes."""
@@ -38,6 +44,9 @@ HELD_OUT: tuple[Split, ...] = ("val", "test", "test-style")
 
 CONTROLS = ("", "shuffled", "silent")
 """The true audio, another scene's audio, and silence: an audio-based model fails the last two."""
+
+EVERYTHING: frozenset[Told] = frozenset({"outlines", "categories", "sentences"})
+"""What the truth of composed scenes tells."""
 
 CANDIDATES = tuple(
     Thresholds(sounding=sounding / 20, mask=mask / 20)
@@ -69,27 +78,72 @@ def evaluate(
 
     A control's scores are under `split/control`, compute costs under `cost`.
     """
-    model, manifest = checkpoints.load(folder)
-    predictor = TorchPredictor(
-        model.to(device), categories=manifest.categories,
-        tokenizer=Tokenizer(manifest.vocabulary), thresholds=manifest.thresholds,
-    )  # fmt: skip
+    predictor, manifest = _open(folder, device)
     opened = open_pack(pack, manifest.categories)
     grammar = Grammar(opened.categories)
     if calibrate:
         predictor.thresholds = find_thresholds(predictor, Composer(opened, "val"), calibrate)
     metrics = {"cost": cost(predictor)}
-    with Progress(console=Console(stderr=True)) as progress:
-        for split in splits:
-            for control in CONTROLS:
-                name = f"{split}/{control}".rstrip("/")
-                task = progress.add_task(name, total=count)
-                metrics[name] = score(
-                    predictor, Composer(opened, split), count, grammar, control=control,
-                    advance=lambda n, task=task: progress.advance(task, n),  # type: ignore[misc]
-                )  # fmt: skip
+    for split in splits:
+        metrics |= _under_controls(split, predictor, Composer(opened, split), count, grammar)
     changes = {"thresholds": predictor.thresholds, "metrics": {**manifest.metrics, **metrics}}
     manifest.model_copy(update=changes).write(folder)
+    return metrics
+
+
+def evaluate_films(
+    folder: Path, films: Films[Any], count: int | None, *, name: str, device: torch.device
+) -> dict[str, dict[str, float]]:
+    """Evaluate a checkpoint on filmed clips, all or the first `count`, as `evaluate` does.
+
+    The scores are under `name` and `name/control`.
+    """
+    predictor, manifest = _open(folder, device)
+    metrics = _under_controls(
+        name, predictor, films, min(count or len(films), len(films)),
+        Grammar(_words(manifest.categories)), told=films.told, categories=manifest.categories,
+    )  # fmt: skip
+    manifest.model_copy(update={"metrics": {**manifest.metrics, **metrics}}).write(folder)
+    return metrics
+
+
+def _open(folder: Path, device: torch.device) -> tuple[TorchPredictor, Manifest]:
+    model, manifest = checkpoints.load(folder)
+    predictor = TorchPredictor(
+        model.to(device), categories=manifest.categories,
+        tokenizer=Tokenizer(manifest.vocabulary), thresholds=manifest.thresholds,
+    )  # fmt: skip
+    return predictor, manifest
+
+
+def _words(names: Sequence[str]) -> list[Category]:
+    """Return the words of a model's categories: of films, of the collected pack, or its names."""
+    known: list[Category] = [*CATEGORIES, *collected.CATEGORIES]
+    unknown = set(names) - {category.name for category in known}
+    return [
+        *(category for category in known if category.name in names),
+        *(
+            PackCategory(name=n, noun=n.replace("_", " "), verb="sounds", profile="lifescene")
+            for n in sorted(unknown)
+        ),
+    ]
+
+
+def _under_controls(
+    name: str, predictor: Predictor, scenes: SceneSource, count: int, grammar: Grammar, *,
+    told: frozenset[Told] = EVERYTHING, categories: Sequence[str] = (),
+) -> dict[str, dict[str, float]]:  # fmt: skip
+    """Return the scores with every sound; one scene alone has no other scene's sound."""
+    metrics = {}
+    with Progress(console=Console(stderr=True)) as progress:
+        for control in CONTROLS if count > 1 else ("", "silent"):
+            title = f"{name}/{control}".rstrip("/")
+            task = progress.add_task(title, total=count)
+            metrics[title] = score(
+                predictor, scenes, count, grammar,
+                control=control, told=told, categories=categories,
+                advance=lambda n, task=task: progress.advance(task, n),  # type: ignore[misc]
+            )  # fmt: skip
     return metrics
 
 
@@ -113,38 +167,85 @@ def cost(predictor: TorchPredictor, frames: int = 10) -> dict[str, float]:
 def score(
     predictor: Predictor, scenes: SceneSource, count: int, grammar: Grammar, *,
     control: str = "", advance: Callable[[int], None] = lambda _: None,
+    told: frozenset[Told] = EVERYTHING, categories: Sequence[str] = (),
 ) -> dict[str, float]:  # fmt: skip
-    """Return every score on the first `count` scenes, with the audio of `control`."""
-    evaluation = Evaluation(facts=lambda sentence: _facts(grammar, sentence), sentences=not control)
+    """Return every score on the first `count` scenes, with the audio of `control`.
+
+    Scores that need what the truth does not tell are left out, and so are frames whose truth is
+    not known. With `categories`, the model's, the sources of a scene are called by those names.
+    """
+    sentences = "sentences" in told and not control
+    evaluation: Evaluation | BoxEvaluation = Evaluation(
+        facts=lambda sentence: _facts(grammar, sentence), sentences=sentences
+    )
+    if "boxes" in told:
+        evaluation = BoxEvaluation(right=lambda name: model_names(name, categories), kind=kind_of)
     before: npt.NDArray[np.float32] | None = None
     for group in _groups(scenes, count):
         sound = np.stack([scene.waveform for scene in group])
         if control == "shuffled":
+            if before is None and len(group) == 1:
+                before = scenes.compose(1).waveform
             sound, before = _moved_on(sound, before), sound[-1]
         elif control == "silent":
             sound = np.zeros_like(sound)
         clips = predictor.segment(np.stack([scene.frames for scene in group]), sound)
         size = (group[0].frames.shape[1], group[0].frames.shape[2])
-        regions = predictor.regions(clips, size, captions=not control)
+        regions = predictor.regions(clips, size, captions=sentences)
         for scene, frames in zip(group, regions, strict=True):
-            evaluation.add(scene, regions=frames, union=_union(frames, size))
+            _add(evaluation, scene if "boxes" in told else _called(scene, categories), frames, size)
         advance(len(group))
-    return evaluation.report()
+    report = evaluation.report()
+    unasked = () if "categories" in told else OF_CATEGORIES
+    return {name: value for name, value in report.items() if name not in unasked}
+
+
+def _add(
+    evaluation: Evaluation | BoxEvaluation,
+    scene: Scene,
+    frames: list[list[PredictedRegion]],
+    size: tuple[int, int],
+) -> None:
+    """Add the frames of a scene whose truth is known, if any are."""
+    known = scene.frames_known()
+    if len(known):
+        shown = [frames[frame] for frame in known]
+        evaluation.add(scene.at(known), regions=shown, union=_union(shown, size))
+
+
+def _called(scene: Scene, categories: Sequence[str]) -> Scene:
+    """Return the scene with each source called by the first right one of these categories."""
+    sources = (
+        replace(
+            source, category=next(iter(model_names(source.category, categories)), source.category)
+        )
+        for source in scene.sources
+    )
+    return replace(scene, sources=tuple(sources)) if categories else scene
 
 
 def _moved_on(
     sound: npt.NDArray[np.float32], before: npt.NDArray[np.float32] | None
 ) -> npt.NDArray[np.float32]:
-    """Return the audio shifted by one scene; the first gets `before`, else the last's."""
+    """Return the audio shifted by one scene; the first gets `before`, else the last's.
+
+    `before` is repeated or cut to the others' length.
+    """
     moved = np.roll(sound, 1, axis=0)
     if before is not None:
-        moved[0] = before
+        moved[0] = np.resize(before, moved[0].shape)
     return moved
 
 
 def _groups(scenes: SceneSource, count: int) -> Iterator[list[Scene]]:
-    numbers = iter(range(count))
-    while group := [scenes.compose(index) for index in islice(numbers, AT_ONCE)]:
+    """Yield the scenes in order, neighbours of the same length together."""
+    group: list[Scene] = []
+    for scene in map(scenes.compose, range(count)):
+        if group and (len(group) == AT_ONCE or scene.frames.shape != group[0].frames.shape):
+            yield group
+            group = []
+        group.append(scene)
+    if group:
         yield group
 
 

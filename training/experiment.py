@@ -4,10 +4,21 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+    model_validator,
+)
 
 from ssuformer.errors import ConfigError, wrong_fields
+from training.data.filmed import Films
+from training.data.kinds import open_films
 from training.losses import LossWeights
 from training.packs.pack import AssetPack, Licences
 from training.scene import Profile
@@ -24,14 +35,28 @@ class Stage(BaseModel):
     steps: PositiveInt
 
 
-class FilmScenes(BaseModel):
-    """The material of film-like scenes, and their share of all scenes."""
+class DataSource(BaseModel):
+    """A source of training scenes.
+
+    `composed`: cut-outs of the experiment's pack. `photographic`: scenes like films, from the pack
+    `films`, under the categories of `training/categories.py`. `filmed`: a folder of clips; what it
+    holds is recognised (`training/data/README.md`).
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    pack: str = "films"
-    """Folder of the pack; a plain name is looked up in the cache."""
-    share: float = Field(default=0.75, gt=0, le=1)
+    kind: Literal["composed", "photographic", "filmed"] = "filmed"
+    folder: str = ""
+    """Folder of clips, or of a pack; a pack's plain name is looked up in the cache."""
+    split: str = "train"
+    weight: PositiveFloat = 1.0
+    """Its share of the scenes, relative to the other sources' weights."""
+
+    @model_validator(mode="after")
+    def _has_a_folder_unless_composed(self) -> Self:
+        if (self.kind == "composed") == bool(self.folder):
+            raise ValueError("composed scenes have no folder, other data needs one")
+        return self
 
 
 class Experiment(BaseModel):
@@ -48,8 +73,8 @@ class Experiment(BaseModel):
     categories: tuple[str, ...] = ()
     """The categories of the pack to use; empty means all."""
     profile: Profile | None = None
-    films: FilmScenes | None = None
-    """Scenes like films, under the categories of `training/categories.py`; None: the pack's."""
+    data: tuple[DataSource, ...] = ()
+    """What to train on; empty means composed scenes alone."""
     frozen: tuple[str, ...] = ()
     """Parts of the model, as prefixes of the names of their weights, that keep their weights."""
     pretrained: tuple[str, ...] = ()
@@ -120,3 +145,14 @@ def open_pack(
     there = {category.name for category in pack.categories}
     wanted = [c for c in categories if c in there] if licences == "free" else categories
     return pack.only(wanted) if wanted else pack
+
+
+def open_filmed(source: DataSource) -> Films[Any]:
+    """Open a source of filmed clips for training.
+
+    Raises ConfigError for a folder that is no data set, or whose truth is boxes.
+    """
+    films = open_films(Path(source.folder).expanduser()).only(source.split)
+    if "outlines" not in films.told:
+        raise ConfigError(f"{source.folder} holds {films.kind}: for measuring, not for training")
+    return films

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -22,7 +22,9 @@ class Source:
     sounding: npt.NDArray[np.bool_]
     """`[t]`: whether it sounds in the second around each frame."""
     sentences: tuple[str, ...]
-    """One per frame; empty if it is silent."""
+    """One per frame; empty if it is silent, or if nobody wrote one."""
+    accepted: tuple[str, ...] = ()
+    """Other names that are right for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,32 @@ class Scene:
     waveform: npt.NDArray[np.float32]
     """`[t 16000]`: mono 16 kHz, -1..1, the second of sound around each frame."""
     sources: tuple[Source, ...]
+    known: npt.NDArray[np.bool_] | None = None
+    """`[t]`: frames whose truth is known; None means all."""
     unseen: tuple[Unseen, ...] = ()
+
+    def frames_known(self) -> npt.NDArray[np.intp]:
+        """Return the numbers of the frames whose truth is known."""
+        known = np.ones(len(self.frames), np.bool_) if self.known is None else self.known
+        return np.flatnonzero(known)
+
+    def at(self, frames: npt.NDArray[np.intp]) -> Scene:
+        """Return a scene of these frames alone, in this order; a frame may occur twice."""
+        return Scene(
+            frames=self.frames[frames],
+            waveform=self.waveform[frames],
+            sources=tuple(
+                replace(
+                    source,
+                    masks=source.masks[frames],
+                    sounding=source.sounding[frames],
+                    sentences=tuple(source.sentences[frame] for frame in frames),
+                )
+                for source in self.sources
+            ),
+            unseen=tuple(replace(u, sounding=u.sounding[frames]) for u in self.unseen),
+            known=None if self.known is None else self.known[frames],
+        )
 
     def sounding_mask(self) -> npt.NDArray[np.bool_]:
         """Return `[t h w]`: the union of the masks of all sources that sound in each frame."""

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
-
-import numpy as np
 
 from ssuformer.tokenizer import Tokenizer
 from training.batch import SceneSource
 from training.categories import CATEGORIES, FilmCategory
-from training.experiment import Experiment, Stage, pack_folder
+from training.data.filmed import Excerpts
+from training.experiment import DataSource, Experiment, Stage, open_filmed, pack_folder
 from training.packs.material import FilmMaterial
 from training.packs.pack import AssetPack
 from training.pretrained import audioset_names
-from training.scene import Scene, Split
+from training.scene import Split
 from training.scenes.composer import Composer
 from training.scenes.grammar import sentences_of_grammar
+from training.scenes.mixture import Mixture
 from training.scenes.photographic import PhotographicScenes
 from training.scenes.unnamed import UNNAMED, UnnamedScenes
+
+COMPOSED = DataSource(kind="composed")
+"""What an experiment trains on that names no data."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,64 +41,65 @@ class Task:
     @classmethod
     def of(cls, experiment: Experiment, pack: AssetPack) -> Task:
         """Return the task of an experiment; ConfigError if its material is missing."""
-        if experiment.films is None:
+        filmed = [open_filmed(source) for source in _data(experiment, "filmed")]
+        sentences = chain.from_iterable(films.sentences() for films in filmed)
+        photographic = _data(experiment, "photographic")
+        if not photographic:
             names = tuple(category.name for category in pack.categories)
-            tokenizer = Tokenizer.learn(sentences_of_grammar(pack.categories))
+            tokenizer = Tokenizer.learn(chain(sentences_of_grammar(pack.categories), sentences))
             return cls(experiment, pack, names, tokenizer, {})
-        material = FilmMaterial.open(pack_folder(experiment.films.pack), pack, "train")
+        learned: set[str] = set()
+        for source in photographic:
+            learned |= FilmMaterial.open(pack_folder(source.folder), pack, "train").learned
         return cls(
             experiment,
             pack,
             tuple(category.name for category in CATEGORIES),
-            Tokenizer.learn(UNNAMED.sentences()),
-            film_ties(CATEGORIES, learned=material.learned),
+            Tokenizer.learn(chain(UNNAMED.sentences(), sentences)),
+            film_ties(CATEGORIES, learned=learned),
         )
 
     def scenes(self, stage: Stage, split: Split) -> SceneSource:
-        """Return the scenes of a stage; clips for validation have five seconds."""
+        """Return the scenes of a stage; clips for validation have five seconds.
+
+        Filmed clips are for training alone.
+        """
+        data = self.experiment.data or (COMPOSED,)
+        wanted = [source for source in data if split == "train" or source.kind != "filmed"]
+        parts = [(self._source(source, stage, split), source.weight) for source in wanted]
+        return parts[0][0] if len(parts) == 1 else Mixture(parts, seed=self.experiment.seed)
+
+    def _source(self, source: DataSource, stage: Stage, split: Split) -> SceneSource:
         seconds = stage.seconds if split == "train" else 5
         seed = self.experiment.seed if split == "train" else 0
+        if source.kind == "filmed":
+            return Excerpts(
+                open_filmed(source), categories=self.categories, size=stage.size, seconds=seconds
+            )
+        if source.kind == "photographic":
+            material = FilmMaterial.open(pack_folder(source.folder), self.pack, split)
+            return PhotographicScenes(material, split, size=stage.size, seconds=seconds, seed=seed)
         composed = Composer(
-            self.pack, split, self.experiment.profile,
-            size=stage.size, seconds=seconds, seed=seed,
-        )  # fmt: skip
-        if self.experiment.films is None:
-            return composed
-        films = self.experiment.films
-        material = FilmMaterial.open(pack_folder(films.pack), self.pack, split)
-        photographic = PhotographicScenes(
-            material, split, size=stage.size, seconds=seconds, seed=seed
+            self.pack, split, self.experiment.profile, size=stage.size, seconds=seconds, seed=seed
         )
-        return Mixed(photographic, UnnamedScenes(composed, composed.grammar), films.share, seed)
+        return UnnamedScenes(composed, composed.grammar) if self.ties else composed
 
 
-@dataclass(frozen=True, slots=True)
-class Mixed:
-    """Scenes of two sources; a number always takes the same one."""
-
-    first: SceneSource
-    second: SceneSource
-    share: float
-    """Share of the first."""
-    seed: int
-
-    def compose(self, index: int) -> Scene:
-        """Return the scene of this number."""
-        luck = np.random.default_rng([self.seed, 13, index]).random()
-        return (self.first if luck < self.share else self.second).compose(index)
+def _data(experiment: Experiment, kind: str) -> list[DataSource]:
+    return [source for source in experiment.data if source.kind == kind]
 
 
-def film_ties(categories: tuple[FilmCategory, ...], learned: frozenset[str]) -> dict[str, Any]:
+def film_ties(categories: Iterable[FilmCategory], *, learned: Iterable[str]) -> dict[str, Any]:
     """Return how categories are tied to classes, to looks, and which have scenes."""
+    every = tuple(categories)
     number = {name: index for index, name in enumerate(audioset_names())}
-    place = {category.name: index for index, category in enumerate(categories)}
+    place = {category.name: index for index, category in enumerate(every)}
+    known = frozenset(learned)
     return {
-        "audio_classes": tuple(
-            tuple(number[name] for name in category.heard) for category in categories
-        ),
-        "image_classes": tuple(category.seen for category in categories),
-        "looks": tuple(place[looks_like(category)] for category in categories),
-        "unlearned": tuple(place[c.name] for c in categories if c.name not in learned),
+        "audio_classes": tuple(tuple(number[name] for name in c.heard) for c in every),
+        "image_classes": tuple(category.seen for category in every),
+        "looks": tuple(place[looks_like(category)] for category in every),
+        "unlearned": tuple(place[c.name] for c in every if c.name not in known),
     }
 
 

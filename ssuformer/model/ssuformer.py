@@ -81,6 +81,11 @@ class SSUFormer(nn.Module):
         _, middle, coarse, coarsest = config.vision_widths
         self.vision = vision_encoder(config)
         self.pixel_norm = PixelNorm(self.vision.pixel_mean, self.vision.pixel_std)
+        # Published features have a deviation of 3 to 8: what is learned on top expects about one.
+        published = isinstance(self.vision, EfficientNetPyramid)
+        self.levels = nn.ModuleList(
+            nn.BatchNorm2d(width) for width in (config.vision_widths if published else ())
+        )
         self.audio = AudioEncoder(config)
         self.coarse = nn.Conv2d(coarse, c, 1)
         self.coarsest = nn.Conv2d(coarsest, c, 1)
@@ -129,7 +134,12 @@ class SSUFormer(nn.Module):
     ) -> Segmented:
         """Segment every frame; height and width are multiples of 32."""
         b = frames.shape[0]
-        fine, middle, coarse, coarsest = self.vision(self.pixel_norm(frames))
+        pyramid = self.vision(self.pixel_norm(frames))
+        fine, middle, coarse, coarsest = (
+            (norm(level) for norm, level in zip(self.levels, pyramid, strict=True))
+            if self.levels
+            else pyramid
+        )
         sound = self.audio(waveform)
         audio = rearrange(sound.tokens, "(b t) s c -> b t s c", b=b)
         heard = self.heard(audio.mean(dim=2))
@@ -139,7 +149,7 @@ class SSUFormer(nn.Module):
         grid = rearrange(looked, "b c h w -> b h w c")
         clues = None
         if self.evidence is not None:
-            clues = self._clues(self.evidence, sound, coarsest, looked, heard)
+            clues = self._clues(self.evidence, sound, pyramid[-1], looked, heard)
             heard = clues.heard
             grid = grid + self.agree(clues.agreement.to(grid.dtype))
         height, width = coarse.shape[-2:]

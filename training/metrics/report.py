@@ -56,6 +56,12 @@ from training.metrics.regions import (
 from training.metrics.sentences import SentenceAccumulator
 from training.scene import Scene
 
+OF_CATEGORIES = (
+    *("instance_ap50", "instance_ap", "instance_j", "category_accuracy"),
+    *("fact_accuracy", "fact_recall", "joint_precision", "joint_recall", "joint_f1"),
+)
+"""Scores that need the categories of the sources."""
+
 FactReader = Callable[[str], Mapping[str, object]]
 """Parses a sentence: fact name -> value, with the source under `category`."""
 

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import av
 
 from ssuformer.contract import SAMPLE_RATE
 from ssuformer.errors import ConfigError
-from ssuformer.masks import encode_rle
-from training.scene import Source
+from training.data.layout import Truth, Unseen, things, write_truth
 from training.scenes.composer import Composer, Take
 from training.scenes.mixing import Wave
 from training.scenes.raster import Pixels, RenderedFrame
@@ -86,9 +83,7 @@ def write_film(
                 sound[second * SAMPLE_RATE : (second + 1) * SAMPLE_RATE],
             )
         reels.close()
-    truth = path.with_suffix(".truth.json")
-    truth.write_text(json.dumps(_truth(path, composer, take, middles, fps=fps), indent=1) + "\n")
-    return truth
+    return write_truth(path.parent, _truth(path, composer, take, middles, fps=fps))
 
 
 class _Reels:
@@ -142,32 +137,19 @@ class _Reels:
 
 def _truth(
     path: Path, composer: Composer, take: Take, middles: list[RenderedFrame], *, fps: int
-) -> dict[str, Any]:
+) -> Truth:
     script, (height, width) = take.script, middles[0].actor.shape
-    return {
-        "film": path.name,
-        "height": height,
-        "width": width,
-        "fps": fps,
-        "seconds": script.seconds,
-        "split": script.split,
-        "seed": list(script.seed),
-        "sources": [
-            {"category": source.category, "seconds": list(_seconds(source))}
-            for source in composer.sources(take, middles)
-        ],
-        "unseen": [
-            {"category": voice.category, "sounding": list(voice.schedule)}
+    return Truth(
+        film=path.name,
+        height=height,
+        width=width,
+        fps=fps,
+        seconds=script.seconds,
+        split=script.split,
+        seed=tuple(script.seed),
+        sources=things(composer.sources(take, middles)),
+        unseen=tuple(
+            Unseen(category=voice.category, sounding=tuple(voice.schedule))
             for voice in script.unseen
-        ],
-    }
-
-
-def _seconds(source: Source) -> Iterator[dict[str, Any]]:
-    for second, mask in enumerate(source.masks):
-        yield {
-            "second": second,
-            "sounding": bool(source.sounding[second]),
-            "mask": encode_rle(mask),
-            "sentence": source.sentences[second],
-        }
+        ),
+    )

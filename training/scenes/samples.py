@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from training.data.filmed import read_document
+from training.data.layout import DataInfo, ListedClip, Truth, write_list
 from training.packs.pack import AssetPack
 from training.scene import Profile
 from training.scenes.composer import Composer
@@ -44,10 +46,22 @@ SAMPLES = (
 
 
 def render_sample(sample: Sample, pack: AssetPack, folder: Path) -> Path:
-    """Render a sample from the test split into `folder`, with its ground truth; return its path."""
+    """Render a sample from the test split into `folder`; return the path of its truth file."""
     folder.mkdir(parents=True, exist_ok=True)
     composer = Composer(pack, "test", sample.profile, seconds=sample.seconds)
     script = next(composer.find(*sample.wanted, start=sample.start, aspect=sample.aspect))
     path = folder / sample.name
-    write_film(path, script, composer)
-    return path
+    return write_film(path, script, composer)
+
+
+def list_samples(truths: Sequence[Path], folder: Path) -> None:
+    """List samples by their truth files, so that `folder` is a data set in the layout."""
+    told = [read_document(path, Truth) for path in truths]
+    seen = {thing.category for truth in told for thing in truth.sources}
+    unseen = {voice.category for truth in told for voice in truth.unseen}
+    info = DataInfo(
+        name="samples", version="1", about="Composed scenes, rendered as films.",
+        licence="Apache-2.0; the material's licences are in training/packs/README.md",
+        categories=tuple(sorted(seen | unseen)),
+    )  # fmt: skip
+    write_list(folder, info, [ListedClip(truth=path.name, split="test") for path in truths])
