@@ -34,6 +34,8 @@ class Batch:
     masks: Float[Tensor, "b s t y x"]
     sounding: Float[Tensor, "b s t"]
     categories: Int[Tensor, "b s"]
+    heard: Float[Tensor, "b t k"]
+    """1 where a category sounds, in the picture or not."""
     present: Bool[Tensor, "b s"]
     labels: Int[Tensor, "b t y8 x8"]
     """The category of every pixel at stride 8, silent objects too; the last one is background."""
@@ -68,9 +70,15 @@ class SceneTensors(Dataset[dict[str, npt.NDArray[Any]]]):
     """Scenes by number, as arrays of fixed shape."""
 
     def __init__(
-        self, scenes: SceneSource, categories: tuple[str, ...], tokenizer: Tokenizer, length: int
+        self,
+        scenes: SceneSource,
+        categories: tuple[str, ...],
+        tokenizer: Tokenizer,
+        length: int,
+        looks: tuple[int, ...] = (),
     ) -> None:
         self._scenes = scenes
+        self._looks = looks or tuple(range(len(categories)))
         self._number = {name: number for number, name in enumerate(categories)}
         self._tokenizer = tokenizer
         self._length = length
@@ -88,6 +96,10 @@ class SceneTensors(Dataset[dict[str, npt.NDArray[Any]]]):
         masks = np.zeros((MAX_SOURCES, t, h // MASK_STRIDE, w // MASK_STRIDE), np.float32)
         sounding = np.zeros((MAX_SOURCES, t), np.float32)
         categories = np.zeros(MAX_SOURCES, np.int64)
+        heard = np.zeros((t, len(self._number)), np.float32)
+        sounds = [(s.category, s.sounding) for s in scene.sources]
+        for category, sounding_in in (*sounds, *((u.category, u.sounding) for u in scene.unseen)):
+            heard[sounding_in, self._number[category]] = 1.0
         tokens = np.full((MAX_SOURCES, t, self._length), PAD, np.int64)
         cover = np.full((t, h // LABEL_STRIDE, w // LABEL_STRIDE), 0.5, np.float32)
         labels = np.full(cover.shape, len(self._number), np.int64)
@@ -96,7 +108,7 @@ class SceneTensors(Dataset[dict[str, npt.NDArray[Any]]]):
             sounding[s] = source.sounding
             categories[s] = self._number[source.category]
             coarse = shrink(masks[s], LABEL_STRIDE // MASK_STRIDE)
-            labels = np.where(coarse > cover, categories[s], labels)
+            labels = np.where(coarse > cover, self._looks[categories[s]], labels)
             cover = np.maximum(cover, coarse)
             for frame, sentence in enumerate(source.sentences):
                 if sentence:
@@ -108,6 +120,7 @@ class SceneTensors(Dataset[dict[str, npt.NDArray[Any]]]):
             "masks": masks,
             "sounding": sounding,
             "categories": categories,
+            "heard": heard,
             "present": np.arange(MAX_SOURCES) < len(scene.sources),
             "labels": labels,
             "tokens": tokens,

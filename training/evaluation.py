@@ -23,19 +23,16 @@ from ssuformer.model.ssuformer import parameters
 from ssuformer.regions import Segmentation
 from ssuformer.tokenizer import Tokenizer
 from training.batch import SceneSource
-from training.categories import CATEGORIES
 from training.data.filmed import Films, Told
-from training.data.names import kind_of, model_names
+from training.data.names import kind_of, model_names, words_of
 from training.experiment import open_pack
 from training.metrics.boxes import BoxEvaluation
 from training.metrics.regions import PredictedRegion
 from training.metrics.report import OF_CATEGORIES, Evaluation
-from training.packs import categories as collected
-from training.packs.pack import PackCategory
 from training.predictor import Predictor, TorchPredictor
 from training.scene import Scene, Split
 from training.scenes.composer import Composer
-from training.scenes.grammar import Category, Grammar
+from training.scenes.grammar import Grammar
 
 AT_ONCE = 8
 """Batch size in scenes."""
@@ -101,7 +98,7 @@ def evaluate_films(
     predictor, manifest = _open(folder, device)
     metrics = _under_controls(
         name, predictor, films, min(count or len(films), len(films)),
-        Grammar(_words(manifest.categories)), told=films.told, categories=manifest.categories,
+        Grammar(words_of(manifest.categories)), told=films.told, categories=manifest.categories,
     )  # fmt: skip
     manifest.model_copy(update={"metrics": {**manifest.metrics, **metrics}}).write(folder)
     return metrics
@@ -114,19 +111,6 @@ def _open(folder: Path, device: torch.device) -> tuple[TorchPredictor, Manifest]
         tokenizer=Tokenizer(manifest.vocabulary), thresholds=manifest.thresholds,
     )  # fmt: skip
     return predictor, manifest
-
-
-def _words(names: Sequence[str]) -> list[Category]:
-    """Return the words of a model's categories: of films, of the collected pack, or its names."""
-    known: list[Category] = [*CATEGORIES, *collected.CATEGORIES]
-    unknown = set(names) - {category.name for category in known}
-    return [
-        *(category for category in known if category.name in names),
-        *(
-            PackCategory(name=n, noun=n.replace("_", " "), verb="sounds", profile="lifescene")
-            for n in sorted(unknown)
-        ),
-    ]
 
 
 def _under_controls(

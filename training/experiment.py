@@ -35,6 +35,16 @@ class Stage(BaseModel):
     steps: PositiveInt
 
 
+class FilmScenes(BaseModel):
+    """The material of film-like scenes, and their share of all scenes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    pack: str = "films"
+    """Folder of the pack; a plain name is looked up in the cache."""
+    share: float = Field(default=0.75, gt=0, le=1)
+
+
 class DataSource(BaseModel):
     """A source of training scenes: the composed ones, or a folder of filmed clips.
 
@@ -63,13 +73,20 @@ class Experiment(BaseModel):
 
     name: str
     preset: str = "tiny"
-    model: dict[str, bool | int | float | str] = {}
+    model: dict[str, bool | int | float | str | tuple[int, ...]] = {}
     """Fields of the model's config that differ from the preset."""
     pack: str = "debian"
     """`procedural`, or the folder of an asset pack; a plain name is looked up in the cache."""
     categories: tuple[str, ...] = ()
     """The categories of the pack to use; empty means all."""
     profile: Profile | None = None
+    films: FilmScenes | None = None
+    """Scenes like films, under the categories of `training/categories.py`; None: the pack's."""
+    frozen: tuple[str, ...] = ()
+    """Parts of the model, as prefixes of the names of their weights, that keep their weights."""
+    pretrained: tuple[str, ...] = ()
+    """Parts whose rate is `pretrained_rate` times the others'."""
+    pretrained_rate: PositiveFloat = 0.1
     data: tuple[DataSource, ...] = ()
     """What to train on; empty means composed scenes alone."""
     seed: int = 0
@@ -120,6 +137,11 @@ def read(path: Path) -> Experiment:
         raise ConfigError(f"{path} is not an experiment: {error}") from error
 
 
+def pack_folder(name: str) -> Path:
+    """Return the folder of a pack: a path, or a plain name in the cache."""
+    return Path(name).expanduser() if "/" in name else Path.home() / ".cache/ssu/packs" / name
+
+
 def open_pack(
     name: str, categories: tuple[str, ...] = (), *, licences: Licences = "any"
 ) -> AssetPack:
@@ -127,7 +149,7 @@ def open_pack(
 
     With `licences="free"`, categories that have no free material are left out.
     """
-    folder = Path(name) if "/" in name else Path.home() / ".cache/ssu/packs" / name
+    folder = pack_folder(name)
     pack = AssetPack.open(folder, licences=licences)
     there = {category.name for category in pack.categories}
     wanted = [c for c in categories if c in there] if licences == "free" else categories

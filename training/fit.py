@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from itertools import chain
 from pathlib import Path
 from typing import Literal
 
@@ -23,19 +22,16 @@ from ssuformer.manifest import Manifest, Thresholds
 from ssuformer.model import checkpoint
 from ssuformer.model.config import ModelConfig, preset
 from ssuformer.model.ssuformer import SSUFormer, parameters
-from ssuformer.tokenizer import Tokenizer
-from training.batch import Batch, SceneSource, SceneTensors, batches
-from training.data.filmed import Excerpts
+from training.batch import Batch, SceneTensors, batches
 from training.evaluation import quick_j
-from training.experiment import Experiment, Stage, open_filmed
+from training.experiment import Experiment
 from training.losses import TrainingLoss
 from training.optimizers import optimizers
 from training.packs.pack import AssetPack
 from training.predictor import TorchPredictor
+from training.pretrained import load_published
 from training.progress import Progress
-from training.scenes.composer import Composer
-from training.scenes.grammar import sentences_of_grammar
-from training.scenes.mixture import Mixture
+from training.task import Task
 
 STATE = "state.pt"
 
@@ -51,11 +47,10 @@ class Run:
     """The state of a training run: weights, optimizers, progress."""
 
     experiment: Experiment
-    pack: AssetPack
+    task: Task
     folder: Path
     device: torch.device
     config: ModelConfig
-    tokenizer: Tokenizer
     model: SSUFormer
     optimizers: tuple[torch.optim.Optimizer, ...]
     average: dict[str, Tensor]
@@ -68,11 +63,6 @@ class Run:
     def checkpoint(self) -> Path:
         """Return the checkpoint folder of the averaged weights."""
         return self.folder / "checkpoint"
-
-    @property
-    def categories(self) -> tuple[str, ...]:
-        """Return the names of the categories, in the order of the model's outputs."""
-        return tuple(category.name for category in self.pack.categories)
 
 
 def open_device(name: str) -> torch.device:
@@ -97,29 +87,33 @@ def start(
 ) -> Run:
     """Return the run saved in `folder`, or a new one, with the weights of `begin`."""
     torch.manual_seed(experiment.seed)
-    tokenizer = Tokenizer.learn(chain(sentences_of_grammar(pack.categories), _filmed(experiment)))
+    task = Task.of(experiment, pack)
     config = preset(
         experiment.preset,
-        categories=len(pack.categories),
-        vocabulary=len(tokenizer.vocabulary),
-        **experiment.model,
+        categories=len(task.categories),
+        vocabulary=len(task.tokenizer.vocabulary),
+        **{**task.ties, **experiment.model},
     )
     model = SSUFormer(config)
-    if begin is not None:
+    if begin is None and not (folder / STATE).exists():
+        load_published(model)
+    elif begin is not None:
         model.load_state_dict(checkpoint.load(begin)[0].state_dict())
     _place(model, device)
+    _freeze(model, experiment.frozen)
     run = Run(
         experiment=experiment,
-        pack=pack,
+        task=task,
         folder=folder,
         device=device,
         config=config,
-        tokenizer=tokenizer,
         model=model,
         optimizers=optimizers(
             model,
             learning_rate=experiment.learning_rate,
             weight_decay=experiment.weight_decay,
+            pretrained=experiment.pretrained,
+            pretrained_rate=experiment.pretrained_rate,
         ),
         average={name: tensor.clone() for name, tensor in model.state_dict().items()},
         bfloat16=precision == "bfloat16" or (precision == "auto" and _fast_bfloat16(device)),
@@ -129,16 +123,25 @@ def start(
     return run
 
 
-def _filmed(experiment: Experiment) -> Iterator[str]:
-    """Yield the sentences of the experiment's filmed clips."""
-    for films in map(open_filmed, experiment.data):
-        if films is not None:
-            yield from films.sentences()
-
-
 def _place(model: SSUFormer, device: torch.device) -> SSUFormer:
     """Return the model on a device, its weights with channels last: the faster order on a CPU."""
     return model.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+def _freeze(model: SSUFormer, frozen: tuple[str, ...]) -> None:
+    if not frozen:
+        return
+    for name, weight in model.named_parameters():
+        if name.startswith(frozen):
+            weight.requires_grad = False
+
+
+def _train_mode(model: SSUFormer, frozen: tuple[str, ...]) -> None:
+    """Set the model to training, but what is frozen keeps its running statistics."""
+    model.train()
+    for name, module in model.named_modules():
+        if frozen and f"{name}.".startswith(frozen):
+            module.eval()
 
 
 def _resume(run: Run) -> None:
@@ -195,8 +198,8 @@ def _manifest(run: Run, metrics: dict[str, dict[str, float]]) -> Manifest:
         steps=run.step,
         parameters=parameters(run.model),
         dimensions=run.config.dimensions,
-        categories=run.categories,
-        vocabulary=run.tokenizer.vocabulary,
+        categories=run.task.categories,
+        vocabulary=run.task.tokenizer.vocabulary,
         metrics=metrics,
     )
 
@@ -264,7 +267,11 @@ def _batches(run: Run, last: int, rank: int, world: int) -> Iterator[Batch]:
         stage, first_step, first_scene = run.experiment.stage_at(run.step)
         steps = min(first_step + stage.steps, last) - run.step
         scenes = SceneTensors(
-            training_scenes(run, stage), run.categories, run.tokenizer, run.config.caption_tokens
+            run.task.scenes(stage, "train"),
+            run.task.categories,
+            run.task.tokenizer,
+            run.config.caption_tokens,
+            run.config.looks,
         )
         size = stage.batch // world
         done = (run.step - first_step) * size
@@ -274,40 +281,14 @@ def _batches(run: Run, last: int, rank: int, world: int) -> Iterator[Batch]:
         )
 
 
-def composer(run: Run, stage: Stage) -> Composer:
-    """Return the composer of a stage's scenes."""
-    experiment = run.experiment
-    return Composer(
-        run.pack, "train", experiment.profile,
-        size=stage.size, seconds=stage.seconds, seed=experiment.seed,
-    )  # fmt: skip
-
-
-def training_scenes(run: Run, stage: Stage) -> SceneSource:
-    """Return a stage's scenes: composed ones, or the experiment's mixture of data."""
-    experiment = run.experiment
-    if not experiment.data:
-        return composer(run, stage)
-    parts: list[tuple[SceneSource, float]] = []
-    for source in experiment.data:
-        films = open_filmed(source)
-        scenes: SceneSource = composer(run, stage)
-        if films is not None:
-            scenes = Excerpts(
-                films, categories=run.categories, size=stage.size, seconds=stage.seconds
-            )
-        parts.append((scenes, source.weight))
-    return Mixture(parts, seed=experiment.seed)
-
-
 def train_step(run: Run, loss: nn.Module, batch: Batch) -> dict[str, float]:
     """Take one optimizer step and return its losses."""
     experiment = run.experiment
     torch.manual_seed(experiment.seed * 1_000_003 + run.step)
     for group in (group for optimizer in run.optimizers for group in optimizer.param_groups):
-        group["lr"] = experiment.rate_at(run.step)
+        group["lr"] = experiment.rate_at(run.step) * group.get("rate_share", 1.0)
     truth_share = max(0.2, 1.0 - run.step / (0.7 * experiment.steps))
-    run.model.train()
+    _train_mode(run.model, experiment.frozen)
     with torch.autocast(run.device.type, torch.bfloat16, enabled=run.bfloat16):
         losses: dict[str, Tensor] = loss(batch.to(run.device), truth_share)
     for optimizer in run.optimizers:
@@ -342,8 +323,11 @@ def validate(run: Run) -> float:
     model = _place(SSUFormer(run.config), run.device)
     model.load_state_dict(run.average)
     stage, _, _ = run.experiment.stage_at(min(run.step, run.experiment.steps - 1))
-    scenes = Composer(run.pack, "val", run.experiment.profile, size=stage.size, seconds=5)
+    scenes = run.task.scenes(stage, "val")
     predictor = TorchPredictor(
-        model, categories=run.categories, tokenizer=run.tokenizer, thresholds=Thresholds()
+        model,
+        categories=run.task.categories,
+        tokenizer=run.task.tokenizer,
+        thresholds=Thresholds(),
     )
     return quick_j(predictor, scenes, run.experiment.validation_scenes)

@@ -161,14 +161,11 @@ class TrainingLoss(nn.Module):
         }
 
     def _aside(self, found: Segmented, batch: Batch) -> dict[str, Tensor]:
-        heard = torch.zeros_like(found.heard)
-        index = batch.categories[:, None, :].expand(-1, heard.shape[1], -1)
-        heard.scatter_reduce_(2, index, rearrange(batch.sounding, "b s t -> b t s"), "amax")
-        background = torch.ones(found.seen.shape[1], device=heard.device)
+        background = torch.ones(found.seen.shape[1], device=found.seen.device)
         background[-1] = 0.3
         labels = rearrange(batch.labels, "b t y x -> (b t) y x")
         return {
-            "heard": 8 * F.binary_cross_entropy_with_logits(found.heard, heard),
+            "heard": 8 * F.binary_cross_entropy_with_logits(found.heard, batch.heard),
             "seen": F.cross_entropy(found.seen, labels, weight=background),
         }
 

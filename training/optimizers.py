@@ -24,20 +24,35 @@ COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 
 
 def optimizers(
-    model: nn.Module, *, learning_rate: float, weight_decay: float
+    model: nn.Module,
+    *,
+    learning_rate: float,
+    weight_decay: float,
+    pretrained: tuple[str, ...] = (),
+    pretrained_rate: float = 1.0,
 ) -> tuple[Optimizer, Optimizer]:
-    """Return Muon for the model's inner matrices and convolutions, and AdamW for the rest."""
+    """Return Muon for the model's inner matrices and convolutions, and AdamW for the rest.
+
+    Weights that need no gradient are left out; those whose names begin with `pretrained` are
+    AdamW's, at `pretrained_rate` times the learning rate.
+    """
     inner: list[Tensor] = []
     outer: list[Tensor] = []
     plain: list[Tensor] = []
+    known: list[Tensor] = []
     for name, weight in model.named_parameters():
-        if not name.endswith(".weight") or weight.ndim < 2:
+        if not weight.requires_grad:
+            continue
+        if pretrained and name.startswith(pretrained):
+            known.append(weight)
+        elif not name.endswith(".weight") or weight.ndim < 2:
             plain.append(weight)
         else:
             (outer if name.startswith(OUTSIDE) else inner).append(weight)
     groups = [
         {"params": outer, "weight_decay": weight_decay},
         {"params": plain, "weight_decay": 0.0},
+        {"params": known, "weight_decay": 0.0, "rate_share": pretrained_rate},
     ]
     return (
         Muon(inner, lr=learning_rate, weight_decay=weight_decay),

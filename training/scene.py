@@ -28,6 +28,15 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
+class Unseen:
+    """A sound from outside the picture."""
+
+    category: str
+    sounding: npt.NDArray[np.bool_]
+    """`[t]`: whether it sounds in the second around each frame."""
+
+
+@dataclass(frozen=True, slots=True)
 class Scene:
     """A clip as engine inputs, with its ground truth."""
 
@@ -36,6 +45,7 @@ class Scene:
     waveform: npt.NDArray[np.float32]
     """`[t 16000]`: mono 16 kHz, -1..1, the second of sound around each frame."""
     sources: tuple[Source, ...]
+    unseen: tuple[Unseen, ...] = ()
     known: npt.NDArray[np.bool_] | None = None
     """`[t]`: frames whose truth is known; None means all."""
 
@@ -58,6 +68,7 @@ class Scene:
                 )
                 for source in self.sources
             ),
+            unseen=tuple(replace(voice, sounding=voice.sounding[frames]) for voice in self.unseen),
             known=None if self.known is None else self.known[frames],
         )
 

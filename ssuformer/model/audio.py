@@ -1,15 +1,20 @@
-"""Audio encoders: one second of log-mel to a few tokens.
+"""Audio encoders: one second of sound to a few tokens.
 
-Axes: b seconds, f mel bands, s spectrogram steps, n tokens, c channels.
+Axes: b clips or seconds, t seconds, f mel bands, s spectrogram steps, n tokens, c channels,
+k classes.
 """
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from ssuformer.model.config import ModelConfig
+from ssuformer.model.frontend import SMALL_MEL, YAMNET_MEL, LogMel, Loudness
+from ssuformer.model.yamnet import Yamnet
 
 
 def _stage(inputs: int, outputs: int, stride: int = 2) -> nn.Sequential:
@@ -55,24 +60,45 @@ class VggishAudio(nn.Module):
         return self.stages(spectrogram)
 
 
-ENCODERS: dict[str, type[SmallAudio | VggishAudio]] = {"small": SmallAudio, "vggish": VggishAudio}
+ENCODERS: dict[str, type[SmallAudio | VggishAudio | Yamnet]] = {
+    "small": SmallAudio,
+    "vggish": VggishAudio,
+    "yamnet": Yamnet,
+}
 """By the name that `ModelConfig.audio` gives."""
+
+SPECTROGRAMS = {"yamnet": YAMNET_MEL}
+"""Spectrograms that published weights need; the others take `SMALL_MEL`."""
+
+
+class AudioFeatures(NamedTuple):
+    """Output of the audio encoder."""
+
+    tokens: Float[Tensor, "b n c"]
+    classes: Float[Tensor, "b k"] | None
+    """Logits of the encoder's own classes, if it has any."""
 
 
 class AudioEncoder(nn.Module):
-    """Log-mel to `audio_tokens` tokens: each attends to the whole second with learned weights."""
+    """Sound to `audio_tokens` tokens: each attends to the whole second with learned weights."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
+        self.loudness = Loudness() if config.loudness else nn.Identity()
+        self.log_mel = LogMel(SPECTROGRAMS.get(config.audio, SMALL_MEL))
         self.convolutions = ENCODERS[config.audio]()
         width = self.convolutions.widths[-1]
         self.scores = nn.Conv2d(width, config.audio_tokens, 1)
         self.project = nn.Linear(width, config.channels)
         self.norm = nn.LayerNorm(config.channels)
 
-    def forward(self, spectrogram: Float[Tensor, "b 1 f s"]) -> Float[Tensor, "b n c"]:
-        """Return the audio tokens of every second."""
-        features = self.convolutions(spectrogram)
+    def forward(self, waveform: Float[Tensor, "b t samples"]) -> AudioFeatures:
+        """Return the audio tokens of every second, and the encoder's own classes."""
+        features = self.convolutions(self.log_mel(self.loudness(waveform)))
         weights = rearrange(self.scores(features), "b n y x -> b n (y x)").softmax(dim=-1)
         tokens = weights @ rearrange(features, "b c y x -> b (y x) c")
-        return self.norm(self.project(tokens))
+        known = self.convolutions
+        return AudioFeatures(
+            tokens=self.norm(self.project(tokens)),
+            classes=known.classes(features) if isinstance(known, Yamnet) else None,
+        )

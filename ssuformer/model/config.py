@@ -18,12 +18,14 @@ class ModelConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     preset: str = "tiny"
-    vision: Literal["convolutional", "pvt_v2"] = "convolutional"
+    vision: Literal["convolutional", "pvt_v2", "efficientnet_lite0"] = "convolutional"
     vision_weights: str | None = None
     """A hub name or a local folder of a published PVTv2; None starts from scratch."""
     vision_widths: tuple[int, int, int, int] = (24, 48, 96, 192)
     vision_depths: tuple[int, int, int, int] = (1, 1, 2, 1)
-    audio: Literal["small", "vggish"] = "small"
+    audio: Literal["small", "vggish", "yamnet"] = "small"
+    loudness: bool = False
+    """Bring every clip to one level inside the graph, but leave silence silent."""
     audio_tokens: PositiveInt = 4
     """Audio tokens per second; a single one would always receive all of the attention."""
     channels: PositiveInt = 128
@@ -41,6 +43,18 @@ class ModelConfig(BaseModel):
     prompt_tokens: PositiveInt = 2
     caption_layers: PositiveInt = 3
     caption_tokens: PositiveInt = 28
+    audio_classes: tuple[tuple[int, ...], ...] = ()
+    """For each category, the classes of a pretrained audio encoder that mean it.
+
+    If given, what is heard and what is seen is named from the encoders' own classifiers too
+    (`ssuformer/model/evidence.py`).
+    """
+    image_classes: tuple[tuple[int, ...], ...] = ()
+    """For each category, the classes of a pretrained vision encoder that show it."""
+    looks: tuple[int, ...] = ()
+    """For each category, the one that stands for how it looks: all grown-up people look alike."""
+    unlearned: tuple[int, ...] = ()
+    """Categories without any training scene: only the encoders' classifiers name them."""
     categories: PositiveInt = Field(default=8)
     vocabulary: PositiveInt = Field(default=256)
 
@@ -64,6 +78,14 @@ class ModelConfig(BaseModel):
 
 PRESETS = {
     "tiny": ModelConfig(),
+    "small": ModelConfig(
+        preset="small",
+        vision="efficientnet_lite0",
+        vision_widths=(24, 40, 112, 320),
+        audio="yamnet",
+        loudness=True,
+        pixel_channels=32,
+    ),
     "base": ModelConfig(
         preset="base",
         vision="pvt_v2",

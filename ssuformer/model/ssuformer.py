@@ -6,7 +6,7 @@ c channels.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
@@ -16,14 +16,17 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ssuformer.model.attention import PositionCode
-from ssuformer.model.audio import AudioEncoder
+from ssuformer.model.audio import AudioEncoder, AudioFeatures
 from ssuformer.model.caption import CaptionDecoder
 from ssuformer.model.config import ModelConfig
-from ssuformer.model.frontend import LogMel, PixelNorm
+from ssuformer.model.efficientnet import IMAGENET_CLASSES
+from ssuformer.model.evidence import Evidence, agreement
+from ssuformer.model.frontend import PixelNorm
 from ssuformer.model.fusion import FusionBlock, halved
 from ssuformer.model.mask_collaboration import MaskCollaboration
 from ssuformer.model.segmentation import MaskDecoder, PixelDecoder, QueryAnswer
-from ssuformer.model.vision import vision_encoder
+from ssuformer.model.vision import EfficientNetPyramid, vision_encoder
+from ssuformer.model.yamnet import AUDIOSET_CLASSES
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,21 @@ class Segmented:
     """Category logits from the audio alone; for training only."""
     seen: Float[Tensor, "bt k1 y x"]
     """Category logits of every pixel at stride 8, the last one is background; for training only."""
+
+
+class Clues(NamedTuple):
+    """What classifiers hear and see, before the modalities are fused."""
+
+    heard: Float[Tensor, "b t k"]
+    """Logits that a category is heard."""
+    by_class: Float[Tensor, "b t k"] | None
+    """The audio encoder's own logits by category."""
+    cells: Float[Tensor, "bt y x k"] | None
+    """The vision encoder's own probabilities by category, at stride 32."""
+    seen: Float[Tensor, "bt k1 h w"]
+    """Learned logits of every pixel at stride 8, the last one is background."""
+    agreement: Float[Tensor, "bt h w 2"]
+    """Where something is seen that is heard: learned, and by the encoders' classifiers."""
 
 
 class SegmentationOutputs(NamedTuple):
@@ -61,9 +79,8 @@ class SSUFormer(nn.Module):
         self.config = config
         c = config.channels
         _, middle, coarse, coarsest = config.vision_widths
-        self.pixel_norm = PixelNorm()
-        self.log_mel = LogMel()
         self.vision = vision_encoder(config)
+        self.pixel_norm = PixelNorm(self.vision.pixel_mean, self.vision.pixel_std)
         self.audio = AudioEncoder(config)
         self.coarse = nn.Conv2d(coarse, c, 1)
         self.coarsest = nn.Conv2d(coarsest, c, 1)
@@ -78,7 +95,14 @@ class SSUFormer(nn.Module):
         self.mcm = MaskCollaboration(config)
         self.caption = CaptionDecoder(config)
         self.heard = nn.Linear(c, config.categories)
+        self.evidence = None
         self.seen = nn.Conv2d(middle, config.categories + 1, 1)
+        if config.audio_classes:
+            self.evidence = Evidence(
+                config, audio_count=AUDIOSET_CLASSES, image_count=IMAGENET_CLASSES
+            )
+            self.seen = nn.Conv2d(c, config.categories + 1, 1)
+            self.agree = nn.Linear(2, c)
 
     def forward(
         self,
@@ -106,12 +130,19 @@ class SSUFormer(nn.Module):
         """Segment every frame; height and width are multiples of 32."""
         b = frames.shape[0]
         fine, middle, coarse, coarsest = self.vision(self.pixel_norm(frames))
-        audio = rearrange(self.audio(self.log_mel(waveform)), "(b t) s c -> b t s c", b=b)
+        sound = self.audio(waveform)
+        audio = rearrange(sound.tokens, "(b t) s c -> b t s c", b=b)
         heard = self.heard(audio.mean(dim=2))
 
-        height, width = coarse.shape[-2:]
         context = F.interpolate(self.coarsest(coarsest), scale_factor=2.0, mode="nearest")
-        grid = rearrange(self.coarse(coarse) + context, "b c h w -> b h w c")
+        looked = self.coarse(coarse) + context
+        grid = rearrange(looked, "b c h w -> b h w c")
+        clues = None
+        if self.evidence is not None:
+            clues = self._clues(self.evidence, sound, coarsest, looked, heard)
+            heard = clues.heard
+            grid = grid + self.agree(clues.agreement.to(grid.dtype))
+        height, width = coarse.shape[-2:]
         grid = grid + rearrange(self.where(height, width), "(h w) c -> h w c", h=height)
         for block in self.fusion:
             grid, audio = block(grid, audio)
@@ -120,6 +151,8 @@ class SSUFormer(nn.Module):
         fused = rearrange(grid, "b h w c -> b c h w")
         pixels, details = self.pixels(fine, middle, fused)
         queries, answers = self.masks(audio, grid.flatten(1, 2), pixels)
+        if self.evidence is not None and clues is not None:
+            answers = [self._named(self.evidence, answer, clues) for answer in answers]
         around = halved(grid)
         return Segmented(
             answers=answers,
@@ -129,8 +162,44 @@ class SSUFormer(nn.Module):
             scene=rearrange(around.mean(dim=1), "(b t) c -> b t c", b=b),
             source=audio.mean(dim=2),
             heard=heard,
-            seen=self.seen(details),
+            seen=self.seen(details) if clues is None else clues.seen,
         )
+
+    def _clues(
+        self,
+        evidence: Evidence,
+        sound: AudioFeatures,
+        coarsest: Float[Tensor, "bt c y x"],
+        looked: Float[Tensor, "bt c h w"],
+        heard: Float[Tensor, "b t k"],
+    ) -> Clues:
+        """Return what the encoders' classifiers and the learned ones hear and see."""
+        by_class = None if sound.classes is None else evidence.heard(sound.classes.float())
+        if by_class is not None:
+            by_class = rearrange(by_class, "(b t) k -> b t k", b=heard.shape[0])
+        heard = evidence.presence(heard, by_class)
+        audible = heard.sigmoid().flatten(0, 1)
+        seen = self.seen(looked)
+        shown = rearrange(seen.float().softmax(dim=1)[:, :-1], "b k h w -> b h w k")
+        places = [agreement(audible, shown[..., evidence.looks])]
+        cells = None
+        if isinstance(self.vision, EfficientNetPyramid):
+            cells = evidence.seen(self.vision.classes(coarsest))
+            coarse = agreement(audible, cells)
+            places.append(F.interpolate(coarse.unsqueeze(1), scale_factor=2.0).squeeze(1))
+        else:
+            places.append(torch.zeros_like(places[0]))
+        return Clues(
+            heard=heard,
+            by_class=by_class,
+            cells=cells,
+            seen=F.interpolate(seen, scale_factor=2.0, mode="nearest"),
+            agreement=torch.stack(places, dim=-1),
+        )
+
+    def _named(self, evidence: Evidence, answer: QueryAnswer, clues: Clues) -> QueryAnswer:
+        named = evidence.name(answer.categories, clues.by_class, clues.cells, answer.masks)
+        return replace(answer, categories=named)
 
     def regions(
         self, found: Segmented, masks: Float[Tensor, "b t q h w"]

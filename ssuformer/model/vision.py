@@ -13,8 +13,13 @@ from torch.nn import functional as F
 
 from ssuformer.errors import ConfigError
 from ssuformer.model.config import ModelConfig
+from ssuformer.model.efficientnet import WIDTHS, EfficientNetLite0
 
 Pyramid = tuple[Tensor, Tensor, Tensor, Tensor]
+
+IMAGENET_MEAN = (123.675, 116.28, 103.53)
+IMAGENET_STD = (58.395, 57.12, 57.375)
+"""Mean and standard deviation of ImageNet's pixels, 0..255."""
 
 
 def _convolution(
@@ -48,6 +53,8 @@ class ResidualBlock(nn.Module):
 class ConvolutionalPyramid(nn.Module):
     """A small residual pyramid for training from scratch and running on a CPU."""
 
+    pixel_mean, pixel_std = IMAGENET_MEAN, IMAGENET_STD
+
     def __init__(self, config: ModelConfig, stem: int = 16) -> None:
         super().__init__()
         self.stem = nn.Sequential(_convolution(3, stem, 3, 2), nn.ReLU())
@@ -74,6 +81,8 @@ class ConvolutionalPyramid(nn.Module):
 
 class PvtPyramid(nn.Module):
     """PVTv2 through transformers, so that published weights load by name or from a folder."""
+
+    pixel_mean, pixel_std = IMAGENET_MEAN, IMAGENET_STD
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -105,10 +114,25 @@ def _pretrained(kind: Any, weights: str, stages: list[str]) -> nn.Module:  # noq
     return backbone
 
 
-ENCODERS = {"convolutional": ConvolutionalPyramid, "pvt_v2": PvtPyramid}
-"""By the name that `ModelConfig.vision` gives."""
+class EfficientNetPyramid(EfficientNetLite0):
+    """EfficientNet-Lite0, whose shape is fixed."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        if config.vision_widths != WIDTHS:
+            raise ConfigError(f"vision_widths of {config.vision} must be {WIDTHS}")
+        super().__init__()
 
 
-def vision_encoder(config: ModelConfig) -> nn.Module:
+ENCODERS: dict[str, type[ConvolutionalPyramid | PvtPyramid | EfficientNetPyramid]] = {
+    "convolutional": ConvolutionalPyramid,
+    "pvt_v2": PvtPyramid,
+    "efficientnet_lite0": EfficientNetPyramid,
+}
+"""By the name that `ModelConfig.vision` gives. Each says how pixels are normalised."""
+
+
+def vision_encoder(
+    config: ModelConfig,
+) -> ConvolutionalPyramid | PvtPyramid | EfficientNetPyramid:
     """Return the encoder that `config` names."""
     return ENCODERS[config.vision](config)

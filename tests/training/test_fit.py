@@ -15,12 +15,12 @@ from tests.training.small_pack import SmallPack
 from training import experiment as experiments
 from training.batch import SceneTensors, batches
 from training.experiment import Experiment, Stage
-from training.fit import Precision, Run, composer, fit, open_device, start, train_step
+from training.fit import Precision, Run, fit, open_device, start, train_step
 from training.losses import LossWeights, TrainingLoss
 
 ALL_LOSSES = LossWeights(queries_apart=1.0, masks_apart=1.0)
 
-SIZES: dict[str, bool | int | float | str] = {
+SIZES: dict[str, bool | int | float | str | tuple[int, ...]] = {
     "channels": 32,
     "heads": 2,
     "queries": 4,
@@ -75,8 +75,9 @@ def test_the_loss_of_one_scene_falls_in_every_precision(
     tmp_path: Path, precision: Precision
 ) -> None:
     run = begin(tmp_path, precision, stages=(Stage(size=64, seconds=2, batch=2, steps=60),))
+    task = run.task
     scenes = SceneTensors(
-        composer(run, run.experiment.stages[0]), run.categories, run.tokenizer, 28
+        task.scenes(run.experiment.stages[0], "train"), task.categories, task.tokenizer, 28
     )
     (batch,) = batches(scenes, first=0, steps=1, size=2, workers=0)
     objective = TrainingLoss(run.model, run.experiment.losses)
@@ -122,8 +123,9 @@ def test_a_run_may_go_on_with_more_workers(tmp_path: Path) -> None:
 
 def test_every_loss_is_float32_whatever_the_model_computed_in(tmp_path: Path) -> None:
     run = begin(tmp_path, "bfloat16")
+    task = run.task
     scenes = SceneTensors(
-        composer(run, run.experiment.stages[0]), run.categories, run.tokenizer, 28
+        task.scenes(run.experiment.stages[0], "train"), task.categories, task.tokenizer, 28
     )
     (batch,) = batches(scenes, first=0, steps=1, size=2, workers=0)
 
@@ -185,6 +187,11 @@ def test_the_learning_rate_warms_up_stays_and_falls() -> None:
         ("size = 224", "size = 60", "stages.0.size is 60: Input should be a multiple of 32"),
         ('name = "tiny"', 'nmae = "tiny"', "nmae is 'tiny': Extra inputs are not permitted"),
         ("seed = 3", "seed =", "Invalid value"),
+        (
+            "[losses]",
+            '[[data]]\nkind = "composed"\n[[data]]\nsplit = "val"\n[losses]',
+            "data.1 is .*filmed data needs a folder",
+        ),
     ],
 )
 def test_a_wrong_experiment_is_refused_in_one_line(

@@ -45,6 +45,7 @@ def test_a_source_that_never_sounds_is_not_matched() -> None:
         masks=torch.ones(1, 2, 2, 4, 4),
         sounding=torch.tensor([[[0.0, 0.0], [0.0, 1.0]]]),
         categories=torch.tensor([[1, 2]]),
+        heard=torch.zeros(1, 2, 5),
         present=torch.tensor([[True, True]]),
         labels=torch.zeros(1, 2, 2, 2, dtype=torch.int64),
         tokens=torch.zeros(1, 2, 2, 6, dtype=torch.int64),

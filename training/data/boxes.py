@@ -100,7 +100,7 @@ class Boxes(Films[BoxesEntry]):
         known = np.zeros(len(film.frames), np.bool_)
         for number, second in zip(numbers, clip.seconds, strict=True):
             known[number] = all(thing.sounding is not None for thing in second.things)
-        return Scene(film.frames, film.waveform, _sources(clip, len(film.frames)), known)
+        return Scene(film.frames, film.waveform, _sources(clip, len(film.frames)), known=known)
 
 
 def _sources(clip: BoxedClip, seconds: int) -> tuple[Source, ...]:

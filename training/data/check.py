@@ -17,7 +17,7 @@ from training.data.layout import (
     MaskFiles,
     Thing,
     Truth,
-    unknown_category,
+    unknown_categories,
 )
 
 AT_ONCE = 32
@@ -107,10 +107,9 @@ def _film_faults(film: Path, truth: Truth) -> Iterator[str]:
 
 
 def _truth_faults(path: Path, truth: Truth, data: Layout) -> Iterator[str]:
+    yield from (f"{path}: {fault}" for fault in unknown_categories(truth, data.info))
     masks = MaskFiles(path, truth)
     for number, thing in enumerate(truth.sources):
-        if thing.category not in data.categories:
-            yield f"{path}: {unknown_category(number, thing, data.info)}"
         yield from _thing_faults(path, truth, number, thing, masks)
     for second in truth.unlabelled:
         if second >= truth.seconds:

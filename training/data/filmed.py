@@ -120,7 +120,10 @@ class Excerpts:
             replace(source, category=self._names[source.category])
             for source in loudest[:MAX_SOURCES]
         )
-        return _resized(replace(excerpt, sources=tuple(sources), known=None), self._size)
+        unseen = (replace(voice, category=self._names[voice.category]) for voice in excerpt.unseen)
+        return _resized(
+            replace(excerpt, sources=tuple(sources), unseen=tuple(unseen), known=None), self._size
+        )
 
 
 def _one_name(name: str, categories: Sequence[str], films: Films[Any]) -> str:

@@ -13,12 +13,12 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
 
 from ssuformer.contract import FRAME_SIZE
 from ssuformer.errors import ConfigError
@@ -32,7 +32,7 @@ from training.data.filmed import (
     read_film,
     squeezed,
 )
-from training.scene import Scene, Source
+from training.scene import Scene, Source, Unseen
 
 INFO, CLIPS, TRUTH = "data.json", "clips.jsonl", ".truth.json"
 
@@ -73,7 +73,7 @@ class Thing(_Document):
     seconds: tuple[Second, ...]
 
 
-class Unseen(_Document):
+class UnseenThing(_Document):
     """A source outside the picture; whether it sounds in each second."""
 
     category: str
@@ -94,9 +94,19 @@ class Truth(_Document):
     seed: tuple[int, ...] | None = None
     """Where the clip was composed: the seed of its script."""
     sources: tuple[Thing, ...]
-    unseen: tuple[Unseen, ...] = ()
+    unseen: tuple[UnseenThing, ...] = ()
     unlabelled: tuple[int, ...] = ()
     """Seconds that nobody labelled: left out of scores and training."""
+
+    @model_validator(mode="after")
+    def _unseen_has_every_second(self) -> Self:
+        for number, thing in enumerate(self.unseen):
+            if len(thing.sounding) != self.seconds:
+                raise ValueError(
+                    f"unseen.{number}.sounding has {len(thing.sounding)} seconds, "
+                    f"the clip has {self.seconds}"
+                )
+        return self
 
 
 class ListedClip(_Document):
@@ -153,13 +163,12 @@ class Layout(Films[LayoutEntry]):
         clip = read_film(path.parent / truth.film, truth.seconds)
         known = np.ones(truth.seconds, np.bool_)
         masks = MaskFiles(path, truth)
-        sources = []
-        for number, thing in enumerate(truth.sources):
-            if thing.category not in self.categories:
-                raise ConfigError(f"{path}: {unknown_category(number, thing, self.info)}")
-            sources.append(_source(number, thing, masks, known))
+        sources = [_source(n, thing, masks, known) for n, thing in enumerate(truth.sources)]
+        for fault in unknown_categories(truth, self.info):
+            raise ConfigError(f"{path}: {fault}")
         known[[second for second in truth.unlabelled if second < truth.seconds]] = False
-        return Scene(clip.frames, clip.waveform, tuple(sources), known)
+        unseen = tuple(Unseen(t.category, np.array(t.sounding, np.bool_)) for t in truth.unseen)
+        return Scene(clip.frames, clip.waveform, tuple(sources), unseen, known)
 
 
 def _listed(path: Path) -> Iterator[LayoutEntry]:
@@ -173,9 +182,16 @@ def _listed(path: Path) -> Iterator[LayoutEntry]:
             yield LayoutEntry(clip.truth, clip.split, clip.recording, number)
 
 
-def unknown_category(number: int, thing: Thing, info: DataInfo) -> str:
-    """Return the message about a category that `data.json` does not list."""
-    return f"sources.{number}.category: {thing.category!r} is not a category of {info.name}"
+def unknown_categories(truth: Truth, info: DataInfo) -> Iterator[str]:
+    """Yield a message for each category that `data.json` does not list."""
+    lists: dict[str, Sequence[Thing | UnseenThing]] = {
+        "sources": truth.sources,
+        "unseen": truth.unseen,
+    }
+    for name, told in lists.items():
+        for number, thing in enumerate(told):
+            if thing.category not in info.categories:
+                yield f"{name}.{number}.category: {thing.category!r} is not one of {info.name}"
 
 
 class MaskFiles:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from training.categories import CATEGORIES, PEOPLE, SOMETHING, Kind, film_category
+from training.packs import categories as collected
+from training.packs.pack import PackCategory
+from training.scenes.grammar import Category
 
 _ANYONE = " ".join(
     category.name for category in PEOPLE if category.name.startswith("person_")
@@ -94,3 +97,16 @@ def kind_of(name: str) -> Kind:
     """Return the kind of a category of a data set or of a model."""
     kinds = (_KINDS[film] for film in film_names(name))
     return next(kinds, SOMETHING.kind)
+
+
+def words_of(names: Sequence[str]) -> list[Category]:
+    """Return the words of categories: those of films, of the collected pack, or its names."""
+    known: list[Category] = [*CATEGORIES, *collected.CATEGORIES]
+    unknown = set(names) - {category.name for category in known}
+    return [
+        *(category for category in known if category.name in names),
+        *(
+            PackCategory(name=n, noun=n.replace("_", " "), verb="sounds", profile="lifescene")
+            for n in sorted(unknown)
+        ),
+    ]

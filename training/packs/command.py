@@ -67,6 +67,45 @@ def build(
 
 
 @pack_app.command()
+def films(
+    photos: Annotated[
+        list[Path],
+        typer.Option(help="Folder with a folder of photographs per class; may be repeated."),
+    ],
+    sounds: Annotated[
+        list[Path],
+        typer.Option(help="Folder of recordings that the categories name; may be repeated."),
+    ],
+    out: Annotated[
+        Path, typer.Option(help="Folder to build; a stopped build goes on where it was.")
+    ] = PACKS / "films",
+    sheet: Annotated[
+        Path, typer.Option(help="Where to write a sheet of photographs and outlines to look at.")
+    ] = Path("films.png"),
+) -> None:
+    """Build the pack of film-like scenes from photographs and recordings.
+
+    The main thing of each photograph is outlined by U^2-Net, half a second each.
+
+    Example: `python -m training pack films --photos 101_ObjectCategories --sounds sounds`
+    """
+    from training.packs.photographs import build, outline_sheet
+
+    folder = out.expanduser()
+    with told(), _bar() as bar:
+        task = bar.add_task("photographs and recordings", total=None)
+
+        def step(name: str, total: int) -> None:
+            bar.update(task, description=name[:24], advance=1, total=total)
+
+        index = build(folder, photos, sounds, progress=step)
+        outline_sheet(folder).save(sheet)
+    if index.left_out:
+        console().print(f"left out, silent or not readable: {', '.join(index.left_out)}")
+    console().print(f"{len(index.items)} files in {folder}; look at the outlines: {sheet}")
+
+
+@pack_app.command()
 def show(
     folder: Annotated[Path, typer.Argument(help="Folder of a pack, or of your own material.")],
     out: Annotated[Path, typer.Option(help="Where to write the contact sheet.")] = Path(

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from ssuformer.contract import FRAME_SIZE, SAMPLE_RATE
-from training.scene import Profile, Scene, Source, Split
+from training.scene import Profile, Scene, Source, Split, Unseen
 from training.scenes.assets import Pack, Props, split_number
 from training.scenes.attributes import colour_of, direction_of, place_of, size_of
 from training.scenes.grammar import Colour, Facts, Grammar
@@ -63,6 +63,10 @@ class Composer:
             frames=np.stack([picture.rgb for picture in pictures]),
             waveform=self.sound(take.script).reshape(self.seconds, SAMPLE_RATE),
             sources=tuple(self.sources(take, pictures)),
+            unseen=tuple(
+                Unseen(voice.category, np.array(voice.schedule, np.bool_))
+                for voice in take.script.unseen
+            ),
         )
 
     def script(self, index: int, *, aspect: float | None = None) -> Script:

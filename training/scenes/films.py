@@ -11,7 +11,7 @@ import av
 
 from ssuformer.contract import SAMPLE_RATE
 from ssuformer.errors import ConfigError
-from training.data.layout import Truth, Unseen, things, write_truth
+from training.data.layout import Truth, UnseenThing, things, write_truth
 from training.scenes.composer import Composer, Take
 from training.scenes.mixing import Wave
 from training.scenes.raster import Pixels, RenderedFrame
@@ -149,7 +149,7 @@ def _truth(
         seed=tuple(script.seed),
         sources=things(composer.sources(take, middles)),
         unseen=tuple(
-            Unseen(category=voice.category, sounding=tuple(voice.schedule))
+            UnseenThing(category=voice.category, sounding=tuple(voice.schedule))
             for voice in script.unseen
         ),
     )

@@ -21,6 +21,6 @@ class Mixture:
     def compose(self, index: int) -> Scene:
         """Return scene `index` of the source that this number falls to."""
         # Drawn, not dealt out in turn: a source then shows all its scenes, whatever their number.
-        draw = np.random.default_rng((self._seed, index)).random() * self._upto[-1]
+        draw = np.random.default_rng([self._seed, 13, index]).random() * self._upto[-1]
         chosen = int(np.searchsorted(self._upto, draw, side="right"))
         return self._sources[chosen].compose(index)

@@ -77,7 +77,15 @@ TORN = {"size": [48, 64], "counts": "0"}
         ),
         (
             {"sources": of_dog(category="wolf")},
-            "a.truth.json: sources.0.category: 'wolf' is not a category of small",
+            "a.truth.json: sources.0.category: 'wolf' is not one of small",
+        ),
+        (
+            {"unseen": [{"category": "owl", "sounding": [True, True, False]}]},
+            "a.truth.json: unseen.0.category: 'owl' is not one of small",
+        ),
+        (
+            {"unseen": [{"category": "cat", "sounding": [True]}]},
+            "a.truth.json: Value error, unseen.0.sounding has 1 seconds, the clip has 3",
         ),
     ],
 )

@@ -97,6 +97,14 @@ def test_seconds_that_are_unsure_or_not_labelled_are_not_known(tmp_path: Path) -
     assert scene.frames_known().tolist() == [1]
 
 
+def test_sounds_from_outside_the_picture_are_read(tmp_path: Path) -> None:
+    one_clip(tmp_path, unseen=[{"category": "cat", "sounding": [True, False, True]}])
+
+    (cat,) = Layout(tmp_path).compose(0).at(np.array([1, 2])).unseen
+
+    assert (cat.category, cat.sounding.tolist()) == ("cat", [False, True])
+
+
 def test_numbers_beyond_the_last_clip_begin_again(tmp_path: Path) -> None:
     for name in "ab":
         write_film(tmp_path / f"{name}.mp4", grey=20 if name == "a" else 200)

@@ -29,9 +29,10 @@ from training.__main__ import app
 from training.data.kinds import open_films
 from training.evaluation import score
 from training.experiment import DataSource, Experiment, open_filmed
-from training.fit import fit, start, training_scenes
+from training.fit import fit, start
 from training.predictor import Predictor
 from training.scenes.grammar import Grammar
+from training.task import Task
 
 CATEGORIES = ("dog", "banjo")
 GRAMMAR = Grammar(SmallPack().categories)
@@ -174,9 +175,9 @@ def test_training_scenes_come_from_every_source(tmp_path: Path) -> None:
     experiment = small_experiment(
         DataSource(kind="composed"), DataSource(folder=folder, split="test")
     )
-    run = start(experiment, SmallPack(), tmp_path / "run", torch.device("cpu"))  # type: ignore[arg-type]
+    task = Task.of(experiment, SmallPack())  # type: ignore[arg-type]
 
-    scenes = training_scenes(run, experiment.stages[0])
+    scenes = task.scenes(experiment.stages[0], "train")
     said = [scenes.compose(index).sources[0].sentences for index in range(12)]
 
     filmed = [sentences for sentences in said if "a dog barks" in sentences]

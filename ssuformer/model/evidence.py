@@ -1,0 +1,131 @@
+"""What pretrained classifiers hear and see, as evidence for the categories.
+
+Every category is tied to classes of the audio encoder (AudioSet) and of the vision encoder
+(ImageNet). Their scores are evidence for any category, also for one that no training scene shows;
+scalars shared by all categories weigh it.
+
+Axes: b clips, t seconds, q queries, k categories, y x cells at stride 32, h w mask pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from einops import rearrange
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ssuformer.model.config import ModelConfig
+
+LEAST_LOGIT = -6.0
+"""Audio logits below it count as "not heard at all"."""
+LEAST_PROBABILITY = 1e-3
+"""Image probabilities below it count as "not seen at all"."""
+DROPPED = 0.15
+"""Share of the learned categories that a training step treats as unlearned, so that the weights
+of the evidence fit categories without scenes too."""
+
+
+def _membership(classes: Sequence[Sequence[int]], count: int) -> Float[Tensor, "n k"]:
+    """Return 1 where class n belongs to category k."""
+    table = torch.zeros(count, len(classes))
+    for category, members in enumerate(classes):
+        table[list(members), category] = 1.0
+    return table
+
+
+class Evidence(nn.Module):
+    """Scores of the encoders' classifiers, summed up by category and weighed."""
+
+    heard_index: Tensor
+    seen_table: Tensor
+    learned: Tensor
+    looks: Tensor
+
+    def __init__(self, config: ModelConfig, *, audio_count: int, image_count: int) -> None:
+        super().__init__()
+        categories = config.categories
+        # A category takes its loudest class; missing ones point at a class that is never heard.
+        longest = max(1, *(len(members) for members in config.audio_classes))
+        padded = [[*m, *[audio_count] * (longest - len(m))] for m in config.audio_classes]
+        learned = torch.ones(categories)
+        learned[list(config.unlearned)] = 0.0
+        self.register_buffer("heard_index", torch.tensor(padded), persistent=False)
+        self.register_buffer(
+            "seen_table", _membership(config.image_classes, image_count), persistent=False
+        )
+        self.register_buffer("learned", learned, persistent=False)
+        looks = config.looks or tuple(range(categories))
+        self.register_buffer("looks", torch.tensor(looks), persistent=False)
+        self.heard_weight = nn.Parameter(torch.tensor(0.7))
+        self.seen_weight = nn.Parameter(torch.tensor(0.4))
+        self.unlearned_bias = nn.Parameter(torch.tensor(0.0))
+        self.presence_weight = nn.Parameter(torch.tensor(1.0))
+        self.presence_bias = nn.Parameter(torch.tensor(1.5))
+
+    def heard(self, classes: Float[Tensor, "b n"]) -> Float[Tensor, "b k"]:
+        """Return the audio logit of each category, at least `LEAST_LOGIT`."""
+        silent = torch.full_like(classes[:, :1], LEAST_LOGIT)
+        every = torch.cat([classes, silent], dim=-1)
+        return every[:, self.heard_index].amax(dim=-1).clamp(min=LEAST_LOGIT)
+
+    def seen(self, classes: Float[Tensor, "b y x n"]) -> Float[Tensor, "b y x k"]:
+        """Return the probability of each category in every cell."""
+        return classes.float().softmax(dim=-1) @ self.seen_table
+
+    def presence(
+        self, learned: Float[Tensor, "b t k"], heard: Float[Tensor, "b t k"] | None
+    ) -> Float[Tensor, "b t k"]:
+        """Return logits that a category is heard: learned, plus the encoder's, calibrated."""
+        logits = learned.float() * self._known()
+        if heard is None:
+            return logits
+        return logits + self.presence_weight * heard + self.presence_bias
+
+    def _known(self) -> Float[Tensor, " k"]:
+        """Return 1 for the categories to be named by what is learned; some drop out in training."""
+        if not self.training:
+            return self.learned
+        kept = (torch.rand_like(self.learned) >= DROPPED).to(self.learned.dtype)
+        kept[-1] = 1.0
+        return self.learned * kept
+
+    def name(
+        self,
+        learned: Float[Tensor, "b t q k"],
+        heard: Float[Tensor, "b t k"] | None,
+        seen: Float[Tensor, "bt y x k"] | None,
+        masks: Float[Tensor, "b t q h w"],
+    ) -> Float[Tensor, "b t q k"]:
+        """Return category logits: what is learned, plus what is heard and seen under the mask."""
+        known = self._known()
+        logits = learned.float() * known + self.unlearned_bias * (1.0 - known)
+        if heard is not None:
+            logits = logits + self.heard_weight * (heard.float() - LEAST_LOGIT).unsqueeze(2)
+        if seen is not None:
+            logits = logits + self.seen_weight * self._under(masks, seen)
+        return logits
+
+    def _under(
+        self, masks: Float[Tensor, "b t q h w"], seen: Float[Tensor, "bt y x k"]
+    ) -> Float[Tensor, "b t q k"]:
+        """Return the log-probability of each category under the masks, from 0 up."""
+        b = masks.shape[0]
+        cells = F.avg_pool2d(
+            masks.float().sigmoid().flatten(0, 1), masks.shape[-1] // seen.shape[2]
+        )
+        weights = rearrange(cells, "bt q y x -> bt q (y x)")
+        weights = weights / (weights.sum(dim=-1, keepdim=True) + 1e-3)
+        pooled = weights @ rearrange(seen, "bt y x k -> bt (y x) k")
+        found = torch.log(pooled / LEAST_PROBABILITY + 1.0)
+        return rearrange(found, "(b t) q k -> b t q k", b=b)
+
+
+def agreement(
+    heard: Float[Tensor, "b k"], seen: Float[Tensor, "b y x k"]
+) -> Float[Tensor, "b y x"]:
+    """Return where something is seen that is heard: log of the summed products, about -1..1."""
+    both = (seen * heard[:, None, None, :]).sum(dim=-1).clamp(max=1.0)
+    return torch.log(both + LEAST_PROBABILITY) / 3.5 + 1.0

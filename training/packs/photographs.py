@@ -1,0 +1,220 @@
+"""The pack `films`: photographs with the outline of their main thing, and recordings.
+
+    PACK/photos/<class>/<name>.jpg    longest side at most 400 px
+    PACK/photos/<class>/<name>.png    the outline, 0..255; missing if there is no one clear thing
+    PACK/sounds/<category>/<name>.wav mono 16 kHz, at most six seconds, without long pauses
+    PACK/films.json                   where each file comes from
+
+Axes: h w pixels.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime
+from PIL import Image, ImageDraw
+from pydantic import BaseModel, ConfigDict
+
+from ssuformer.errors import ConfigError
+from ssuformer.manifest import digest
+from training.categories import CATEGORIES
+from training.packs.recordings import finish, read_sound, write_sound
+from training.pretrained import U2NETP
+
+Pixels = npt.NDArray[np.uint8]
+
+INDEX = "films.json"
+LONGEST_SIDE = 400
+SALIENCY_SIZE = 320
+MEAN, STD = np.array((0.485, 0.456, 0.406)), np.array((0.229, 0.224, 0.225))
+SMALLEST_SHARE, LARGEST_SHARE = 0.04, 0.9
+"""Share of the picture that a main thing covers."""
+MOST_DOUBT = 0.25
+"""Largest share of uncertain pixels (0.2 to 0.8) to certain ones."""
+
+VOICES = (
+    ("/usr/share/asterisk/sounds", "**/*.wav"),
+    ("/usr/share/klettres", "**/*.ogg"),
+    ("/usr/share/tuxpaint/stamps", "**/*_desc*.ogg"),
+)
+"""People who speak, in Debian's asterisk-core-sounds-en-wav, klettres-data and
+tuxpaint-stamps-default."""
+VOICE_COUNT = 600
+"""Recordings taken from each of them."""
+
+
+class FilmItem(BaseModel):
+    """A file of the pack and the file it was made from."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    path: str
+    origin: str
+    sha256: str
+    """Of the original file."""
+
+
+class FilmIndex(BaseModel):
+    """Every file of the pack."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    command: str
+    items: tuple[FilmItem, ...]
+    left_out: tuple[str, ...] = ()
+    """Recordings that are silent or that FFmpeg cannot read."""
+
+
+class Outliner:
+    """Finds the main thing of a photograph with U^2-Net's small form."""
+
+    def __init__(self) -> None:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        self._session = onnxruntime.InferenceSession(
+            U2NETP.path(), options, providers=["CPUExecutionProvider"]
+        )
+        self._input = self._session.get_inputs()[0].name
+
+    def outline(self, rgb: Pixels) -> Pixels:
+        """Return `[h w]`, 0..255: how surely each pixel belongs to the main thing."""
+        side = (SALIENCY_SIZE, SALIENCY_SIZE)
+        small = Image.fromarray(rgb).resize(side, Image.Resampling.BICUBIC)
+        pixels = np.asarray(small, np.float32) / max(1, int(rgb.max()))
+        scaled = ((pixels - MEAN) / STD).astype(np.float32).transpose(2, 0, 1)[None]
+        found = self._session.run(None, {self._input: scaled})[0][0, 0]
+        low, high = float(found.min()), float(found.max())
+        share = (found - low) / max(high - low, 1e-6)
+        mask = Image.fromarray((255 * share).astype(np.uint8))
+        return np.asarray(mask.resize((rgb.shape[1], rgb.shape[0]), Image.Resampling.BILINEAR))
+
+
+def passes(mask: Pixels) -> bool:
+    """Return whether an outline is of one clear thing, neither tiny nor the whole picture."""
+    sure = np.count_nonzero(mask > 204) / mask.size
+    doubt = np.count_nonzero((mask > 51) & (mask <= 204)) / mask.size
+    return bool(SMALLEST_SHARE <= sure <= LARGEST_SHARE and doubt <= MOST_DOUBT * sure)
+
+
+def read_photograph(path: Path) -> Pixels:
+    """Return a picture as `[h w 3]` RGB with its longest side at most 400 px, or ConfigError."""
+    try:
+        with Image.open(path) as picture:
+            rgb = picture.convert("RGB")
+            rgb.thumbnail((LONGEST_SIDE, LONGEST_SIDE), Image.Resampling.LANCZOS)
+            return np.asarray(rgb)
+    except OSError as error:
+        raise ConfigError(f"{path} is not a picture: {error}") from error
+
+
+def build(
+    out: Path,
+    photos: Sequence[Path],
+    sounds: Sequence[Path],
+    *,
+    voices: Sequence[tuple[str, str]] = VOICES,
+    progress: Callable[[str, int], None] = lambda _name, _total: None,
+) -> FilmIndex:
+    """Build or complete the pack in `out`; a stopped build goes on where it was.
+
+    `photos` are folders in the layout of 101_ObjectCategories, one folder per class; `sounds` are
+    folders of the recordings that the table of categories names. `progress` gets each file's name
+    and the number of all. Recordings that are silent or cannot be read are left out. Raises
+    ConfigError for a folder or a picture that cannot be used.
+    """
+    pictures = [path for folder in photos for path in _files(folder, "*/*.jpg")]
+    recordings = list(_recordings(sounds, voices))
+    total = len(pictures) + len(recordings)
+    items: list[FilmItem] = []
+    outliner = Outliner()
+    for path in pictures:
+        items.append(_store_photograph(out, path, outliner))
+        progress(path.name, total)
+    left_out: list[str] = []
+    for category, path in recordings:
+        item = _store_recording(out, category, path)
+        if item is None:
+            left_out.append(str(path))
+        else:
+            items.append(item)
+        progress(path.name, total)
+    index = FilmIndex(
+        command="python -m training pack films", items=tuple(items), left_out=tuple(left_out)
+    )
+    (out / INDEX).write_text(index.model_dump_json(indent=1) + "\n")
+    return index
+
+
+def _store_photograph(out: Path, path: Path, outliner: Outliner) -> FilmItem:
+    place = f"photos/{path.parent.name}/{path.name}"
+    if not (out / place).exists():
+        (out / place).parent.mkdir(parents=True, exist_ok=True)
+        rgb = read_photograph(path)
+        mask = outliner.outline(rgb)
+        if passes(mask):
+            Image.fromarray(mask).save((out / place).with_suffix(".png"), optimize=True)
+        Image.fromarray(rgb).save(out / place, quality=90)
+    return FilmItem(path=place, origin=f"{path.parent.name}/{path.name}", sha256=digest(path))
+
+
+def _store_recording(out: Path, category: str, path: Path) -> FilmItem | None:
+    # Files of one name lie in different folders of a package: the digest tells them apart.
+    found = digest(path)
+    place = f"sounds/{category}/{path.stem}-{found[:8]}.wav"
+    if not (out / place).exists():
+        try:
+            wave = finish(read_sound(path))
+        except ConfigError:
+            return None
+        if not len(wave):
+            return None
+        write_sound(out / place, wave)
+    return FilmItem(path=place, origin=path.name, sha256=found)
+
+
+def _recordings(
+    sounds: Sequence[Path], voices: Sequence[tuple[str, str]]
+) -> Iterator[tuple[str, Path]]:
+    for folder in sounds:
+        for category in CATEGORIES:
+            for pattern in category.recordings:
+                yield from ((category.name, path) for path in sorted(folder.glob(pattern)))
+    for root, pattern in voices:
+        found = sorted(Path(root).glob(pattern), key=_by_name)
+        yield from (("person_speaking", path) for path in found[:VOICE_COUNT])
+
+
+def _by_name(path: Path) -> str:
+    """Return a key that mixes the files of a folder, alike on every machine."""
+    return hashlib.sha256(str(path).encode()).hexdigest()
+
+
+def _files(folder: Path, pattern: str) -> list[Path]:
+    files = sorted(folder.expanduser().glob(pattern))
+    if not files:
+        raise ConfigError(f"{folder} contains no {pattern}: give a folder with a folder per class")
+    return files
+
+
+def outline_sheet(pack: Path, *, columns: int = 16, cell: int = 96) -> Image.Image:
+    """Draw a row of photographs per class, spread over it, with their outlines in green."""
+    classes = sorted({path.parent for path in (pack / "photos").glob("*/*.png")})
+    sheet = Image.new("RGB", (columns * cell, len(classes) * (cell + 12)))
+    for row, folder in enumerate(classes):
+        top = row * (cell + 12)
+        ImageDraw.Draw(sheet).text((2, top), folder.name, fill=(255, 255, 255))
+        outlines = sorted(folder.glob("*.png"))
+        for column, outline in enumerate(outlines[:: max(1, len(outlines) // columns)][:columns]):
+            with Image.open(outline.with_suffix(".jpg")) as picture, Image.open(outline) as mask:
+                green = Image.new("RGB", picture.size, (0, 255, 0))
+                shown = Image.composite(
+                    Image.blend(picture.convert("RGB"), green, 0.45), picture, mask.convert("L")
+                )
+            shown.thumbnail((cell, cell))
+            sheet.paste(shown, (column * cell, top + 12))
+    return sheet
