@@ -23,6 +23,7 @@ from ssuformer.media import (
     seek,
     select,
 )
+from ssuformer.mono_mix import MonoMix
 
 Waveform = NDArray[np.float32]
 """[16000], -1..1."""
@@ -52,6 +53,7 @@ class AudioReader:
         self._expected: float | None = None
         self._kind: tuple[str, str, int] | None = None
         self._resampler: AudioResampler | None = None
+        self._mix = MonoMix(())
         self._pieces: Iterator[Waveform] = iter(())
         if self._stream is not None:
             select(self._container, self._stream)
@@ -133,8 +135,9 @@ class AudioReader:
         if kind != self._kind:
             yield from self._flush()
             self._kind = kind
+            self._mix = MonoMix([channel.name for channel in frame.layout.channels])
         if self._resampler is None:
-            self._resampler = AudioResampler(format="flt", layout="mono", rate=SAMPLE_RATE)
+            self._resampler = AudioResampler(format="flt", layout=frame.layout, rate=SAMPLE_RATE)
         yield from map(self._keep, self._resampler.resample(frame))
 
     def _flush(self) -> Iterator[Waveform]:
@@ -143,7 +146,8 @@ class AudioReader:
             yield from map(self._keep, resampler.resample(None))
 
     def _keep(self, frame: AudioFrame) -> Waveform:
-        block: Waveform = np.nan_to_num(frame.to_ndarray().reshape(-1)).clip(-1, 1)
+        packed = frame.to_ndarray().reshape(-1, frame.layout.nb_channels)
+        block: Waveform = self._mix.mix(np.nan_to_num(packed.T).clip(-1, 1))
         self._blocks.append((self._end, block))
         self._end += len(block)
         self._peak = max(self._peak, float(np.abs(block).max(initial=0.0)))
