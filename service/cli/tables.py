@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from service.cli.film.answer_masks import notices_of
 from service.cli.film.contact_sheet import clock
 from service.cli.film.drawing import colour_of
 from service.understanding.schemas import LoadedModel, Region, Understanding
@@ -51,7 +52,7 @@ def facts_of(answer: Understanding) -> RenderableType:
         ),
         Text(f"model  {model.name} {model.version} ({model.digest[:_DIGEST_SHOWN]})"),
         Text(f"time   {total:.0f} ms{speed} ({stages})"),
-        *(Text(f"{notice.code}: {notice.message}", style="yellow") for notice in answer.warnings),
+        *(Text(notice, style="yellow") for notice in notices_of(answer)),
     ]
     return Group(*lines)
 

@@ -18,6 +18,7 @@ from service.telemetry.stages import StageClock
 from service.understanding.answer import TrackLog, render
 from service.understanding.decoding import DecodePool, Decoding
 from service.understanding.options import Options
+from service.understanding.recognition import Recognition
 from service.understanding.schemas import (
     ClipFacts,
     Frame,
@@ -46,6 +47,7 @@ class _Run:
     log: TrackLog
     seconds: float | None
     frames: list[Frame] = field(default_factory=list)
+    recognition: Recognition = field(default_factory=Recognition)
 
     @property
     def left(self) -> float | None:
@@ -123,12 +125,7 @@ class Pipeline:
         with run.clock.stage("segmentation"):
             found = await self._segment(window.chunk.frames, window.chunk.waveform, run)
         with run.clock.stage("postprocess"):
-            frames = await asyncio.to_thread(
-                find_regions,
-                found,
-                thresholds=self._manifest.thresholds,
-                min_score=run.options.min_score,
-            )
+            frames = await asyncio.to_thread(self._find, window, found, run)
         fresh = frames[window.fresh :] if run.options.captions else []
         with run.clock.stage("caption"):
             sentences = await self._describe(found, fresh, run)
@@ -140,6 +137,15 @@ class Pipeline:
     ) -> Segmentation:
         with self._inference(SEGMENTATION, len(frames)):
             return await self._engine.segment(frames, waveform, timeout=run.left)
+
+    def _find(self, window: Window, found: Segmentation, run: _Run) -> list[list[Detection]]:
+        """Return the regions that were asked for; judge the clip by all that there are."""
+        thresholds, least = self._manifest.thresholds, run.options.min_score
+        frames = find_regions(found, thresholds=thresholds, min_score=0.0)
+        run.recognition.add(window.chunk.waveform[window.fresh :], frames[window.fresh :])
+        if least <= thresholds.sounding:
+            return frames
+        return find_regions(found, thresholds=thresholds, min_score=least)
 
     async def _describe(
         self, window: Segmentation, fresh: list[list[Detection]], run: _Run
@@ -188,7 +194,8 @@ class Pipeline:
 
     def _answer(self, decoding: Decoding, run: _Run) -> Understanding:
         info, duration = decoding.info, decoding.duration or 0.0
-        for warning in decoding.warnings:
+        warnings = [*decoding.warnings, *run.recognition.warnings()]
+        for warning in warnings:
             self._metrics.warnings.labels(warning.code).inc()
         self._metrics.clip_duration.observe(duration)
         self._metrics.clip_frames.observe(len(run.frames))
@@ -213,7 +220,7 @@ class Pipeline:
             sampled_fps=run.fps,
             mask_size=run.size,
             timings_ms=run.clock.milliseconds(),
-            warnings=[Notice(code=w.code, message=w.message) for w in decoding.warnings],
+            warnings=[Notice(code=w.code, message=w.message) for w in warnings],
             frames=run.frames,
             tracks=run.log.tracks(duration=duration),
         )

@@ -77,8 +77,22 @@ class ModelFacts(_Answer):
 class Notice(_Answer):
     """A warning about this answer."""
 
-    code: str = Field(examples=["no_audio"])
-    message: str
+    code: str = Field(
+        description=(
+            "Stable; switch on this. About the sound: `no_audio`, `silent_audio`, `quiet_audio`, "
+            "`clipped_audio`, `audio_damaged`; about the pictures: `picture_held`, "
+            "`pictures_damaged`, `hdr`; about the clip: `clip_incomplete`; about the answer: "
+            "`out_of_domain`, when there is sound in most seconds but little of it was recognised."
+        ),
+        examples=["out_of_domain"],
+    )
+    message: str = Field(
+        description="For people, with the numbers.",
+        examples=[
+            "there is sound in 9 of 10 seconds, but something known was found in 1 of them; "
+            "the model may not know what sounds here"
+        ],
+    )
 
 
 class Understanding(_Answer):
@@ -89,7 +103,7 @@ class Understanding(_Answer):
     sampled_fps: float = Field(description="Frames analysed per second.")
     mask_size: tuple[int, int] = Field(description="Height, width of all masks and boxes.")
     timings_ms: dict[str, float] = Field(description="Milliseconds per stage, and in total.")
-    warnings: list[Notice]
+    warnings: list[Notice] = Field(description="Reasons to trust this answer less.")
     frames: list[Frame]
     tracks: list[Track]
 

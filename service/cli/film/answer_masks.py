@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from service.cli.film.drawing import Mark
-from service.understanding.schemas import Frame, Region
+from service.understanding.schemas import Frame, Region, Understanding
 from ssuformer.masks import Mask
 
 
@@ -20,6 +20,11 @@ def marks_of(frame: Frame, size: tuple[int, int]) -> tuple[Mark, ...]:
 def text_of(region: Region) -> str:
     """Return the sentence of a region, or its category if it has none."""
     return region.description or f"{region.category}, {region.score:.0%}"
+
+
+def notices_of(answer: Understanding) -> list[str]:
+    """Return the warnings of an answer, a line of text each."""
+    return [f"{notice.code}: {notice.message}" for notice in answer.warnings]
 
 
 def mask_of(region: Region, size: tuple[int, int]) -> Mask:

@@ -27,6 +27,7 @@ from ssuformer.contract import CAPTION, SEGMENTATION
 from ssuformer.manifest import Manifest, digest
 from tests.service.conftest import small_settings
 from tests.service.made_answer import region
+from tests.ssuformer.footage import Footage
 
 TRY = Path(__file__).parents[3] / "scripts" / "try"
 
@@ -79,6 +80,16 @@ def test_understand_prints_every_second_with_its_track_and_sentence(
     assert "top" in rows["0:01.5"]
     assert "a lamp is humming." in result.output
     assert "real time" in rows["time"]
+
+
+def test_understand_prints_what_is_to_be_doubted(address: str, tmp_path: Path) -> None:
+    faint = tmp_path / "faint.mp4"
+    faint.write_bytes(Footage(beep=(0, 4), gains=(0.001,)).make())
+
+    result = ssu("understand", faint, "--url", address)
+
+    assert result.exit_code == 0, result.output
+    assert "quiet_audio: the loudest second has -" in result.output
 
 
 def test_understand_leaves_answer_overlay_and_sheet_in_the_folder(
