@@ -43,6 +43,8 @@ class Segmentation:
     """[t c]."""
     source_prompt: Float
     """[t c]."""
+    heard_probability: Float | None = None
+    """[t k], 0..1; None from an engine that does not say what is heard."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from service.understanding.mask_formats import MaskFormat, write_mask
 from service.understanding.schemas import (
+    Heard,
     Interval,
     Region,
     Sentence,
@@ -14,6 +18,7 @@ from service.understanding.schemas import (
 )
 from ssuformer import masks
 from ssuformer.regions import Detection
+from ssuformer.sentences import Wording
 
 AnyInterval = TypeVar("AnyInterval", bound=Interval)
 
@@ -42,6 +47,38 @@ def render(
         mask=write_mask(mask, mask_format),
         description=description,
     )
+
+
+def heard_in(probability: NDArray[np.float32], *, threshold: float) -> list[tuple[int, float]]:
+    """Return categories and probabilities [k] from a threshold on, the most probable first."""
+    order = np.argsort(-probability, kind="stable").tolist()
+    return [(k, float(probability[k])) for k in order if probability[k] >= threshold]
+
+
+def render_heard(
+    found: Sequence[tuple[int, float]],
+    *,
+    categories: Sequence[str],
+    tracks: Mapping[int, int],
+    seen: Collection[int],
+    wording: Wording | None,
+) -> list[Heard]:
+    """Return what is heard in a frame.
+
+    `tracks` are those of the categories that are shown, `seen` all categories with a region;
+    without `wording` nothing is described.
+    """
+    return [
+        Heard(
+            category=categories[category],
+            score=round(score, 4),
+            region=tracks.get(category),
+            description=None
+            if wording is None or category in seen
+            else wording.out_of_sight(category),
+        )
+        for category, score in found
+    ]
 
 
 class TrackLog:

@@ -15,13 +15,14 @@ from service.engines.circuit_breaker import CircuitBreaker
 from service.engines.engine import Engine
 from service.telemetry.metrics import Metrics
 from service.telemetry.stages import StageClock
-from service.understanding.answer import TrackLog, render
+from service.understanding.answer import TrackLog, heard_in, render, render_heard
 from service.understanding.decoding import DecodePool, Decoding
 from service.understanding.options import Options
 from service.understanding.recognition import Recognition
 from service.understanding.schemas import (
     ClipFacts,
     Frame,
+    Heard,
     ModelFacts,
     Notice,
     Region,
@@ -32,6 +33,7 @@ from service.understanding.windows import Window, cut
 from ssuformer.clip import Sampling
 from ssuformer.contract import CAPTION, FRAME_SIZE, SEGMENTATION
 from ssuformer.regions import Detection, Segmentation, find_regions, plan_captions
+from ssuformer.sentences import Wording
 from ssuformer.tokenizer import Tokenizer
 
 
@@ -55,6 +57,18 @@ class _Run:
         return None if self.seconds is None else max(0.0, self.seconds - self.clock.elapsed)
 
 
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What the segmentation engine found in a window."""
+
+    window: Window
+    segmentation: Segmentation
+    frames: list[list[Detection]]
+    """Regions of each frame that were asked for."""
+    seen: list[set[int]]
+    """Categories of each frame that have any region."""
+
+
 class Pipeline:
     """Decode, segment, select sounding regions, describe, track, and write the answer."""
 
@@ -74,6 +88,7 @@ class Pipeline:
         self._manifest = engine.facts.manifest
         self._overlap = min(window_overlap, self._manifest.window_frames - 1)
         self._tokenizer = Tokenizer(self._manifest.vocabulary)
+        self._wording = Wording(self._manifest)
 
     async def understand(
         self, file: int, options: Options, clock: StageClock, *, seconds: float | None = None
@@ -123,14 +138,14 @@ class Pipeline:
 
     async def _understand_window(self, window: Window, run: _Run) -> list[Frame]:
         with run.clock.stage("segmentation"):
-            found = await self._segment(window.chunk.frames, window.chunk.waveform, run)
+            outputs = await self._segment(window.chunk.frames, window.chunk.waveform, run)
         with run.clock.stage("postprocess"):
-            frames = await asyncio.to_thread(self._find, window, found, run)
-        fresh = frames[window.fresh :] if run.options.captions else []
+            found = await asyncio.to_thread(self._find, window, outputs, run)
+        fresh = found.frames[window.fresh :] if run.options.captions else []
         with run.clock.stage("caption"):
-            sentences = await self._describe(found, fresh, run)
+            sentences = await self._describe(outputs, fresh, run)
         with run.clock.stage("postprocess"):
-            return await asyncio.to_thread(self._render, window, frames, sentences, run)
+            return await asyncio.to_thread(self._render, found, sentences, run)
 
     async def _segment(
         self, frames: NDArray[np.uint8], waveform: NDArray[np.float32], run: _Run
@@ -138,14 +153,16 @@ class Pipeline:
         with self._inference(SEGMENTATION, len(frames)):
             return await self._engine.segment(frames, waveform, timeout=run.left)
 
-    def _find(self, window: Window, found: Segmentation, run: _Run) -> list[list[Detection]]:
+    def _find(self, window: Window, outputs: Segmentation, run: _Run) -> _Found:
         """Return the regions that were asked for; judge the clip by all that there are."""
         thresholds, least = self._manifest.thresholds, run.options.min_score
-        frames = find_regions(found, thresholds=thresholds, min_score=0.0)
-        run.recognition.add(window.chunk.waveform[window.fresh :], frames[window.fresh :])
-        if least <= thresholds.sounding:
-            return frames
-        return find_regions(found, thresholds=thresholds, min_score=least)
+        every = find_regions(outputs, thresholds=thresholds, min_score=0.0)
+        run.recognition.add(window.chunk.waveform[window.fresh :], every[window.fresh :])
+        asked = every
+        if least > thresholds.sounding:
+            asked = find_regions(outputs, thresholds=thresholds, min_score=least)
+        seen = [{region.category for region in frame} for frame in every]
+        return _Found(window, outputs, asked, seen)
 
     async def _describe(
         self, window: Segmentation, fresh: list[list[Detection]], run: _Run
@@ -160,24 +177,43 @@ class Pipeline:
         return said
 
     def _render(
-        self,
-        window: Window,
-        frames: list[list[Detection]],
-        sentences: dict[tuple[int, int], str],
-        run: _Run,
+        self, found: _Found, sentences: dict[tuple[int, int], str], run: _Run
     ) -> list[Frame]:
-        numbers = run.tracker.follow(frames, fresh=window.fresh)
+        fresh, times = found.window.fresh, found.window.chunk.times.tolist()
+        numbers = run.tracker.follow(found.frames, fresh=fresh)
         rendered = []
-        times = window.chunk.times[window.fresh :].tolist()
-        for time_of, found, tracks in zip(times, frames[window.fresh :], numbers, strict=True):
+        for frame, tracks in enumerate(numbers, start=fresh):
             regions = [
-                self._render_region(region, track, sentences, run)
-                for region, track in zip(found, tracks, strict=True)
+                (region.category, shown)
+                for region, track in zip(found.frames[frame], tracks, strict=True)
+                if (shown := self._render_region(region, track, sentences, run)) is not None
             ]
-            shown = [region for region in regions if region is not None]
-            run.log.add(time_of, shown)
-            rendered.append(Frame(time=round(time_of, 3), regions=shown))
+            shown_regions = [shown for _, shown in regions]
+            run.log.add(times[frame], shown_regions)
+            # The first region of a category is its surest.
+            places = {category: shown.track for category, shown in reversed(regions)}
+            rendered.append(
+                Frame(
+                    time=round(times[frame], 3),
+                    regions=shown_regions,
+                    heard=self._render_heard(found, frame, places, run),
+                )
+            )
         return rendered
+
+    def _render_heard(
+        self, found: _Found, frame: int, tracks: dict[int, int], run: _Run
+    ) -> list[Heard]:
+        probability = found.segmentation.heard_probability
+        if probability is None:
+            return []
+        return render_heard(
+            heard_in(probability[frame], threshold=self._manifest.thresholds.heard),
+            categories=self._manifest.categories,
+            tracks=tracks,
+            seen=found.seen[frame],
+            wording=self._wording if run.options.captions else None,
+        )
 
     def _render_region(
         self, region: Detection, track: int, sentences: dict[tuple[int, int], str], run: _Run

@@ -24,11 +24,30 @@ class Region(_Answer):
     description: str | None = Field(examples=["a dog is barking on the left."])
 
 
+class Heard(_Answer):
+    """A category that is heard in the second around a frame, seen or not."""
+
+    category: str = Field(examples=["dog"])
+    score: float = Field(description="Probability that it is heard.", examples=[0.87])
+    region: int | None = Field(
+        description="`track` of this frame's region of the category; null if none is shown.",
+        examples=[None],
+    )
+    description: str | None = Field(
+        description="What is said of it if it is not seen; a region has a sentence of its own.",
+        examples=["a dog barks out of sight"],
+    )
+
+
 class Frame(_Answer):
-    """One sampled frame of the clip and its sound sources."""
+    """One sampled frame of the clip, its sound sources, and all that is heard."""
 
     time: float = Field(description="Seconds from the start of the clip.", examples=[0.5])
     regions: list[Region]
+    heard: list[Heard] = Field(
+        default=[],
+        description="Most probable first; always empty for models that do not say what is heard.",
+    )
 
 
 class Interval(_Answer):
@@ -119,6 +138,7 @@ class LoadedModel(ModelFacts):
     window_frames: int
     sounding_threshold: float
     mask_threshold: float
+    heard_threshold: float = 0.3
     metrics: dict[str, dict[str, float]]
 
     @classmethod
@@ -136,6 +156,7 @@ class LoadedModel(ModelFacts):
             window_frames=manifest.window_frames,
             sounding_threshold=manifest.thresholds.sounding,
             mask_threshold=manifest.thresholds.mask,
+            heard_threshold=manifest.thresholds.heard,
             metrics=manifest.metrics,
         )
 
