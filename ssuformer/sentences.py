@@ -1,4 +1,8 @@
-"""Words of sentences: articles, and what is said of a sound that is not seen."""
+"""Words of sentences: articles, names in open places, and what is said of unseen sounds.
+
+A caption may leave open what it is about: `<noun> <verb>` is the region's own thing, `<other>
+<does>` another one that is heard. So a sentence never names anything but the region's category.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +17,7 @@ SOUNDS = "sounds"
 """What a thing does whose verb is not known."""
 
 _AN = re.compile(r"(?!eu|uk|uni(?!n)|use|one\b)[aeiou]|hour|honest")
+_COMPANY = re.compile(r" (?:while|together with) (?=.*<(?:other|does)>).*")
 _OUT_OF_SIGHT = "out of sight"
 
 
@@ -35,6 +40,28 @@ def heard_clause(description: str) -> str:
     return re.sub(r"^an? ", "", clause)
 
 
+def filled(
+    sentence: str, *, noun: str, verb: str, other: str | None = None, other_verb: str = SOUNDS
+) -> str:
+    """Return a sentence with its open places filled and their articles set.
+
+    Without another thing the clause about it, from "while" or "together with" on, is left out.
+    A sentence without open places is returned as it is.
+    """
+    if other is None:
+        sentence = _COMPANY.sub("", sentence)
+    sentence = _fill(sentence, "<noun>", noun, verb)
+    sentence = _fill(sentence, "<other>", other or SOMETHING, other_verb)
+    return sentence.replace("<verb>", verb).replace("<does>", other_verb)
+
+
+def _fill(sentence: str, place: str, noun: str, verb: str) -> str:
+    """Fill a place and set the article of the words before it: "a small <noun>" is one phrase."""
+    phrase = re.compile(rf"\ban? ((?:(?!an? |while |with |<)\S+ )*){place}")
+    with_articles = phrase.sub(lambda found: named(found[1] + noun, verb), sentence)
+    return with_articles.replace(place, noun)
+
+
 class Wording:
     """How the categories of a set of weights are spoken of."""
 
@@ -44,7 +71,25 @@ class Wording:
 
     def out_of_sight(self, category: int) -> str:
         """Return the sentence of a category that is heard but not seen."""
-        if not self._nouns:
-            return f"{self._categories[category]}, {_OUT_OF_SIGHT}"
-        noun, verb = self._nouns[category], self._verbs[category]
+        noun, verb = self._words(category)
+        if not self._verbs:
+            return f"{noun}, {_OUT_OF_SIGHT}"
         return f"{named(noun, verb)} {verb} {_OUT_OF_SIGHT}"
+
+    def filled(self, sentence: str, category: int | None, other: int | None) -> str:
+        """Return the sentence of a region with its open places filled.
+
+        `category` is None if the region cannot be named, `other` if nothing else is heard.
+        """
+        noun, verb = self._words(category)
+        if other is None:
+            return filled(sentence, noun=noun, verb=verb)
+        other_noun, other_verb = self._words(other)
+        return filled(sentence, noun=noun, verb=verb, other=other_noun, other_verb=other_verb)
+
+    def _words(self, category: int | None) -> tuple[str, str]:
+        if category is None:
+            return SOMETHING, SOUNDS
+        if not self._nouns:
+            return self._categories[category].replace("_", " "), SOUNDS
+        return self._nouns[category], self._verbs[category]

@@ -12,7 +12,7 @@ from ssuformer.manifest import Thresholds
 from ssuformer.masks import enlarge
 from ssuformer.model.caption import Regions
 from ssuformer.model.ssuformer import SegmentationOutputs, SSUFormer
-from ssuformer.regions import Detection, Float, Segmentation, find_regions, plan_captions
+from ssuformer.regions import Detection, Float, Segmentation, find_regions, name_of, plan_captions
 from ssuformer.tokenizer import Tokenizer
 from training.metrics.regions import PredictedRegion
 
@@ -64,7 +64,7 @@ class Predictor(ABC):
 
     def _region(self, found: Detection, size: tuple[int, int], sentence: str) -> PredictedRegion:
         mask = enlarge(found.probability, size=size, threshold=self.thresholds.mask)
-        return PredictedRegion(mask, found.score, self._categories[found.category], sentence)
+        return PredictedRegion(mask, found.score, name_of(found, self._categories), sentence)
 
 
 class TorchPredictor(Predictor):

@@ -95,7 +95,8 @@ def _model(model: LoadedModel) -> RenderableType:
         "device": model.device,
         "parameters": f"{model.parameters:,}",
         "frames": f"{model.frames_per_second:g} per second, windows of {model.window_frames}",
-        "thresholds": f"sounding {model.sounding_threshold:g}, mask {model.mask_threshold:g}",
+        "thresholds": f"sounding {model.sounding_threshold:g}, mask {model.mask_threshold:g}, "
+        f"heard {model.heard_threshold:g}, category {model.category_threshold:g}",
         "categories": f"{len(model.categories)}: {', '.join(model.categories)}",
     }
     for name, value in rows.items():

@@ -7,6 +7,7 @@ the picture is bright. Both return a disc that moves with time; the other querie
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import numpy as np
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from service.engines.engine import Captions, EngineFacts
 from ssuformer.contract import Dimensions, caption_engine, segmentation_engine
-from ssuformer.manifest import Manifest
+from ssuformer.manifest import Manifest, Thresholds
 from ssuformer.regions import Float, Segmentation
 from ssuformer.tokenizer import Tokenizer
 
@@ -26,10 +27,16 @@ _BRIGHT = 128
 class FakeEngine:
     """Answers immediately and deterministically."""
 
-    def __init__(self, *, heard: bool = False) -> None:
-        """With `heard`, it says what is heard too."""
-        tokenizer = Tokenizer.learn(_SENTENCES)
-        self._sentences = [tokenizer.encode(sentence) for sentence in _SENTENCES]
+    def __init__(
+        self,
+        *,
+        heard: bool = False,
+        sentences: Sequence[str] = _SENTENCES,
+        thresholds: Thresholds | None = None,
+    ) -> None:
+        """With `heard`, it says what is heard too; `sentences` are those of queries 0 and 1."""
+        tokenizer = Tokenizer.learn(sentences)
+        self._sentences = [tokenizer.encode(sentence) for sentence in sentences]
         manifest = Manifest(
             name="fake",
             version="0",
@@ -52,6 +59,7 @@ class FakeEngine:
             nouns=("bell", "lamp", "engine"),
             verbs=("rings", "hums", "idles"),
             vocabulary=tokenizer.vocabulary,
+            thresholds=thresholds or Thresholds(),
         )
         self.facts = EngineFacts(
             manifest=manifest, digest="0" * 64, repository_version=0, device="none", remote=False

@@ -18,7 +18,7 @@ from service.understanding.schemas import (
 )
 from ssuformer import masks
 from ssuformer.regions import Detection
-from ssuformer.sentences import Wording
+from ssuformer.sentences import SOMETHING, Wording
 
 AnyInterval = TypeVar("AnyInterval", bound=Interval)
 
@@ -82,7 +82,10 @@ def render_heard(
 
 
 class TrackLog:
-    """Collects the intervals and sentences of each source, frame by frame."""
+    """Collects the intervals and sentences of each source, frame by frame.
+
+    A source that could be named in any frame has that name.
+    """
 
     def __init__(self, *, step: float) -> None:
         """Each frame covers `step` seconds of the clip, centred on its time."""
@@ -95,7 +98,8 @@ class TrackLog:
         """Add the regions of the next frame."""
         start, end = max(0.0, time - self._step / 2), time + self._step / 2
         for region in regions:
-            self._categories.setdefault(region.track, region.category)
+            if self._categories.get(region.track, SOMETHING) == SOMETHING:
+                self._categories[region.track] = region.category
             intervals = self._intervals.setdefault(region.track, [])
             if intervals and self._adjoins(intervals[-1], start):
                 intervals[-1] = Interval(start=intervals[-1].start, end=end)

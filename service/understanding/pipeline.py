@@ -22,7 +22,6 @@ from service.understanding.recognition import Recognition
 from service.understanding.schemas import (
     ClipFacts,
     Frame,
-    Heard,
     ModelFacts,
     Notice,
     Region,
@@ -32,8 +31,8 @@ from service.understanding.tracks import Tracker
 from service.understanding.windows import Window, cut
 from ssuformer.clip import Sampling
 from ssuformer.contract import CAPTION, FRAME_SIZE, SEGMENTATION
-from ssuformer.regions import Detection, Segmentation, find_regions, plan_captions
-from ssuformer.sentences import Wording
+from ssuformer.regions import Detection, Segmentation, find_regions, name_of, plan_captions
+from ssuformer.sentences import SOMETHING, Wording
 from ssuformer.tokenizer import Tokenizer
 
 
@@ -157,7 +156,11 @@ class Pipeline:
         """Return the regions that were asked for; judge the clip by all that there are."""
         thresholds, least = self._manifest.thresholds, run.options.min_score
         every = find_regions(outputs, thresholds=thresholds, min_score=0.0)
-        run.recognition.add(window.chunk.waveform[window.fresh :], every[window.fresh :])
+        known = [
+            any(name_of(region, self._manifest.categories) != SOMETHING for region in frame)
+            for frame in every[window.fresh :]
+        ]
+        run.recognition.add(window.chunk.waveform[window.fresh :], known)
         asked = every
         if least > thresholds.sounding:
             asked = find_regions(outputs, thresholds=thresholds, min_score=least)
@@ -183,10 +186,11 @@ class Pipeline:
         numbers = run.tracker.follow(found.frames, fresh=fresh)
         rendered = []
         for frame, tracks in enumerate(numbers, start=fresh):
+            heard = self._heard_in(found, frame)
             regions = [
                 (region.category, shown)
                 for region, track in zip(found.frames[frame], tracks, strict=True)
-                if (shown := self._render_region(region, track, sentences, run)) is not None
+                if (shown := self._render_region(region, track, sentences, heard, run)) is not None
             ]
             shown_regions = [shown for _, shown in regions]
             run.log.add(times[frame], shown_regions)
@@ -196,33 +200,41 @@ class Pipeline:
                 Frame(
                     time=round(times[frame], 3),
                     regions=shown_regions,
-                    heard=self._render_heard(found, frame, places, run),
+                    heard=render_heard(
+                        heard,
+                        categories=self._manifest.categories,
+                        tracks=places,
+                        seen=found.seen[frame],
+                        wording=self._wording if run.options.captions else None,
+                    ),
                 )
             )
         return rendered
 
-    def _render_heard(
-        self, found: _Found, frame: int, tracks: dict[int, int], run: _Run
-    ) -> list[Heard]:
+    def _heard_in(self, found: _Found, frame: int) -> list[tuple[int, float]]:
         probability = found.segmentation.heard_probability
         if probability is None:
             return []
-        return render_heard(
-            heard_in(probability[frame], threshold=self._manifest.thresholds.heard),
-            categories=self._manifest.categories,
-            tracks=tracks,
-            seen=found.seen[frame],
-            wording=self._wording if run.options.captions else None,
-        )
+        return heard_in(probability[frame], threshold=self._manifest.thresholds.heard)
 
     def _render_region(
-        self, region: Detection, track: int, sentences: dict[tuple[int, int], str], run: _Run
+        self,
+        region: Detection,
+        track: int,
+        sentences: dict[tuple[int, int], str],
+        heard: list[tuple[int, float]],
+        run: _Run,
     ) -> Region | None:
+        sentence = sentences.get((region.frame, region.query))
+        if sentence is not None:
+            category = region.category if region.named else None
+            other = next((k for k, _ in heard if k != region.category), None)
+            sentence = self._wording.filled(sentence, category, other)
         return render(
             region,
             track=track,
-            category=self._manifest.categories[region.category],
-            description=sentences.get((region.frame, region.query)),
+            category=name_of(region, self._manifest.categories),
+            description=sentence,
             size=run.size,
             threshold=self._manifest.thresholds.mask,
             mask_format=run.options.mask_format,

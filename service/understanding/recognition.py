@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssuformer.media import ClipWarning
-from ssuformer.regions import Detection
 from ssuformer.sound_level import QUIET, level
 
 MOST = 0.5
@@ -24,12 +23,12 @@ class Recognition:
     def __init__(self) -> None:
         self._seconds = self._sounding = self._recognised = 0
 
-    def add(self, waveform: NDArray[np.float32], frames: Sequence[Sequence[Detection]]) -> None:
-        """Add the next frames: a second of sound each, [t 16000], and all of their regions."""
-        for loud, regions in zip(level(waveform) >= QUIET, frames, strict=True):
+    def add(self, waveform: NDArray[np.float32], known: Sequence[bool]) -> None:
+        """Add the next frames: a second of sound each, [t 16000], and whether a region is named."""
+        for loud, recognised in zip(level(waveform) >= QUIET, known, strict=True):
             self._seconds += 1
             self._sounding += bool(loud)
-            self._recognised += bool(loud and regions)
+            self._recognised += bool(loud and recognised)
 
     def warnings(self) -> Iterator[ClipWarning]:
         """Yield `out_of_domain` if there is sound in most seconds but little of it is known."""

@@ -17,7 +17,9 @@ class Region(_Answer):
 
     track: int = Field(description="The same source has the same number in all frames.")
     score: float = Field(description="Probability that it sounds now.", examples=[0.93])
-    category: str = Field(examples=["dog"])
+    category: str = Field(
+        description="`something` if the model is not sure enough what it is.", examples=["dog"]
+    )
     bbox: tuple[int, int, int, int] = Field(description="x, y, width, height, in mask pixels.")
     area: int = Field(description="Pixels of the mask.")
     mask: WrittenMask | None
@@ -139,6 +141,7 @@ class LoadedModel(ModelFacts):
     sounding_threshold: float
     mask_threshold: float
     heard_threshold: float = 0.3
+    category_threshold: float = 0.0
     metrics: dict[str, dict[str, float]]
 
     @classmethod
@@ -157,6 +160,7 @@ class LoadedModel(ModelFacts):
             sounding_threshold=manifest.thresholds.sounding,
             mask_threshold=manifest.thresholds.mask,
             heard_threshold=manifest.thresholds.heard,
+            category_threshold=manifest.thresholds.category,
             metrics=manifest.metrics,
         )
 

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 
 from service.engines.fake import FakeEngine
-from service.understanding.answer import heard_in, render_heard
+from service.understanding.answer import TrackLog, heard_in, render_heard
+from ssuformer.manifest import Thresholds
 from ssuformer.sentences import Wording
 from tests.service.conftest import run, small_settings
+from tests.service.made_answer import region
 from tests.ssuformer.footage import Footage
 
 CATEGORIES = ("bell", "lamp", "other")
@@ -98,3 +100,47 @@ async def test_an_engine_that_does_not_hear_leaves_the_list_empty(clip: bytes) -
         answer = (await running.understand(clip)).json()
 
     assert [frame["heard"] for frame in answer["frames"]] == [[]] * 4
+
+
+OPEN = ("a <noun> <verb> on the left while a <other> <does>", "a <noun> <verb> alone")
+
+
+@pytest.mark.anyio
+async def test_open_sentences_are_filled_with_the_region_and_the_loudest_other(clip: bytes) -> None:
+    engine = FakeEngine(heard=True, sentences=OPEN)
+
+    async with run(small_settings(), engine=engine) as running:
+        answer = (await running.understand(clip)).json()
+
+    said = [region["description"] for region in answer["frames"][2]["regions"]]
+    assert said == ["a bell rings on the left while an engine idles", "a lamp hums alone"]
+    assert [track["sentences"][0]["text"] for track in answer["tracks"]] == said
+
+
+@pytest.mark.anyio
+async def test_what_is_not_sure_is_something_and_does_not_count_as_known() -> None:
+    unsure = Thresholds(category=0.99)
+    media = Footage(beep=(0, 4)).make()
+
+    async with run(
+        small_settings(), engine=FakeEngine(sentences=OPEN, thresholds=unsure)
+    ) as running:
+        answer = (await running.understand(media)).json()
+
+    (region,) = answer["frames"][1]["regions"]
+    assert region["category"] == answer["tracks"][0]["category"] == "something"
+    assert region["description"] == "something sounds on the left"
+    assert region["score"] == pytest.approx(0.9)
+    assert [warning["code"] for warning in answer["warnings"]] == ["out_of_domain"]
+
+
+def test_a_track_takes_the_name_of_the_frame_that_could_name_it() -> None:
+    mask = np.ones((48, 64), bool)
+    unnamed, bell = region(mask).model_copy(update={"category": "something"}), region(mask)
+    log = TrackLog(step=1.0)
+
+    for time, seen in enumerate((unnamed, bell, unnamed)):
+        log.add(time + 0.5, [seen])
+
+    (track,) = log.tracks(duration=3.0)
+    assert track.category == "bell"

@@ -8,10 +8,6 @@ from numpy.typing import NDArray
 
 from service.understanding.recognition import Recognition
 from ssuformer.contract import SAMPLE_RATE
-from ssuformer.regions import Detection
-
-BLANK = np.zeros((2, 2), np.float32)
-KNOWN = [Detection(0, 0, 0, 0.9, BLANK, BLANK > 0)]
 
 
 def seconds(loud: int, silent: int) -> NDArray[np.float32]:
@@ -23,8 +19,7 @@ def seconds(loud: int, silent: int) -> NDArray[np.float32]:
 def codes(loud: int, silent: int, known: int) -> list[str]:
     """Judge a clip whose first seconds are loud, and the first of these recognised."""
     found = Recognition()
-    frames = [KNOWN if i < known else [] for i in range(loud + silent)]
-    found.add(seconds(loud, silent), frames)
+    found.add(seconds(loud, silent), [i < known for i in range(loud + silent)])
     return [warning.code for warning in found.warnings()]
 
 
@@ -50,7 +45,7 @@ def test_sound_in_most_seconds_of_which_few_are_known_is_out_of_domain(
 def test_windows_are_counted_together_and_the_message_says_how_many() -> None:
     found = Recognition()
     for _ in range(5):
-        found.add(seconds(3, 1), [[], [], [], KNOWN])
+        found.add(seconds(3, 1), [False, False, False, True])
 
     (warning,) = found.warnings()
 
