@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from rich.rule import Rule
 
 from service.cli.client import Client, Trouble
-from service.cli.film.answer_masks import marks_of, notices_of
+from service.cli.film.answer_masks import marks_of, notices_of, unseen_of
 from service.cli.film.contact_sheet import ContactSheet, Moment
 from service.cli.film.drawing import Layer, Size, burn_in, paint
 from service.cli.film.film_reader import FilmReader
@@ -118,11 +118,12 @@ class Layers:
         return self._layer
 
     def _paint(self, index: int) -> Layer | None:
-        marks = marks_of(self._answer.frames[index], self._answer.mask_size)
-        if not marks and not self._notices:
+        frame = self._answer.frames[index]
+        marks, unseen = marks_of(frame, self._answer.mask_size), unseen_of(frame)
+        if not (marks or unseen or self._notices):
             return None
         layer = paint(marks, self._size)
-        burn_in(layer, marks, notices=self._notices)
+        burn_in(layer, marks, unseen=unseen, notices=self._notices)
         return layer
 
 
@@ -144,7 +145,8 @@ def draw(
     size = canvas(clip.width, clip.height)
     layers = Layers(answer, size)
     moments = [
-        Moment(frame.time, partial(marks_of, frame, answer.mask_size)) for frame in answer.frames
+        Moment(frame.time, partial(marks_of, frame, answer.mask_size), unseen_of(frame))
+        for frame in answer.frames
     ]
     tiles = ContactSheet(moments, width=clip.width, height=clip.height) if sheet else None
     with ExitStack() as stack:

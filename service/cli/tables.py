@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from service.cli.film.answer_masks import notices_of
+from service.cli.film.answer_masks import notices_of, unseen_of
 from service.cli.film.contact_sheet import clock
 from service.cli.film.drawing import colour_of
 from service.understanding.schemas import LoadedModel, Region, Understanding
@@ -31,10 +31,10 @@ def seconds_of(answer: Understanding) -> Table:
     table.add_column("sentence", ratio=1)
     for frame in answer.frames:
         time = clock(frame.time)
-        if not frame.regions:
-            table.add_row(time, "", Text("silence", style="dim"))
-        for i, region in enumerate(frame.regions):
-            table.add_row("" if i else time, *_row(region, answer.mask_size))
+        rows = [_row(region, answer.mask_size) for region in frame.regions]
+        rows += [("", "", "", "", "", Text(line, style="dim")) for line in unseen_of(frame)]
+        for i, row in enumerate(rows or [("", Text("silence", style="dim"))]):
+            table.add_row("" if i else time, *row)
     return table
 
 

@@ -36,6 +36,8 @@ class Moment:
 
     time: float
     read_marks: Callable[[], Sequence[Mark]]
+    unseen: Sequence[str] = ()
+    """Lines about what is heard but not seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,7 @@ class ContactSheet:
         marks = moment.read_marks()
         picture = blend(self._converter.picture(frame), paint(marks, self._size))
         lines = lines_of(marks, face_size=_FACE, width=self._column)
+        lines += plain_lines(moment.unseen, face_size=_FACE, width=self._column)
         self._tiles.append(_Tile(moment.time, picture, lines))
 
     @property

@@ -238,11 +238,18 @@ def _pale(colour: Colour) -> Colour:
     return red, green, blue
 
 
-def burn_in(layer: Layer, marks: Sequence[Mark], *, notices: Sequence[str] = ()) -> None:
-    """Write the sentences of the marks on a dark band at the bottom, the notices on one on top."""
+def burn_in(
+    layer: Layer, marks: Sequence[Mark], *, unseen: Sequence[str] = (), notices: Sequence[str] = ()
+) -> None:
+    """Write the sentences of the marks and what is unseen on a dark band at the bottom.
+
+    The notices get a band at the top.
+    """
     face_size = max(12, round(min(layer.size) / 26))
     width = layer.size[1] - 2 * face_size
-    _band(layer, lines_of(marks, face_size=face_size, width=width), face_size=face_size, top=False)
+    lines = lines_of(marks, face_size=face_size, width=width)
+    lines += plain_lines(unseen, face_size=face_size, width=width)
+    _band(layer, lines, face_size=face_size, top=False)
     face_size = max(10, round(face_size * 0.7))
     _band(
         layer, plain_lines(notices, face_size=face_size, width=width), face_size=face_size, top=True
