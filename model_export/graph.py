@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ssuformer.model.caption import Memory, Regions, Sentences
-from ssuformer.model.ssuformer import SSUFormer
+from ssuformer.model.ssuformer import SegmentationOutputs, SSUFormer
 
 
 class SegmentationGraph(nn.Module):
@@ -19,7 +19,8 @@ class SegmentationGraph(nn.Module):
     def forward(self, frames: Tensor, waveform: Tensor) -> tuple[Tensor, ...]:
         """Return the outputs in the contract's order."""
         # Cast bytes to floats first: TensorRT supports no other operation on uint8.
-        return tuple(self.model(frames.to(torch.float32), waveform))
+        outputs: SegmentationOutputs = self.model(frames.to(torch.float32), waveform)
+        return outputs.tensors()
 
 
 class CaptionGraph(nn.Module):

@@ -23,12 +23,13 @@ from ssuformer.media import (
     seek,
     select,
 )
+from ssuformer.mono_mix import MonoMix
+from ssuformer.sound_level import SoundLevel
 
 Waveform = NDArray[np.float32]
 """[16000], -1..1."""
 
 _JITTER = SAMPLE_RATE // 20
-_QUIET = 1e-4
 
 
 class AudioReader:
@@ -48,10 +49,11 @@ class AudioReader:
         self._end = 0
         self._ended = self._stream is None
         self._damaged = 0
-        self._peak = 0.0
+        self._level = SoundLevel()
         self._expected: float | None = None
         self._kind: tuple[str, str, int] | None = None
         self._resampler: AudioResampler | None = None
+        self._mix = MonoMix(())
         self._pieces: Iterator[Waveform] = iter(())
         if self._stream is not None:
             select(self._container, self._stream)
@@ -86,8 +88,8 @@ class AudioReader:
         """Yield the problems found in the audio that was read."""
         if self._stream is None:
             yield ClipWarning("no_audio", "the clip has no audio; silence was used instead")
-        elif self._peak < _QUIET:
-            yield ClipWarning("silent_audio", "the clip's audio is silent")
+        else:
+            yield from self._level.warnings()
         if self._damaged:
             yield ClipWarning("audio_damaged", f"{self._damaged} audio packets are damaged")
 
@@ -133,8 +135,9 @@ class AudioReader:
         if kind != self._kind:
             yield from self._flush()
             self._kind = kind
+            self._mix = MonoMix([channel.name for channel in frame.layout.channels])
         if self._resampler is None:
-            self._resampler = AudioResampler(format="flt", layout="mono", rate=SAMPLE_RATE)
+            self._resampler = AudioResampler(format="flt", layout=frame.layout, rate=SAMPLE_RATE)
         yield from map(self._keep, self._resampler.resample(frame))
 
     def _flush(self) -> Iterator[Waveform]:
@@ -143,8 +146,10 @@ class AudioReader:
             yield from map(self._keep, resampler.resample(None))
 
     def _keep(self, frame: AudioFrame) -> Waveform:
-        block: Waveform = np.nan_to_num(frame.to_ndarray().reshape(-1)).clip(-1, 1)
+        packed = frame.to_ndarray().reshape(-1, frame.layout.nb_channels)
+        channels = np.nan_to_num(packed.T).clip(-1, 1)
+        block = self._mix.mix(channels)
+        self._level.add(channels, block)
         self._blocks.append((self._end, block))
         self._end += len(block)
-        self._peak = max(self._peak, float(np.abs(block).max(initial=0.0)))
         return block

@@ -66,6 +66,8 @@ class Dimensions(BaseModel):
     region_tokens: PositiveInt
     channels: PositiveInt
     caption_tokens: PositiveInt
+    heard: bool = False
+    """Whether the segmentation engine also says what is heard, seen or not."""
 
 
 def segmentation_engine(size: Dimensions) -> EngineSpec:
@@ -73,9 +75,11 @@ def segmentation_engine(size: Dimensions) -> EngineSpec:
 
     Inputs: `frames` RGB 0..255; `waveform` mono, -1..1, the second of sound around each frame.
     Outputs, per query: mask probability 0..1, sounding probability 0..1, category logits and
-    region tokens; per frame: the vectors that prompt the caption engine's experts.
+    region tokens; per frame: the vectors that prompt the caption engine's experts and, with
+    `size.heard`, the probability 0..1 that each category is heard in its second, seen or not.
     """
     q, m, c = size.queries, size.mask_size, size.channels
+    heard = TensorSpec("heard_probability", "float32", ("b", "t", size.categories))
     return EngineSpec(
         name=SEGMENTATION,
         inputs=(
@@ -89,6 +93,7 @@ def segmentation_engine(size: Dimensions) -> EngineSpec:
             TensorSpec("region_tokens", "float32", ("b", "t", q, size.region_tokens, c)),
             TensorSpec("scene_prompt", "float32", ("b", "t", c)),
             TensorSpec("source_prompt", "float32", ("b", "t", c)),
+            *((heard,) if size.heard else ()),
         ),
     )
 

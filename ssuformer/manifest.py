@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 from datetime import datetime
 from pathlib import Path
+from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ssuformer.contract import FRAME_SIZE, SAMPLE_RATE, Dimensions
 from ssuformer.errors import ConfigError, wrong_fields
@@ -24,6 +25,10 @@ class Thresholds(BaseModel):
 
     sounding: float = Field(default=0.5, ge=0, le=1)
     mask: float = Field(default=0.5, ge=0, le=1)
+    heard: float = Field(default=0.3, ge=0, le=1)
+    """Probability from which a category counts as heard in a second, seen or not."""
+    category: float = Field(default=0.0, ge=0, le=1)
+    """Probability of its category below which a region is `something`; 0 names every region."""
 
 
 class Manifest(BaseModel):
@@ -47,12 +52,23 @@ class Manifest(BaseModel):
     window_frames: int = 10
     """Frames per engine call; longer clips are cut into overlapping windows."""
     categories: tuple[str, ...]
+    nouns: tuple[str, ...] = ()
+    """How each category is spoken of, "fire engine"; without them, by its name."""
+    verbs: tuple[str, ...] = ()
+    """What each category does when it sounds, "wails"; given with the nouns."""
     vocabulary: tuple[str, ...]
     thresholds: Thresholds = Thresholds()
     metrics: dict[str, dict[str, float]] = {}
     """Split -> metric -> value, as measured by `python -m training evaluate`."""
     digests: dict[str, str] = {}
     """File name -> SHA-256 of the files beside this manifest."""
+
+    @model_validator(mode="after")
+    def _words_for_all_categories(self) -> Self:
+        given = {len(self.nouns), len(self.verbs)}
+        if given not in ({0}, {len(self.categories)}):
+            raise ValueError("nouns and verbs: give one of each for every category, or none")
+        return self
 
     @classmethod
     def read(cls, folder: Path) -> Manifest:

@@ -10,18 +10,20 @@ n sentences.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ssuformer.manifest import Thresholds
 from ssuformer.masks import Mask, overlap
+from ssuformer.sentences import SOMETHING
 
 Float = NDArray[np.float32]
 
 SAME = 0.7
-"""Masks of one category in one frame that overlap more than this count as one source."""
+"""Masks of one category, or of none that is sure, that overlap more than this in one frame count as
+one source."""
 
 STILL = 0.7
 """A source whose mask overlaps the one last described by at least this is unchanged."""
@@ -43,6 +45,8 @@ class Segmentation:
     """[t c]."""
     source_prompt: Float
     """[t c]."""
+    heard_probability: Float | None = None
+    """[t k], 0..1; None from an engine that does not say what is heard."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,8 @@ class Detection:
     mask: Mask
     twins: tuple[int, ...] = ()
     """Queries with a lower score that found the same source in this frame."""
+    named: bool = True
+    """Whether its category is sure enough to be told; otherwise it is `something`."""
 
 
 def find_regions(
@@ -64,11 +70,20 @@ def find_regions(
 ) -> list[list[Detection]]:
     """Return the regions of each frame: highest score first, without duplicates."""
     categories = query_categories(window)
+    named = category_probabilities(window) >= thresholds.category
     least = max(min_score, thresholds.sounding)
     frames = []
     for frame, scores in enumerate(window.sounding_probability):
         found = [
-            Detection(frame, query, int(categories[query]), float(scores[query]), probability, mask)
+            Detection(
+                frame=frame,
+                query=query,
+                category=int(categories[query]),
+                score=float(scores[query]),
+                probability=probability,
+                mask=mask,
+                named=bool(named[query]),
+            )
             for query in np.argsort(-scores, kind="stable").tolist()
             if scores[query] >= least
             and (probability := window.mask_probability[frame, query]) is not None
@@ -85,6 +100,20 @@ def query_categories(window: Segmentation) -> NDArray[np.intp]:
     return best
 
 
+def category_probabilities(window: Segmentation) -> Float:
+    """Return the probability of each query's category [q]: softmax of its weighted mean logits."""
+    weights = window.sounding_probability[..., None] + 1e-6
+    mean = (window.category_logits * weights).sum(0) / weights.sum(0)
+    likelihood = np.exp(mean - mean.max(-1, keepdims=True))
+    surest: Float = 1 / likelihood.sum(-1)
+    return surest
+
+
+def name_of(found: Detection, categories: Sequence[str]) -> str:
+    """Return the name of a region: its category's, or `something` if that is not sure enough."""
+    return categories[found.category] if found.named else SOMETHING
+
+
 def without_twins(found: list[Detection]) -> list[Detection]:
     """Return the regions of a frame, highest score first, with near-duplicates merged."""
     kept: list[Detection] = []
@@ -94,20 +123,13 @@ def without_twins(found: list[Detection]) -> list[Detection]:
             kept.append(region)
             continue
         best = kept[match]
-        kept[match] = Detection(
-            best.frame,
-            best.query,
-            best.category,
-            best.score,
-            best.probability,
-            best.mask,
-            (*best.twins, region.query),
-        )
+        kept[match] = replace(best, twins=(*best.twins, region.query))
     return kept
 
 
 def _same(one: Detection, other: Detection) -> bool:
-    return one.category == other.category and overlap(one.mask, other.mask) > SAME
+    alike = one.category == other.category or not (one.named or other.named)
+    return alike and overlap(one.mask, other.mask) > SAME
 
 
 def to_describe(frames: list[list[Detection]]) -> list[tuple[Detection, list[Detection]]]:

@@ -268,7 +268,7 @@ def _union(
 
 
 def find_thresholds(predictor: Predictor, scenes: SceneSource, count: int) -> Thresholds:
-    """Return the thresholds with the best mean frame score on `count` scenes.
+    """Return the thresholds with the best mean frame score on `count` scenes; others are kept.
 
     A frame scores its IoU; a silent one scores 1 if nothing is shown and 0 otherwise.
     """
@@ -280,7 +280,8 @@ def find_thresholds(predictor: Predictor, scenes: SceneSource, count: int) -> Th
         for scene, clip in zip(group, clips, strict=True):
             totals += [_frame_score(scene, clip, threshold) for threshold in CANDIDATES]
             frames += len(scene.frames)
-    return CANDIDATES[int(totals.argmax())]
+    best = CANDIDATES[int(totals.argmax())]
+    return predictor.thresholds.model_copy(update={"sounding": best.sounding, "mask": best.mask})
 
 
 def _frame_score(scene: Scene, clip: Segmentation, thresholds: Thresholds) -> float:

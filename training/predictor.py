@@ -11,8 +11,8 @@ import torch
 from ssuformer.manifest import Thresholds
 from ssuformer.masks import enlarge
 from ssuformer.model.caption import Regions
-from ssuformer.model.ssuformer import SSUFormer
-from ssuformer.regions import Detection, Float, Segmentation, find_regions, plan_captions
+from ssuformer.model.ssuformer import SegmentationOutputs, SSUFormer
+from ssuformer.regions import Detection, Float, Segmentation, find_regions, name_of, plan_captions
 from ssuformer.tokenizer import Tokenizer
 from training.metrics.regions import PredictedRegion
 
@@ -64,7 +64,7 @@ class Predictor(ABC):
 
     def _region(self, found: Detection, size: tuple[int, int], sentence: str) -> PredictedRegion:
         mask = enlarge(found.probability, size=size, threshold=self.thresholds.mask)
-        return PredictedRegion(mask, found.score, self._categories[found.category], sentence)
+        return PredictedRegion(mask, found.score, name_of(found, self._categories), sentence)
 
 
 class TorchPredictor(Predictor):
@@ -87,10 +87,10 @@ class TorchPredictor(Predictor):
     ) -> list[Segmentation]:
         """Return the model's outputs per clip: frames `[b t h w 3]`, waveform `[b t 16000]`."""
         device = next(self.model.parameters()).device
-        outputs = self.model(
+        outputs: SegmentationOutputs = self.model(
             torch.from_numpy(frames).to(device), torch.from_numpy(waveform).to(device)
         )
-        arrays = [output.float().cpu().numpy() for output in outputs]
+        arrays = [output.float().cpu().numpy() for output in outputs.tensors()]
         return [Segmentation(*(array[clip] for array in arrays)) for clip in range(len(frames))]
 
     def caption(self, regions: tuple[Float, Float, Float]) -> npt.NDArray[np.int64]:

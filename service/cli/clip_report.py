@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from rich.rule import Rule
 
 from service.cli.client import Client, Trouble
-from service.cli.film.answer_masks import marks_of
+from service.cli.film.answer_masks import marks_of, notices_of, unseen_of
 from service.cli.film.contact_sheet import ContactSheet, Moment
 from service.cli.film.drawing import Layer, Size, burn_in, paint
 from service.cli.film.film_reader import FilmReader
@@ -102,13 +102,14 @@ class Layers:
 
     def __init__(self, answer: Understanding, size: Size) -> None:
         self._answer, self._size = answer, size
+        self._notices = notices_of(answer)
         self._half = 0.5 / answer.sampled_fps
         self._starts = [frame.time - self._half for frame in answer.frames]
         self._index = -1
         self._layer: Layer | None = None
 
     def at(self, time: float) -> Layer | None:
-        """Return the layer for a time of the film; None if there is no sound source."""
+        """Return the layer for a time of the film; None if there is nothing to draw."""
         index = bisect_right(self._starts, time + 1e-6) - 1
         if index < 0 or time >= self._answer.frames[index].time + self._half:
             return None
@@ -117,11 +118,12 @@ class Layers:
         return self._layer
 
     def _paint(self, index: int) -> Layer | None:
-        marks = marks_of(self._answer.frames[index], self._answer.mask_size)
-        if not marks:
+        frame = self._answer.frames[index]
+        marks, unseen = marks_of(frame, self._answer.mask_size), unseen_of(frame)
+        if not (marks or unseen or self._notices):
             return None
         layer = paint(marks, self._size)
-        burn_in(layer, marks)
+        burn_in(layer, marks, unseen=unseen, notices=self._notices)
         return layer
 
 
@@ -143,7 +145,8 @@ def draw(
     size = canvas(clip.width, clip.height)
     layers = Layers(answer, size)
     moments = [
-        Moment(frame.time, partial(marks_of, frame, answer.mask_size)) for frame in answer.frames
+        Moment(frame.time, partial(marks_of, frame, answer.mask_size), unseen_of(frame))
+        for frame in answer.frames
     ]
     tiles = ContactSheet(moments, width=clip.width, height=clip.height) if sheet else None
     with ExitStack() as stack:
@@ -161,7 +164,7 @@ def draw(
             before = shot.time
     if tiles is None or sheet is None:
         return None
-    tiles.save(sheet, title=title)
+    tiles.save(sheet, title=title, notices=notices_of(answer))
     return tiles.note
 
 

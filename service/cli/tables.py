@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from service.cli.film.answer_masks import notices_of, unseen_of
 from service.cli.film.contact_sheet import clock
 from service.cli.film.drawing import colour_of
 from service.understanding.schemas import LoadedModel, Region, Understanding
@@ -30,10 +31,10 @@ def seconds_of(answer: Understanding) -> Table:
     table.add_column("sentence", ratio=1)
     for frame in answer.frames:
         time = clock(frame.time)
-        if not frame.regions:
-            table.add_row(time, "", Text("silence", style="dim"))
-        for i, region in enumerate(frame.regions):
-            table.add_row("" if i else time, *_row(region, answer.mask_size))
+        rows = [_row(region, answer.mask_size) for region in frame.regions]
+        rows += [("", "", "", "", "", Text(line, style="dim")) for line in unseen_of(frame)]
+        for i, row in enumerate(rows or [("", Text("silence", style="dim"))]):
+            table.add_row("" if i else time, *row)
     return table
 
 
@@ -51,7 +52,7 @@ def facts_of(answer: Understanding) -> RenderableType:
         ),
         Text(f"model  {model.name} {model.version} ({model.digest[:_DIGEST_SHOWN]})"),
         Text(f"time   {total:.0f} ms{speed} ({stages})"),
-        *(Text(f"{notice.code}: {notice.message}", style="yellow") for notice in answer.warnings),
+        *(Text(notice, style="yellow") for notice in notices_of(answer)),
     ]
     return Group(*lines)
 
@@ -94,7 +95,8 @@ def _model(model: LoadedModel) -> RenderableType:
         "device": model.device,
         "parameters": f"{model.parameters:,}",
         "frames": f"{model.frames_per_second:g} per second, windows of {model.window_frames}",
-        "thresholds": f"sounding {model.sounding_threshold:g}, mask {model.mask_threshold:g}",
+        "thresholds": f"sounding {model.sounding_threshold:g}, mask {model.mask_threshold:g}, "
+        f"heard {model.heard_threshold:g}, category {model.category_threshold:g}",
         "categories": f"{len(model.categories)}: {', '.join(model.categories)}",
     }
     for name, value in rows.items():

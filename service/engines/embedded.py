@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,8 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from service.engines.conformance import TensorFacts, require
-from service.engines.engine import CAPTION_OUTPUTS, SEGMENTATION_OUTPUTS, Captions, EngineFacts
-from ssuformer.contract import EngineSpec, engines
+from service.engines.engine import Captions, EngineFacts
+from ssuformer.contract import CAPTION, SEGMENTATION, EngineSpec, engines
 from ssuformer.errors import EngineError, EngineUnavailable
 from ssuformer.regions import Float, Segmentation
 from ssuformer.repository import open_repository
@@ -31,6 +31,9 @@ class OnnxEngine:
         """
         files = open_repository(repository, version)
         segmentation, caption = engines(files.manifest.dimensions)
+        self._outputs = {
+            spec.name: [tensor.name for tensor in spec.outputs] for spec in (segmentation, caption)
+        }
         self._segmentation = _load(files.segmentation, segmentation, threads)
         # Its decoding steps are too small to split: 20 regions take 82 ms, with two threads 107 ms.
         self._caption = _load(files.caption, caption, threads=1)
@@ -53,7 +56,7 @@ class OnnxEngine:
     ) -> Segmentation:
         """Segment a window: frames [t 224 224 3], a second of sound each [t 16000]."""
         inputs = {"frames": frames[None], "waveform": waveform[None]}
-        outputs = await self._run(self._segmentation, SEGMENTATION_OUTPUTS, inputs)
+        outputs = await self._run(self._segmentation, self._outputs[SEGMENTATION], inputs)
         return Segmentation(*(output[0] for output in outputs))
 
     async def caption(
@@ -70,7 +73,7 @@ class OnnxEngine:
             "scene_prompt": scene_prompt,
             "source_prompt": source_prompt,
         }
-        return Captions(*await self._run(self._caption, CAPTION_OUTPUTS, inputs))
+        return Captions(*await self._run(self._caption, self._outputs[CAPTION], inputs))
 
     async def check(self, model: str) -> None:
         """Do nothing: both models were checked when they were loaded and cannot change."""
@@ -79,7 +82,7 @@ class OnnxEngine:
         """Do nothing: the models are freed when the process ends."""
 
     async def _run(
-        self, session: ort.InferenceSession, names: tuple[str, ...], inputs: Mapping[str, Any]
+        self, session: ort.InferenceSession, names: Sequence[str], inputs: Mapping[str, Any]
     ) -> list[NDArray[Any]]:
         options = ort.RunOptions()
         async with self._turn:

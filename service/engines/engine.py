@@ -6,7 +6,7 @@ n regions, l caption tokens. The arrays are named as in `ssuformer.contract`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -22,10 +22,6 @@ class Captions:
 
     token_ids: NDArray[np.int64]
     log_probability: Float
-
-
-SEGMENTATION_OUTPUTS = tuple(field.name for field in fields(Segmentation))
-CAPTION_OUTPUTS = tuple(field.name for field in fields(Captions))
 
 
 @dataclass(frozen=True, slots=True)

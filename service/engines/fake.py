@@ -1,11 +1,13 @@
 """A fake engine: moving discs and fixed sentences, without a model. For tests and demos.
 
-Shapes come from the contract. Query 0 sounds wherever the audio is not silent; query 1 wherever
+Shapes come from the contract. It may also hear: a bell in loud audio, and an engine out of sight.
+Query 0 sounds wherever the audio is not silent; query 1 wherever
 the picture is bright. Both return a disc that moves with time; the other queries are silent.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import numpy as np
@@ -13,7 +15,7 @@ from numpy.typing import NDArray
 
 from service.engines.engine import Captions, EngineFacts
 from ssuformer.contract import Dimensions, caption_engine, segmentation_engine
-from ssuformer.manifest import Manifest
+from ssuformer.manifest import Manifest, Thresholds
 from ssuformer.regions import Float, Segmentation
 from ssuformer.tokenizer import Tokenizer
 
@@ -25,9 +27,16 @@ _BRIGHT = 128
 class FakeEngine:
     """Answers immediately and deterministically."""
 
-    def __init__(self) -> None:
-        tokenizer = Tokenizer.learn(_SENTENCES)
-        self._sentences = [tokenizer.encode(sentence) for sentence in _SENTENCES]
+    def __init__(
+        self,
+        *,
+        heard: bool = False,
+        sentences: Sequence[str] = _SENTENCES,
+        thresholds: Thresholds | None = None,
+    ) -> None:
+        """With `heard`, it says what is heard too; `sentences` are those of queries 0 and 1."""
+        tokenizer = Tokenizer.learn(sentences)
+        self._sentences = [tokenizer.encode(sentence) for sentence in sentences]
         manifest = Manifest(
             name="fake",
             version="0",
@@ -44,9 +53,13 @@ class FakeEngine:
                 region_tokens=2,
                 channels=8,
                 caption_tokens=16,
+                heard=heard,
             ),
             categories=("bell", "lamp", "other"),
+            nouns=("bell", "lamp", "engine"),
+            verbs=("rings", "hums", "idles"),
             vocabulary=tokenizer.vocabulary,
+            thresholds=thresholds or Thresholds(),
         )
         self.facts = EngineFacts(
             manifest=manifest, digest="0" * 64, repository_version=0, device="none", remote=False
@@ -65,6 +78,8 @@ class FakeEngine:
         blank = {out.name: np.zeros(out.shape(b=1, t=t)[1:], np.float32) for out in spec.outputs}
         window = Segmentation(**blank)
         loudness = np.abs(waveform).mean(1)
+        if window.heard_probability is not None:
+            window.heard_probability[:] = np.outer(loudness > _AUDIBLE, (0.7, 0.1, 0.8))
         brightness = frames.mean((1, 2, 3))
         window.sounding_probability[:, 0] = np.where(loudness > _AUDIBLE, 0.9, 0.05)
         window.sounding_probability[:, 1] = np.where(brightness > _BRIGHT, 0.8, 0.05)

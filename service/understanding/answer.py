@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from service.understanding.mask_formats import MaskFormat, write_mask
 from service.understanding.schemas import (
+    Heard,
     Interval,
     Region,
     Sentence,
@@ -14,6 +18,7 @@ from service.understanding.schemas import (
 )
 from ssuformer import masks
 from ssuformer.regions import Detection
+from ssuformer.sentences import SOMETHING, Wording
 
 AnyInterval = TypeVar("AnyInterval", bound=Interval)
 
@@ -44,8 +49,43 @@ def render(
     )
 
 
+def heard_in(probability: NDArray[np.float32], *, threshold: float) -> list[tuple[int, float]]:
+    """Return categories and probabilities [k] from a threshold on, the most probable first."""
+    order = np.argsort(-probability, kind="stable").tolist()
+    return [(k, float(probability[k])) for k in order if probability[k] >= threshold]
+
+
+def render_heard(
+    found: Sequence[tuple[int, float]],
+    *,
+    categories: Sequence[str],
+    tracks: Mapping[int, int],
+    seen: Collection[int],
+    wording: Wording | None,
+) -> list[Heard]:
+    """Return what is heard in a frame.
+
+    `tracks` are those of the categories that are shown, `seen` all categories with a region;
+    without `wording` nothing is described.
+    """
+    return [
+        Heard(
+            category=categories[category],
+            score=round(score, 4),
+            region=tracks.get(category),
+            description=None
+            if wording is None or category in seen
+            else wording.out_of_sight(category),
+        )
+        for category, score in found
+    ]
+
+
 class TrackLog:
-    """Collects the intervals and sentences of each source, frame by frame."""
+    """Collects the intervals and sentences of each source, frame by frame.
+
+    A source that could be named in any frame has that name.
+    """
 
     def __init__(self, *, step: float) -> None:
         """Each frame covers `step` seconds of the clip, centred on its time."""
@@ -58,7 +98,8 @@ class TrackLog:
         """Add the regions of the next frame."""
         start, end = max(0.0, time - self._step / 2), time + self._step / 2
         for region in regions:
-            self._categories.setdefault(region.track, region.category)
+            if self._categories.get(region.track, SOMETHING) == SOMETHING:
+                self._categories[region.track] = region.category
             intervals = self._intervals.setdefault(region.track, [])
             if intervals and self._adjoins(intervals[-1], start):
                 intervals[-1] = Interval(start=intervals[-1].start, end=end)

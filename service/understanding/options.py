@@ -39,7 +39,7 @@ class Options(BaseModel):
         le=1,
         description="Leave out regions with a lower probability of sounding.",
     )
-    captions: bool = Field(default=True, description="Whether to describe the regions.")
+    captions: bool = Field(default=True, description="Whether to describe what sounds.")
     start: float = Field(default=0.0, ge=0, description="Start time, in seconds of the clip.")
     end: float | None = Field(default=None, gt=0, description="End time, in seconds of the clip.")
     deadline: float | None = Field(

@@ -15,9 +15,10 @@ from service.engines.circuit_breaker import CircuitBreaker
 from service.engines.engine import Engine
 from service.telemetry.metrics import Metrics
 from service.telemetry.stages import StageClock
-from service.understanding.answer import TrackLog, render
+from service.understanding.answer import TrackLog, heard_in, render, render_heard
 from service.understanding.decoding import DecodePool, Decoding
 from service.understanding.options import Options
+from service.understanding.recognition import Recognition
 from service.understanding.schemas import (
     ClipFacts,
     Frame,
@@ -30,7 +31,8 @@ from service.understanding.tracks import Tracker
 from service.understanding.windows import Window, cut
 from ssuformer.clip import Sampling
 from ssuformer.contract import CAPTION, FRAME_SIZE, SEGMENTATION
-from ssuformer.regions import Detection, Segmentation, find_regions, plan_captions
+from ssuformer.regions import Detection, Segmentation, find_regions, name_of, plan_captions
+from ssuformer.sentences import SOMETHING, Wording
 from ssuformer.tokenizer import Tokenizer
 
 
@@ -46,11 +48,24 @@ class _Run:
     log: TrackLog
     seconds: float | None
     frames: list[Frame] = field(default_factory=list)
+    recognition: Recognition = field(default_factory=Recognition)
 
     @property
     def left(self) -> float | None:
         """Seconds left until the deadline, if there is one."""
         return None if self.seconds is None else max(0.0, self.seconds - self.clock.elapsed)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What the segmentation engine found in a window."""
+
+    window: Window
+    segmentation: Segmentation
+    frames: list[list[Detection]]
+    """Regions of each frame that were asked for."""
+    seen: list[set[int]]
+    """Categories of each frame that have any region."""
 
 
 class Pipeline:
@@ -72,6 +87,7 @@ class Pipeline:
         self._manifest = engine.facts.manifest
         self._overlap = min(window_overlap, self._manifest.window_frames - 1)
         self._tokenizer = Tokenizer(self._manifest.vocabulary)
+        self._wording = Wording(self._manifest)
 
     async def understand(
         self, file: int, options: Options, clock: StageClock, *, seconds: float | None = None
@@ -121,25 +137,35 @@ class Pipeline:
 
     async def _understand_window(self, window: Window, run: _Run) -> list[Frame]:
         with run.clock.stage("segmentation"):
-            found = await self._segment(window.chunk.frames, window.chunk.waveform, run)
+            outputs = await self._segment(window.chunk.frames, window.chunk.waveform, run)
         with run.clock.stage("postprocess"):
-            frames = await asyncio.to_thread(
-                find_regions,
-                found,
-                thresholds=self._manifest.thresholds,
-                min_score=run.options.min_score,
-            )
-        fresh = frames[window.fresh :] if run.options.captions else []
+            found = await asyncio.to_thread(self._find, window, outputs, run)
+        fresh = found.frames[window.fresh :] if run.options.captions else []
         with run.clock.stage("caption"):
-            sentences = await self._describe(found, fresh, run)
+            sentences = await self._describe(outputs, fresh, run)
         with run.clock.stage("postprocess"):
-            return await asyncio.to_thread(self._render, window, frames, sentences, run)
+            return await asyncio.to_thread(self._render, found, sentences, run)
 
     async def _segment(
         self, frames: NDArray[np.uint8], waveform: NDArray[np.float32], run: _Run
     ) -> Segmentation:
         with self._inference(SEGMENTATION, len(frames)):
             return await self._engine.segment(frames, waveform, timeout=run.left)
+
+    def _find(self, window: Window, outputs: Segmentation, run: _Run) -> _Found:
+        """Return the regions that were asked for; judge the clip by all that there are."""
+        thresholds, least = self._manifest.thresholds, run.options.min_score
+        every = find_regions(outputs, thresholds=thresholds, min_score=0.0)
+        known = [
+            any(name_of(region, self._manifest.categories) != SOMETHING for region in frame)
+            for frame in every[window.fresh :]
+        ]
+        run.recognition.add(window.chunk.waveform[window.fresh :], known)
+        asked = every
+        if least > thresholds.sounding:
+            asked = find_regions(outputs, thresholds=thresholds, min_score=least)
+        seen = [{region.category for region in frame} for frame in every]
+        return _Found(window, outputs, asked, seen)
 
     async def _describe(
         self, window: Segmentation, fresh: list[list[Detection]], run: _Run
@@ -154,33 +180,61 @@ class Pipeline:
         return said
 
     def _render(
-        self,
-        window: Window,
-        frames: list[list[Detection]],
-        sentences: dict[tuple[int, int], str],
-        run: _Run,
+        self, found: _Found, sentences: dict[tuple[int, int], str], run: _Run
     ) -> list[Frame]:
-        numbers = run.tracker.follow(frames, fresh=window.fresh)
+        fresh, times = found.window.fresh, found.window.chunk.times.tolist()
+        numbers = run.tracker.follow(found.frames, fresh=fresh)
         rendered = []
-        times = window.chunk.times[window.fresh :].tolist()
-        for time_of, found, tracks in zip(times, frames[window.fresh :], numbers, strict=True):
+        for frame, tracks in enumerate(numbers, start=fresh):
+            heard = self._heard_in(found, frame)
             regions = [
-                self._render_region(region, track, sentences, run)
-                for region, track in zip(found, tracks, strict=True)
+                (region.category, shown)
+                for region, track in zip(found.frames[frame], tracks, strict=True)
+                if (shown := self._render_region(region, track, sentences, heard, run)) is not None
             ]
-            shown = [region for region in regions if region is not None]
-            run.log.add(time_of, shown)
-            rendered.append(Frame(time=round(time_of, 3), regions=shown))
+            shown_regions = [shown for _, shown in regions]
+            run.log.add(times[frame], shown_regions)
+            # The first region of a category is its surest.
+            places = {category: shown.track for category, shown in reversed(regions)}
+            rendered.append(
+                Frame(
+                    time=round(times[frame], 3),
+                    regions=shown_regions,
+                    heard=render_heard(
+                        heard,
+                        categories=self._manifest.categories,
+                        tracks=places,
+                        seen=found.seen[frame],
+                        wording=self._wording if run.options.captions else None,
+                    ),
+                )
+            )
         return rendered
 
+    def _heard_in(self, found: _Found, frame: int) -> list[tuple[int, float]]:
+        probability = found.segmentation.heard_probability
+        if probability is None:
+            return []
+        return heard_in(probability[frame], threshold=self._manifest.thresholds.heard)
+
     def _render_region(
-        self, region: Detection, track: int, sentences: dict[tuple[int, int], str], run: _Run
+        self,
+        region: Detection,
+        track: int,
+        sentences: dict[tuple[int, int], str],
+        heard: list[tuple[int, float]],
+        run: _Run,
     ) -> Region | None:
+        sentence = sentences.get((region.frame, region.query))
+        if sentence is not None:
+            category = region.category if region.named else None
+            other = next((k for k, _ in heard if k != region.category), None)
+            sentence = self._wording.filled(sentence, category, other)
         return render(
             region,
             track=track,
-            category=self._manifest.categories[region.category],
-            description=sentences.get((region.frame, region.query)),
+            category=name_of(region, self._manifest.categories),
+            description=sentence,
             size=run.size,
             threshold=self._manifest.thresholds.mask,
             mask_format=run.options.mask_format,
@@ -188,7 +242,8 @@ class Pipeline:
 
     def _answer(self, decoding: Decoding, run: _Run) -> Understanding:
         info, duration = decoding.info, decoding.duration or 0.0
-        for warning in decoding.warnings:
+        warnings = [*decoding.warnings, *run.recognition.warnings()]
+        for warning in warnings:
             self._metrics.warnings.labels(warning.code).inc()
         self._metrics.clip_duration.observe(duration)
         self._metrics.clip_frames.observe(len(run.frames))
@@ -213,7 +268,7 @@ class Pipeline:
             sampled_fps=run.fps,
             mask_size=run.size,
             timings_ms=run.clock.milliseconds(),
-            warnings=[Notice(code=w.code, message=w.message) for w in decoding.warnings],
+            warnings=[Notice(code=w.code, message=w.message) for w in warnings],
             frames=run.frames,
             tracks=run.log.tracks(duration=duration),
         )

@@ -17,18 +17,39 @@ class Region(_Answer):
 
     track: int = Field(description="The same source has the same number in all frames.")
     score: float = Field(description="Probability that it sounds now.", examples=[0.93])
-    category: str = Field(examples=["dog"])
+    category: str = Field(
+        description="`something` if the model is not sure enough what it is.", examples=["dog"]
+    )
     bbox: tuple[int, int, int, int] = Field(description="x, y, width, height, in mask pixels.")
     area: int = Field(description="Pixels of the mask.")
     mask: WrittenMask | None
     description: str | None = Field(examples=["a dog is barking on the left."])
 
 
+class Heard(_Answer):
+    """A category that is heard in the second around a frame, seen or not."""
+
+    category: str = Field(examples=["dog"])
+    score: float = Field(description="Probability that it is heard.", examples=[0.87])
+    region: int | None = Field(
+        description="`track` of this frame's region of the category; null if none is shown.",
+        examples=[None],
+    )
+    description: str | None = Field(
+        description="What is said of it if it is not seen; a region has a sentence of its own.",
+        examples=["a dog barks out of sight"],
+    )
+
+
 class Frame(_Answer):
-    """One sampled frame of the clip and its sound sources."""
+    """One sampled frame of the clip, its sound sources, and all that is heard."""
 
     time: float = Field(description="Seconds from the start of the clip.", examples=[0.5])
     regions: list[Region]
+    heard: list[Heard] = Field(
+        default=[],
+        description="Most probable first; always empty for models that do not say what is heard.",
+    )
 
 
 class Interval(_Answer):
@@ -77,8 +98,22 @@ class ModelFacts(_Answer):
 class Notice(_Answer):
     """A warning about this answer."""
 
-    code: str = Field(examples=["no_audio"])
-    message: str
+    code: str = Field(
+        description=(
+            "Stable; switch on this. About the sound: `no_audio`, `silent_audio`, `quiet_audio`, "
+            "`clipped_audio`, `audio_damaged`; about the pictures: `picture_held`, "
+            "`pictures_damaged`, `hdr`; about the clip: `clip_incomplete`; about the answer: "
+            "`out_of_domain`, when there is sound in most seconds but little of it was recognised."
+        ),
+        examples=["out_of_domain"],
+    )
+    message: str = Field(
+        description="For people, with the numbers.",
+        examples=[
+            "there is sound in 9 of 10 seconds, but something known was found in 1 of them; "
+            "the model may not know what sounds here"
+        ],
+    )
 
 
 class Understanding(_Answer):
@@ -89,7 +124,7 @@ class Understanding(_Answer):
     sampled_fps: float = Field(description="Frames analysed per second.")
     mask_size: tuple[int, int] = Field(description="Height, width of all masks and boxes.")
     timings_ms: dict[str, float] = Field(description="Milliseconds per stage, and in total.")
-    warnings: list[Notice]
+    warnings: list[Notice] = Field(description="Reasons to trust this answer less.")
     frames: list[Frame]
     tracks: list[Track]
 
@@ -105,6 +140,8 @@ class LoadedModel(ModelFacts):
     window_frames: int
     sounding_threshold: float
     mask_threshold: float
+    heard_threshold: float = 0.3
+    category_threshold: float = 0.0
     metrics: dict[str, dict[str, float]]
 
     @classmethod
@@ -122,6 +159,8 @@ class LoadedModel(ModelFacts):
             window_frames=manifest.window_frames,
             sounding_threshold=manifest.thresholds.sounding,
             mask_threshold=manifest.thresholds.mask,
+            heard_threshold=manifest.thresholds.heard,
+            category_threshold=manifest.thresholds.category,
             metrics=manifest.metrics,
         )
 

@@ -111,7 +111,9 @@ class Probe:
 
 def _arrays(answer: Segmentation | Captions) -> Iterator[tuple[str, NDArray[Any]]]:
     for output in fields(answer):
-        yield output.name, getattr(answer, output.name)
+        array = getattr(answer, output.name)
+        if array is not None:
+            yield output.name, array
 
 
 def _zeros(spec: EngineSpec, **sizes: int) -> list[NDArray[Any]]:

@@ -55,6 +55,8 @@ class ModelConfig(BaseModel):
     """For each category, the one that stands for how it looks: all grown-up people look alike."""
     unlearned: tuple[int, ...] = ()
     """Categories without any training scene: only the encoders' classifiers name them."""
+    heard: bool = False
+    """Whether the outputs say what is heard in every second, seen or not."""
     categories: PositiveInt = Field(default=8)
     vocabulary: PositiveInt = Field(default=256)
 
@@ -73,6 +75,7 @@ class ModelConfig(BaseModel):
             region_tokens=self.region_tokens,
             channels=self.channels,
             caption_tokens=self.caption_tokens,
+            heard=self.heard,
         )
 
 

@@ -69,6 +69,12 @@ class SegmentationOutputs(NamedTuple):
     region_tokens: Float[Tensor, "b t q r c"]
     scene_prompt: Float[Tensor, "b t c"]
     source_prompt: Float[Tensor, "b t c"]
+    heard_probability: Float[Tensor, "b t k"] | None = None
+    """None unless the config asks for it."""
+
+    def tensors(self) -> tuple[Tensor, ...]:
+        """Return the outputs there are, in the contract's order."""
+        return tuple(output for output in self if output is not None)
 
 
 class SSUFormer(nn.Module):
@@ -125,6 +131,7 @@ class SSUFormer(nn.Module):
             region_tokens=self.regions(found, masks),
             scene_prompt=found.scene,
             source_prompt=found.source,
+            heard_probability=found.heard.sigmoid() if self.config.heard else None,
         )
 
     def segment(

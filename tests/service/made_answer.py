@@ -6,6 +6,7 @@ from service.understanding.mask_formats import RleMask
 from service.understanding.schemas import (
     ClipFacts,
     Frame,
+    Heard,
     ModelFacts,
     Notice,
     Region,
@@ -31,8 +32,12 @@ def answer(
     *,
     size: tuple[int, int] = (48, 64),
     warnings: Sequence[Notice] = (),
+    heard: Sequence[Heard] = (),
 ) -> Understanding:
-    """Return an answer with a frame per second, for a clip and masks of this height and width."""
+    """Return an answer with a frame per second, for a clip and masks of this height and width.
+
+    The same is heard in all frames.
+    """
     return Understanding(
         clip=ClipFacts(
             duration=float(len(frames)),
@@ -49,6 +54,9 @@ def answer(
         mask_size=size,
         timings_ms={"decode": 10.0, "total": 20.0},
         warnings=list(warnings),
-        frames=[Frame(time=i + 0.5, regions=list(regions)) for i, regions in enumerate(frames)],
+        frames=[
+            Frame(time=i + 0.5, regions=list(regions), heard=list(heard))
+            for i, regions in enumerate(frames)
+        ],
         tracks=[],
     )

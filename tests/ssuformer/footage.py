@@ -47,6 +47,8 @@ class Footage:
     layout: str = "mono"
     beep: tuple[float, float] | None = (1.0, 2.0)
     """From when to when there is a tone; silence elsewhere."""
+    gains: tuple[float, ...] = ()
+    """The tone's factor in each channel, clipped at full scale; 1 in all of them if empty."""
     audio_start: float = 0.0
     audio_seconds: float | None = None
     video_start: float = 0.0
@@ -106,7 +108,8 @@ class Footage:
         tone = np.where((start <= times) & (times < end), 0.5 * np.sin(times * 2 * np.pi * 440), 0)
         channels = len(av.AudioLayout(self.layout).channels)
         form = audio.codec_context.format.name
-        samples = np.tile(tone.astype(np.float32), (channels, 1))
+        gains = np.array(self.gains or (1.0,) * channels)
+        samples = np.outer(gains, tone).clip(-1, 1).astype(np.float32)
         step = audio.codec_context.frame_size or 1024
         resampler = av.AudioResampler(format=form, layout=self.layout, rate=self.rate)
         for begin in range(0, samples.shape[1], step):

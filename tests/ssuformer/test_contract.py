@@ -27,6 +27,16 @@ def test_dynamic_axes_are_those_without_a_number() -> None:
     assert all(dynamic == {0: "n"} for dynamic in axes.values())
 
 
+def test_what_is_heard_is_the_last_output_where_the_dimensions_ask_for_it() -> None:
+    silent = segmentation_engine(SIZE).outputs
+
+    hearing = segmentation_engine(SIZE.model_copy(update={"heard": True})).outputs
+
+    assert hearing[:-1] == silent
+    assert hearing[-1].name == "heard_probability"
+    assert hearing[-1].shape(b=2, t=5) == (2, 5, SIZE.categories)
+
+
 def test_what_the_caption_engine_takes_is_what_the_segmentation_engine_gives() -> None:
     given = {tensor.name: tensor for tensor in segmentation_engine(SIZE).outputs}
 

@@ -62,6 +62,8 @@ def test_a_manifest_is_written_and_read_in_utf8_whatever_the_locale(tmp_path: Pa
         (("thresholds", "volume"), 0.5, r"thresholds\.volume"),
         (("metrics", "test"), {"iou": "high"}, r"metrics\.test\.iou"),
         (("categories",), "dog", "categories"),
+        (("nouns",), ["dog"], "nouns and verbs"),
+        (("thresholds", "heard"), -0.1, r"thresholds\.heard"),
         (("surprise",), 1, "surprise"),
     ],
 )

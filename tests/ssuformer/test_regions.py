@@ -12,7 +12,9 @@ from ssuformer.regions import (
     STILL,
     Detection,
     Segmentation,
+    category_probabilities,
     find_regions,
+    name_of,
     plan_captions,
     query_categories,
 )
@@ -253,3 +255,43 @@ def test_a_sentence_too_few_or_too_many_is_not_dropped_in_silence() -> None:
     for sentences in ([], ["one", "two"]):
         with pytest.raises(ValueError, match="argument 2"):
             plan.assign(sentences)
+
+
+def test_the_probability_of_a_category_is_the_softmax_of_the_frames_weighted_by_sounding() -> None:
+    answer = window([[0.9, 0.5], [0.0, 0.5]])
+    answer.category_logits[0, 0] = [np.log(8), 0, 0]
+    answer.category_logits[1, 0] = [0, 9, 0]
+
+    assert category_probabilities(answer) == pytest.approx([0.8, 1 / 3], abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("threshold", "names"),
+    [
+        (0.0, ["dog", "cat"]),
+        (0.5, ["dog", "something"]),
+        (0.9, ["something", "something"]),
+    ],
+)
+def test_a_region_below_the_category_threshold_is_something(
+    threshold: float, names: list[str]
+) -> None:
+    answer = window([[0.9, 0.6]])
+    answer.category_logits[0] = [[np.log(8), 0, 0], [0, 0.1, 0]]
+    rows(answer, 0, 1, 0, 5)
+
+    (found,) = find_regions(answer, thresholds=Thresholds(category=threshold), min_score=0.0)
+
+    assert [name_of(region, ("dog", "cat", "owl")) for region in found] == names
+    assert [region.score for region in found] == pytest.approx([0.9, 0.6])
+
+
+def test_two_somethings_at_one_place_are_one() -> None:
+    answer = window([[0.9, 0.6]])
+    answer.category_logits[0] = [[0.1, 0, 0], [0, 0.1, 0]]
+
+    (unsure,) = find_regions(answer, thresholds=Thresholds(category=0.5), min_score=0.0)
+    (sure,) = find_regions(answer, thresholds=Thresholds(), min_score=0.0)
+
+    assert [(region.query, region.twins) for region in unsure] == [(0, (1,))]
+    assert len(sure) == 2

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from itertools import cycle, islice
 from typing import Literal, Protocol, cast, get_args
 
+from ssuformer.sentences import named
+
 Size = Literal["small", "large"]
 Colour = Literal[
     "black", "white", "grey", "red", "orange", "yellow", "green", "blue", "purple", "pink", "brown"
@@ -40,8 +42,6 @@ DIRECTIONS: dict[Direction, str] = {
     "up": "moving up",
     "down": "moving down",
 }
-
-_AN = re.compile(r"(?!eu|uk|uni(?!n)|use|one\b)[aeiou]|hour|honest")
 
 
 class Category(Protocol):
@@ -96,7 +96,7 @@ class Grammar:
         """Return the sentence of these facts."""
         who = self.categories[facts.category]
         noun = " ".join(word for word in (facts.size, facts.colour, who.noun) if word)
-        words = [_named(noun, who), who.verb]
+        words = [named(noun, who.verb), who.verb]
         if facts.company is None:
             words.append("alone")
         words.append(facts.where)
@@ -106,9 +106,9 @@ class Grammar:
             other = self.categories[facts.company]
             duet = who.profile == other.profile == "music"
             words.append(
-                f"together with {_named(other.noun, other)}"
+                f"together with {named(other.noun, other.verb)}"
                 if duet
-                else f"while {_named(other.noun, other)} {other.verb}"
+                else f"while {named(other.noun, other.verb)} {other.verb}"
             )
         return " ".join(words)
 
@@ -150,16 +150,6 @@ def sentences_of_grammar(categories: Sequence[Category]) -> Iterator[str]:
 def facts(sentence: str, categories: Sequence[Category]) -> Facts | None:
     """Return the facts of a sentence about these categories, or None; see `Grammar.facts`."""
     return Grammar(categories).facts(sentence)
-
-
-def with_article(noun: str) -> str:
-    """Return a noun with "a" or "an" in front, by pronunciation."""
-    return f"{'an' if _AN.match(noun) else 'a'} {noun}"
-
-
-def _named(noun: str, category: Category) -> str:
-    """Return a noun with its article if the verb is singular."""
-    return noun if category.verb.startswith("are ") else with_article(noun)
 
 
 def _any(words: Iterable[str]) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from service.cli.film.drawing import Mark
-from service.understanding.schemas import Frame, Region
+from service.understanding.schemas import Frame, Region, Understanding
 from ssuformer.masks import Mask
+from ssuformer.sentences import heard_clause
 
 
 def marks_of(frame: Frame, size: tuple[int, int]) -> tuple[Mark, ...]:
@@ -20,6 +21,17 @@ def marks_of(frame: Frame, size: tuple[int, int]) -> tuple[Mark, ...]:
 def text_of(region: Region) -> str:
     """Return the sentence of a region, or its category if it has none."""
     return region.description or f"{region.category}, {region.score:.0%}"
+
+
+def unseen_of(frame: Frame) -> list[str]:
+    """Return a line about what is heard in a frame but not seen; none if there is nothing."""
+    clauses = [heard_clause(each.description) for each in frame.heard if each.description]
+    return [f"heard, not seen: {', '.join(clauses)}"] if clauses else []
+
+
+def notices_of(answer: Understanding) -> list[str]:
+    """Return the warnings of an answer, a line of text each."""
+    return [f"{notice.code}: {notice.message}" for notice in answer.warnings]
 
 
 def mask_of(region: Region, size: tuple[int, int]) -> Mask:

@@ -18,6 +18,7 @@ from service.cli.film.drawing import (
     line_height,
     lines_of,
     paint,
+    plain_lines,
     write,
 )
 from service.cli.film.film_reader import FilmFrame, FrameConverter
@@ -35,6 +36,8 @@ class Moment:
 
     time: float
     read_marks: Callable[[], Sequence[Mark]]
+    unseen: Sequence[str] = ()
+    """Lines about what is heard but not seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,7 @@ class ContactSheet:
         marks = moment.read_marks()
         picture = blend(self._converter.picture(frame), paint(marks, self._size))
         lines = lines_of(marks, face_size=_FACE, width=self._column)
+        lines += plain_lines(moment.unseen, face_size=_FACE, width=self._column)
         self._tiles.append(_Tile(moment.time, picture, lines))
 
     @property
@@ -82,19 +86,22 @@ class ContactSheet:
             return None
         return f"{MOST_TILES} of {self._all} moments"
 
-    def save(self, path: Path, *, title: str) -> None:
-        """Draw all tiles under a title and write them as a picture."""
+    def save(self, path: Path, *, title: str, notices: Sequence[str] = ()) -> None:
+        """Draw all tiles under a title and the notices about all, and write them as a picture."""
         self.finish()
         columns = columns_for(len(self._tiles))
         rows = [self._tiles[i : i + columns] for i in range(0, len(self._tiles), columns)]
         heights = [self._height_of(row) for row in rows]
-        head = _GAP + line_height(_TITLE) + (line_height(_SMALL) if self.note else 0) + _GAP
         width = _GAP + max(columns, 2) * (self._column + _GAP)
+        texts = [*([self.note] if self.note else []), *notices]
+        lines = plain_lines(texts, face_size=_SMALL, width=width - 2 * _GAP)
+        head = _GAP + line_height(_TITLE) + len(lines) * line_height(_SMALL) + _GAP
         sheet = Image.new("RGB", (width, head + sum(heights)), _GROUND)
         draw = ImageDraw.Draw(sheet)
         draw.text((_GAP, _GAP), title, fill=_INK, font=font(_TITLE))
-        if self.note:
-            draw.text((_GAP, _GAP + line_height(_TITLE)), self.note, fill=_DIM, font=font(_SMALL))
+        for i, line in enumerate(lines):
+            place = (_GAP, _GAP + line_height(_TITLE) + i * line_height(_SMALL))
+            draw.text(place, line.text, fill=_DIM, font=font(_SMALL))
         y = head
         for row, height in zip(rows, heights, strict=True):
             for i, tile in enumerate(row):

@@ -6,7 +6,7 @@ Axes: h w pixels; the last axis of a picture is red, green, blue. Sizes are heig
 from __future__ import annotations
 
 import colorsys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -37,7 +37,7 @@ PALETTE: tuple[Colour, ...] = (
 """Bright enough for text on black, and distinguishable as tints on any picture."""
 
 _GOLDEN = 0.618034
-_BLACK = (0, 0, 0)
+_BLACK, _WHITE = (0, 0, 0), (255, 255, 255)
 _FILL, _EDGE, _HALO = 0.42, 0.95, 0.45
 _BACKDROP = 150
 _COARSE = 1.5
@@ -198,6 +198,16 @@ def lines_of(marks: Sequence[Mark], *, face_size: int, width: int) -> list[Line]
     ]
 
 
+def plain_lines(texts: Iterable[str], *, face_size: int, width: int) -> list[Line]:
+    """Return texts about no track, wrapped to a width, in white and without a swatch."""
+    room = width - line_height(face_size)
+    return [
+        Line(text=line, colour=_WHITE, first=False)
+        for text in texts
+        for line in wrap(text, face=font(face_size), width=room)
+    ]
+
+
 def at_most(lines: list[Line], count: int) -> list[Line]:
     """Return at most `count` lines; if some were dropped, the last one says so."""
     if len(lines) <= count or count < 1:
@@ -228,16 +238,33 @@ def _pale(colour: Colour) -> Colour:
     return red, green, blue
 
 
-def burn_in(layer: Layer, marks: Sequence[Mark]) -> None:
-    """Write the sentences of the marks on a dark band at the bottom of the layer."""
+def burn_in(
+    layer: Layer, marks: Sequence[Mark], *, unseen: Sequence[str] = (), notices: Sequence[str] = ()
+) -> None:
+    """Write the sentences of the marks and what is unseen on a dark band at the bottom.
+
+    The notices get a band at the top.
+    """
+    face_size = max(12, round(min(layer.size) / 26))
+    width = layer.size[1] - 2 * face_size
+    lines = lines_of(marks, face_size=face_size, width=width)
+    lines += plain_lines(unseen, face_size=face_size, width=width)
+    _band(layer, lines, face_size=face_size, top=False)
+    face_size = max(10, round(face_size * 0.7))
+    _band(
+        layer, plain_lines(notices, face_size=face_size, width=width), face_size=face_size, top=True
+    )
+
+
+def _band(layer: Layer, lines: list[Line], *, face_size: int, top: bool) -> None:
+    """Write lines on a dark band, over at most 40 % of the height."""
     height, width = layer.size
-    face_size = max(12, round(min(height, width) / 26))
     step = line_height(face_size)
-    lines = lines_of(marks, face_size=face_size, width=width - 2 * face_size)
     lines = at_most(lines, int(height * 0.4) // step)
     if not lines:
         return
     band = Image.new("RGBA", (width, len(lines) * step + face_size), (*_BLACK, _BACKDROP))
     write(ImageDraw.Draw(band), lines, at=(face_size, face_size // 2), face_size=face_size)
     pixels = np.asarray(band, np.float32)
-    layer.put(pixels[..., :3], pixels[..., 3] / np.float32(255), y=height - band.height, x=0)
+    y = 0 if top else height - band.height
+    layer.put(pixels[..., :3], pixels[..., 3] / np.float32(255), y=y, x=0)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
 from importlib import metadata
+from io import StringIO
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -13,20 +14,22 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner, Result
 
 from service.cli import app, diagnosis, installation
 from service.cli.client import Client, Trouble
 from service.cli.film.answer_masks import mask_of, text_of
-from service.cli.tables import where
+from service.cli.tables import seconds_of, where
 from service.cli.temporary_service import hosted
 from service.engines.fake import FakeEngine
 from service.understanding.mask_formats import NAMES, MaskFormat, write_mask
-from service.understanding.schemas import Understanding
+from service.understanding.schemas import Heard, Understanding
 from ssuformer.contract import CAPTION, SEGMENTATION
 from ssuformer.manifest import Manifest, digest
 from tests.service.conftest import small_settings
-from tests.service.made_answer import region
+from tests.service.made_answer import answer, region
+from tests.ssuformer.footage import Footage
 
 TRY = Path(__file__).parents[3] / "scripts" / "try"
 
@@ -79,6 +82,28 @@ def test_understand_prints_every_second_with_its_track_and_sentence(
     assert "top" in rows["0:01.5"]
     assert "a lamp is humming." in result.output
     assert "real time" in rows["time"]
+
+
+def test_understand_prints_what_is_to_be_doubted(address: str, tmp_path: Path) -> None:
+    faint = tmp_path / "faint.mp4"
+    faint.write_bytes(Footage(beep=(0, 4), gains=(0.001,)).make())
+
+    result = ssu("understand", faint, "--url", address)
+
+    assert result.exit_code == 0, result.output
+    assert "quiet_audio: the loudest second has -" in result.output
+
+
+def test_what_is_heard_but_not_seen_is_printed_in_its_second() -> None:
+    heard = Heard(category="dog", score=0.8, region=None, description="a dog barks out of sight")
+    out = Console(width=120, file=StringIO(), record=True)
+
+    out.print(seconds_of(answer([[], [region(np.ones((4, 4), bool))]], heard=[heard])))
+
+    first, second, third = out.export_text().splitlines()[1:]
+    assert first.split(maxsplit=1) == ["0:00.5", "heard, not seen: dog barks"]
+    assert "a bell is ringing." in second
+    assert third.strip() == "heard, not seen: dog barks"
 
 
 def test_understand_leaves_answer_overlay_and_sheet_in_the_folder(

@@ -141,6 +141,18 @@ def test_sentences_are_burnt_into_the_bottom_on_a_dark_band() -> None:
     assert np.ptp(picture[-20:-5].astype(int)) > 100
 
 
+def test_notices_are_burnt_into_the_top_on_a_dark_band() -> None:
+    white = np.full((240, 320, 3), 255, np.uint8)
+    layer = Layer((240, 320))
+
+    burn_in(layer, [], notices=["quiet_audio: the loudest second has -60 dBFS"])
+
+    picture = blend(white, layer)
+    assert (picture[60:] == 255).all()
+    assert picture[1].max() < 130
+    assert np.ptp(picture[5:15].astype(int)) > 100
+
+
 def test_a_stencil_does_to_planes_what_blending_does_to_colours() -> None:
     layer = Layer(SIZE)
     layer.put((0, 0, 255), np.full((20, 40), 0.5, np.float32), y=10, x=20)

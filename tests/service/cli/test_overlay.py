@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from service.cli.clip_report import Layers, draw, names_for
+from service.cli.film.answer_masks import unseen_of
 from service.cli.film.contact_sheet import ContactSheet, Moment, clock, columns_for, spread
 from service.cli.film.film_reader import FilmReader, FrameConverter
 from service.cli.film.overlay import canvas
-from service.understanding.schemas import Region
+from service.understanding.schemas import Heard, Notice, Region
 from ssuformer.errors import ClipUnreadable
 from ssuformer.masks import Mask
 from tests.service.made_answer import answer, region
@@ -179,6 +180,63 @@ def test_a_layer_is_painted_once_per_second_that_sounds() -> None:
     assert found[5] is not None
     assert found[5] is not found[0]
     assert found[6] is found[7] is None
+
+
+def test_warnings_are_drawn_in_silent_seconds_too() -> None:
+    notice = Notice(code="quiet_audio", message="the loudest second has -60 dBFS")
+
+    layer = Layers(answer([[]], warnings=[notice]), (360, 480)).at(0.5)
+
+    assert layer is not None
+    assert layer.opacity[:10].max() > 0.5
+    assert not layer.opacity[180:].any()
+
+
+DOG = Heard(category="dog", score=0.8, region=None, description="a dog barks out of sight")
+
+
+def test_what_is_heard_but_not_seen_is_written_at_the_bottom() -> None:
+    layer = Layers(answer([[]], heard=[DOG]), (360, 480)).at(0.5)
+
+    assert layer is not None
+    assert layer.opacity[-10:].max() > 0.5
+    assert not layer.opacity[:180].any()
+
+
+def test_what_is_heard_but_not_seen_stands_under_a_tile(tmp_path: Path) -> None:
+    clip, plain, told = (tmp_path / name for name in ("clip.mp4", "plain.png", "told.png"))
+    clip.write_bytes(Footage(seconds=1.0, fps=10).make())
+
+    for path, heard in ((plain, []), (told, [DOG])):
+        made = answer([[region(half())]], heard=heard)
+        draw(clip, made, overlay=None, sheet=path, title="clip.mp4, 1 s")
+
+    assert len(grey_of(told)) > len(grey_of(plain))
+
+
+def test_all_that_is_out_of_sight_is_one_line() -> None:
+    owl = DOG.model_copy(update={"description": "an owl hoots out of sight"})
+    seen = DOG.model_copy(update={"region": 1, "description": None})
+
+    lines = [unseen_of(answer([[]], heard=heard).frames[0]) for heard in ([DOG, owl, seen], [seen])]
+
+    assert lines == [["heard, not seen: dog barks, owl hoots"], []]
+
+
+def test_warnings_stand_under_the_title_of_a_sheet(tmp_path: Path) -> None:
+    sheet, plain = sheet_of(tmp_path, 2)
+    warned = tmp_path / "warned.png"
+
+    sheet.save(warned, title="clip.mp4", notices=["quiet_audio: the loudest second has -60 dBFS"])
+
+    before, after = (grey_of(path) for path in (plain, warned))
+    assert len(after) > len(before)
+    assert after[50 : 50 + len(after) - len(before)].max() > 100
+
+
+def grey_of(path: Path) -> NDArray[np.uint8]:
+    with Image.open(path) as picture:
+        return np.asarray(picture.convert("L"))
 
 
 def count_tiles(picture: NDArray[np.uint8], *, grey: int) -> int:

@@ -141,3 +141,31 @@ async def test_an_option_given_twice_is_refused_by_name(running: Running, clip: 
     assert response.status_code == 422
     assert response.json()["code"] == "option_invalid"
     assert "fps" in response.json()["detail"]
+
+
+async def test_a_clip_full_of_sound_that_is_not_known_is_out_of_domain(running: Running) -> None:
+    faint = Footage(beep=(0, 4), gains=(0.02,)).make()
+
+    answer = (await running.understand(faint)).json()
+
+    assert [frame["regions"] for frame in answer["frames"]] == [[]] * 4
+    assert [warning["code"] for warning in answer["warnings"]] == ["out_of_domain"]
+    assert "4 of 4 seconds" in answer["warnings"][0]["message"]
+    assert running.metric("ssu_warnings_total", code="out_of_domain") == 1
+
+
+async def test_regions_that_were_not_asked_for_count_as_known(running: Running) -> None:
+    media = Footage(beep=(0, 4)).make()
+
+    answer = (await running.understand(media, min_score=0.99)).json()
+
+    assert [frame["regions"] for frame in answer["frames"]] == [[]] * 4
+    assert answer["warnings"] == []
+
+
+async def test_quiet_and_clipped_sound_is_pointed_out(running: Running) -> None:
+    quiet = await running.understand(Footage(gains=(0.001,), beep=(0, 4)).make())
+    clipped = await running.understand(Footage(gains=(8.0,), beep=(0, 4)).make())
+
+    assert [warning["code"] for warning in quiet.json()["warnings"]] == ["quiet_audio"]
+    assert [warning["code"] for warning in clipped.json()["warnings"]] == ["clipped_audio"]

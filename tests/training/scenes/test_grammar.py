@@ -12,7 +12,6 @@ from training.scenes.grammar import (
     Facts,
     Grammar,
     sentences_of_grammar,
-    with_article,
 )
 
 GRAMMAR = Grammar(SmallPack.categories)
@@ -80,19 +79,3 @@ def test_the_sentences_of_the_grammar_teach_every_word_it_can_say() -> None:
 
 def test_no_sentence_is_longer_than_22_words() -> None:
     assert max(len(sentence.split()) for sentence in GRAMMAR.sentences()) <= 22
-
-
-@pytest.mark.parametrize(
-    ("noun", "expected"),
-    [
-        ("owl", "an owl"),
-        ("ukulele", "a ukulele"),
-        ("unicycle", "a unicycle"),
-        ("umbrella", "an umbrella"),
-        ("orange cat", "an orange cat"),
-        ("violin", "a violin"),
-        ("hourglass", "an hourglass"),
-    ],
-)
-def test_the_article_follows_the_sound_of_the_noun(noun: str, expected: str) -> None:
-    assert with_article(noun) == expected

@@ -1,0 +1,109 @@
+"""A model that says what is heard: exported, compared, configured for Triton, and served."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from google.protobuf import text_format
+from rich.console import Console
+from tritonclient.grpc.model_config_pb2 import ModelConfig
+
+from model_export.export import export_engines
+from service.engines.embedded import OnnxEngine
+from service.engines.triton import TritonEngine
+from service.telemetry.metrics import Metrics
+from service.triton_server.launcher import inference_server
+from ssuformer.contract import SEGMENTATION, segmentation_engine
+from ssuformer.manifest import Manifest, Thresholds
+from ssuformer.model import checkpoint
+from ssuformer.tokenizer import Tokenizer
+from tests.service.conftest import run, small_settings
+from tests.ssuformer.footage import Footage
+from tests.ssuformer.model.small_model import clips, small_config, small_model
+
+CATEGORIES = ("dog", "owl", "bell", "rain", "engine", "voice")
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository with the engines of a small random model, which passed the comparison."""
+    folder = tmp_path_factory.mktemp("heard")
+    vocabulary = Tokenizer.learn([]).vocabulary
+    config = small_config(heard=True, vocabulary=len(vocabulary))
+    model = small_model(heard=True, vocabulary=len(vocabulary))
+    manifest = Manifest(
+        name="small", version="1", author="nobody", created=datetime(2026, 1, 1, tzinfo=UTC),
+        git_revision="", data_seed=0, steps=0, parameters=0, dimensions=config.dimensions,
+        categories=CATEGORIES, nouns=CATEGORIES, verbs=("sounds",) * len(CATEGORIES),
+        vocabulary=vocabulary, thresholds=Thresholds(heard=0.0),
+    )  # fmt: skip
+    checkpoint.save(folder / "checkpoint", config, model.state_dict(), manifest)
+    differences = export_engines(
+        folder / "checkpoint", folder / "repository", 1, Console(quiet=True)
+    )
+    assert any(d.output == f"{SEGMENTATION}.heard_probability" for d in differences)
+    return folder / "repository"
+
+
+def test_the_configuration_lists_the_output(repository: Path) -> None:
+    text = (repository / SEGMENTATION / "config.pbtxt").read_text()
+
+    last = text_format.Parse(text, ModelConfig()).output[-1]
+
+    assert (last.name, list(last.dims)) == ("heard_probability", [-1, len(CATEGORIES)])
+
+
+@pytest.mark.anyio
+async def test_both_engines_answer_what_the_model_hears(repository: Path) -> None:
+    model = small_model(heard=True, vocabulary=len(Tokenizer.learn([]).vocabulary)).eval()
+    frames, waveform = clips(1, 3, size=224)
+    with torch.no_grad():
+        heard = model(frames, waveform).heard_probability[0].numpy()
+    inputs = frames[0].numpy(), waveform[0].numpy()
+
+    embedded = await OnnxEngine(repository, threads=1).segment(*inputs)
+    with inference_server(repository) as server:
+        settings = small_settings(
+            engine="triton", triton_address=server.grpc, model_repository=repository
+        )
+        engine = TritonEngine(settings, Metrics())
+        await engine.check(SEGMENTATION)
+        over_triton = await engine.segment(*inputs)
+        await engine.close()
+
+    for found in (embedded, over_triton):
+        assert found.heard_probability is not None
+        np.testing.assert_allclose(found.heard_probability, heard, atol=1e-4)
+
+
+@pytest.mark.anyio
+async def test_the_service_says_what_the_model_hears(repository: Path) -> None:
+    settings = small_settings(engine="onnx", model_repository=repository, engine_threads=1)
+
+    async with run(settings) as running:
+        answer = (await running.understand(Footage(seconds=2).make())).json()
+
+    for frame in answer["frames"]:
+        scores = [heard["score"] for heard in frame["heard"]]
+        assert {heard["category"] for heard in frame["heard"]} == set(CATEGORIES)
+        assert scores == sorted(scores, reverse=True)
+
+
+def test_a_model_that_is_not_asked_has_the_outputs_of_before() -> None:
+    model, size = small_model().eval(), small_config().dimensions
+
+    with torch.no_grad():
+        outputs = model(*clips(1, 1, size=224))
+
+    assert outputs.heard_probability is None
+    assert len(outputs.tensors()) == len(segmentation_engine(size).outputs)
+
+
+def test_weights_fit_with_and_without_the_output() -> None:
+    silent, hearing = small_model(), small_model(heard=True)
+
+    hearing.load_state_dict(silent.state_dict())
