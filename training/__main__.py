@@ -15,6 +15,7 @@ from ssuformer.terminal import console, replace_unknown_letters, told
 from training import evaluation as evaluations
 from training import experiment as experiments
 from training import fit as fitting
+from training.held_out import HELD_OUT, parse_splits
 from training.packs.command import pack_app
 from training.scenes.clips import write_clips
 from training.scenes.composer import Composer
@@ -74,8 +75,15 @@ def evaluate(
     pack: Pack = "debian",
     scenes: Annotated[int, typer.Option(min=2, help="Scenes per split.")] = 500,
     splits: Annotated[str, typer.Option(help="Which splits, separated by commas.")] = ",".join(
-        evaluations.HELD_OUT
+        HELD_OUT
     ),
+    backgrounds: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of photographs behind the scenes of `collage`; without one, simple "
+            "pictures are computed."
+        ),
+    ] = None,
     calibrate: Annotated[
         int, typer.Option(help="Choose thresholds on this many val scenes first; 0 keeps them.")
     ] = 0,
@@ -86,18 +94,22 @@ def evaluate(
 ) -> None:
     """Evaluate a checkpoint on held-out scenes and write the scores into its manifest.
 
-    Every split is evaluated with its own audio, with another scene's, and with silence.
+    Every split is evaluated with its own audio, with another scene's, and with silence. The split
+    `collage` has the material of `test` in scenes of a second composer, which lays out, blends and
+    mixes in other ways than the one that training uses.
 
     Examples:
 
     `python -m training evaluate training/checkpoints/tiny --scenes 500`
 
     `python -m training evaluate runs/tiny/checkpoint --calibrate 200 --csv > scores.csv`
+
+    `python -m training evaluate runs/tiny/checkpoint --splits collage --backgrounds photographs`
     """
     with told():
         metrics = evaluations.evaluate(
-            checkpoint, pack, evaluations.parse_splits(splits), scenes,
-            calibrate=calibrate, device=fitting.open_device(device),
+            checkpoint, pack, parse_splits(splits), scenes, calibrate=calibrate,
+            device=fitting.open_device(device), backgrounds=backgrounds,
         )  # fmt: skip
     _print_scores(metrics, form="json" if as_json else "csv" if csv else "table")
 

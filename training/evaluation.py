@@ -16,7 +16,6 @@ from rich.progress import Progress
 from torch.utils.flop_counter import FlopCounterMode
 
 from ssuformer.contract import FRAME_SIZE, SAMPLE_RATE
-from ssuformer.errors import ConfigError
 from ssuformer.manifest import Thresholds
 from ssuformer.model import checkpoint as checkpoints
 from ssuformer.model.ssuformer import parameters
@@ -24,17 +23,16 @@ from ssuformer.regions import Segmentation
 from ssuformer.tokenizer import Tokenizer
 from training.batch import SceneSource
 from training.experiment import open_pack
+from training.held_out import HeldOut, held_out
 from training.metrics.regions import PredictedRegion
 from training.metrics.report import Evaluation
 from training.predictor import Predictor, TorchPredictor
-from training.scene import Scene, Split
+from training.scene import Scene
 from training.scenes.composer import Composer
 from training.scenes.grammar import Grammar
 
 AT_ONCE = 8
 """Batch size in scenes."""
-
-HELD_OUT: tuple[Split, ...] = ("val", "test", "test-style")
 
 CONTROLS = ("", "shuffled", "silent")
 """The true audio, another scene's audio, and silence: an audio-based model fails the last two."""
@@ -47,27 +45,20 @@ CANDIDATES = tuple(
 """Candidate thresholds of the calibration."""
 
 
-def parse_splits(names: str) -> list[Split]:
-    """Return the splits in `names`, separated by commas; ConfigError for an unknown one."""
-    known: dict[str, Split] = {split: split for split in HELD_OUT}
-    unknown = [name for name in names.split(",") if name not in known]
-    if unknown:
-        raise ConfigError(f"unknown split {unknown[0]!r}; available: {', '.join(known)}")
-    return [known[name] for name in names.split(",")]
-
-
 def evaluate(
     folder: Path,
     pack: str,
-    splits: list[Split],
+    splits: list[HeldOut],
     count: int,
     *,
     calibrate: int,
     device: torch.device,
+    backgrounds: Path | None = None,
 ) -> dict[str, dict[str, float]]:
     """Evaluate a checkpoint, write the scores into its manifest, and return them by split.
 
-    A control's scores are under `split/control`, compute costs under `cost`.
+    A control's scores are under `split/control`, compute costs under `cost`. `backgrounds` is a
+    folder of photographs for the split `collage`, whose own pictures are used without one.
     """
     model, manifest = checkpoints.load(folder)
     predictor = TorchPredictor(
@@ -81,11 +72,12 @@ def evaluate(
     metrics = {"cost": cost(predictor)}
     with Progress(console=Console(stderr=True)) as progress:
         for split in splits:
+            scenes = held_out(opened, split, backgrounds)
             for control in CONTROLS:
                 name = f"{split}/{control}".rstrip("/")
                 task = progress.add_task(name, total=count)
                 metrics[name] = score(
-                    predictor, Composer(opened, split), count, grammar, control=control,
+                    predictor, scenes, count, grammar, control=control,
                     advance=lambda n, task=task: progress.advance(task, n),  # type: ignore[misc]
                 )  # fmt: skip
     changes = {"thresholds": predictor.thresholds, "metrics": {**manifest.metrics, **metrics}}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,8 @@ from ssuformer.errors import ConfigError
 from tests.training.small_pack import SmallPack
 from training.batch import SceneSource
 from training.collage.scenes import CollageScenes
-from training.scene import Scene
+from training.packs.pack import Kind, PackItem
+from training.scene import Scene, Split
 
 SCENES = CollageScenes(SmallPack(), size=64, seconds=4)
 TWELVE = [SCENES.compose(number) for number in range(12)]
@@ -108,6 +110,19 @@ def test_backgrounds_come_from_a_folder_if_one_is_given(tmp_path: Path) -> None:
     r, g, b = np.median(scene.frames[~shown], axis=0)
     assert g > 200
     assert max(r, b) < 60
+
+
+def test_only_test_material_is_used() -> None:
+    asked: set[str] = set()
+
+    class WatchedPack(SmallPack):
+        def items(self, kind: Kind, category: str, split: Split) -> Sequence[PackItem]:
+            asked.add(split)
+            return super().items(kind, category, split)
+
+    CollageScenes(WatchedPack(), size=64, seconds=1).compose(0)
+
+    assert asked == {"test"}
 
 
 def test_a_folder_without_photographs_is_an_error(tmp_path: Path) -> None:
