@@ -26,9 +26,9 @@ from model_export.variants import precision_of
 from ssuformer.clip import read_clip
 from ssuformer.contract import CAPTION, SEGMENTATION
 from ssuformer.repository import open_repository
-from training.evaluation import parse_splits, score
+from training.evaluation import score
 from training.experiment import open_pack
-from training.scenes.composer import Composer
+from training.held_out import held_out, parse_splits
 from training.scenes.grammar import Grammar
 
 BATCHES = (1, 4, 8)
@@ -91,8 +91,8 @@ def _score(
     if not count:
         return {}
     opened = open_pack(pack, open_repository(folder).manifest.categories)
-    composer = Composer(opened, parse_splits(split)[0])
-    return score(predictor, composer, count, Grammar(opened.categories))
+    scenes = held_out(opened, parse_splits(split)[0])
+    return score(predictor, scenes, count, Grammar(opened.categories))
 
 
 def time_all(

@@ -18,6 +18,7 @@ from training import experiment as experiments
 from training import fit as fitting
 from training.data.command import data_app
 from training.data.kinds import parse_data
+from training.held_out import HELD_OUT, parse_splits
 from training.packs.command import pack_app
 from training.scenes.clips import write_clips
 from training.scenes.composer import Composer
@@ -88,8 +89,15 @@ def evaluate(
         typer.Option(min=2, help="Scenes per split; the default is 500, all of filmed clips."),
     ] = None,
     splits: Annotated[str, typer.Option(help="Which splits, separated by commas.")] = ",".join(
-        evaluations.HELD_OUT
+        HELD_OUT
     ),
+    backgrounds: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of photographs behind the scenes of `collage`; without one, simple "
+            "pictures are computed."
+        ),
+    ] = None,
     calibrate: Annotated[
         int, typer.Option(help="Choose thresholds on this many val scenes first; 0 keeps them.")
     ] = 0,
@@ -100,14 +108,18 @@ def evaluate(
 ) -> None:
     """Evaluate a checkpoint on held-out scenes and write the scores into its manifest.
 
-    Every split is evaluated with its own audio, with another scene's, and with silence.
-    Filmed clips get the scores that their truth allows (training/data/README.md).
+    Every split is evaluated with its own audio, with another scene's, and with silence. The split
+    `collage` has the material of `test` in scenes of a second composer, which lays out, blends and
+    mixes in other ways than the one that training uses. Filmed clips get the scores that their
+    truth allows (training/data/README.md).
 
     Examples:
 
     `python -m training evaluate training/checkpoints/tiny --scenes 500`
 
     `python -m training evaluate runs/tiny/checkpoint --calibrate 200 --csv > scores.csv`
+
+    `python -m training evaluate runs/tiny/checkpoint --splits collage --backgrounds photographs`
 
     `python -m training evaluate training/checkpoints/tiny --data samples`
 
@@ -118,8 +130,8 @@ def evaluate(
             metrics = _evaluate_films(checkpoint, data, scenes, calibrate, device)
         else:
             metrics = evaluations.evaluate(
-                checkpoint, pack, evaluations.parse_splits(splits), scenes or 500,
-                calibrate=calibrate, device=fitting.open_device(device),
+                checkpoint, pack, parse_splits(splits), scenes or 500, calibrate=calibrate,
+                device=fitting.open_device(device), backgrounds=backgrounds,
             )  # fmt: skip
     _print_scores(metrics, form="json" if as_json else "csv" if csv else "table")
 

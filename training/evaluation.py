@@ -16,7 +16,6 @@ from rich.progress import Progress
 from torch.utils.flop_counter import FlopCounterMode
 
 from ssuformer.contract import FRAME_SIZE, SAMPLE_RATE
-from ssuformer.errors import ConfigError
 from ssuformer.manifest import Manifest, Thresholds
 from ssuformer.model import checkpoint as checkpoints
 from ssuformer.model.ssuformer import parameters
@@ -27,20 +26,19 @@ from training.categories import CATEGORIES
 from training.data.filmed import Films, Told
 from training.data.names import kind_of, model_names
 from training.experiment import open_pack
+from training.held_out import HeldOut, held_out
 from training.metrics.boxes import BoxEvaluation
 from training.metrics.regions import PredictedRegion
 from training.metrics.report import OF_CATEGORIES, Evaluation
 from training.packs import categories as collected
 from training.packs.pack import PackCategory
 from training.predictor import Predictor, TorchPredictor
-from training.scene import Scene, Split
+from training.scene import Scene
 from training.scenes.composer import Composer
 from training.scenes.grammar import Category, Grammar
 
 AT_ONCE = 8
 """Batch size in scenes."""
-
-HELD_OUT: tuple[Split, ...] = ("val", "test", "test-style")
 
 CONTROLS = ("", "shuffled", "silent")
 """The true audio, another scene's audio, and silence: an audio-based model fails the last two."""
@@ -56,27 +54,20 @@ CANDIDATES = tuple(
 """Candidate thresholds of the calibration."""
 
 
-def parse_splits(names: str) -> list[Split]:
-    """Return the splits in `names`, separated by commas; ConfigError for an unknown one."""
-    known: dict[str, Split] = {split: split for split in HELD_OUT}
-    unknown = [name for name in names.split(",") if name not in known]
-    if unknown:
-        raise ConfigError(f"unknown split {unknown[0]!r}; available: {', '.join(known)}")
-    return [known[name] for name in names.split(",")]
-
-
 def evaluate(
     folder: Path,
     pack: str,
-    splits: list[Split],
+    splits: list[HeldOut],
     count: int,
     *,
     calibrate: int,
     device: torch.device,
+    backgrounds: Path | None = None,
 ) -> dict[str, dict[str, float]]:
     """Evaluate a checkpoint, write the scores into its manifest, and return them by split.
 
-    A control's scores are under `split/control`, compute costs under `cost`.
+    A control's scores are under `split/control`, compute costs under `cost`. `backgrounds` is a
+    folder of photographs for the split `collage`, whose own pictures are used without one.
     """
     predictor, manifest = _open(folder, device)
     opened = open_pack(pack, manifest.categories)
@@ -85,7 +76,8 @@ def evaluate(
         predictor.thresholds = find_thresholds(predictor, Composer(opened, "val"), calibrate)
     metrics = {"cost": cost(predictor)}
     for split in splits:
-        metrics |= _under_controls(split, predictor, Composer(opened, split), count, grammar)
+        scenes = held_out(opened, split, backgrounds)
+        metrics |= _under_controls(split, predictor, scenes, count, grammar)
     changes = {"thresholds": predictor.thresholds, "metrics": {**manifest.metrics, **metrics}}
     manifest.model_copy(update=changes).write(folder)
     return metrics

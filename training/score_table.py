@@ -11,6 +11,8 @@ from rich.table import Table
 Scores = Mapping[str, Mapping[str, float]]
 """By `split`, `split/control` or `cost`, then by name."""
 
+TITLES = {"collage": "collage: scenes of a second composer"}
+
 HEADINGS = {"": "own sound", "shuffled": "other sound", "silent": "no sound"}
 
 
@@ -22,7 +24,7 @@ def tables(scores: Scores) -> Iterator[Table]:
     for split in dict.fromkeys(name.partition("/")[0] for name in scores):
         columns = [name for name in scores if name.partition("/")[0] == split]
         alone = len(columns) == 1
-        table = Table(title=split, title_justify="left")
+        table = Table(title=TITLES.get(split, split), title_justify="left")
         table.add_column("score", no_wrap=True)
         for name in columns:
             control = name.partition("/")[2]

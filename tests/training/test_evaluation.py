@@ -6,12 +6,11 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from ssuformer.errors import ConfigError
 from ssuformer.manifest import Thresholds
 from ssuformer.regions import Float, Segmentation
 from ssuformer.tokenizer import Tokenizer
 from tests.ssuformer.model.small_model import small_model
-from training.evaluation import CANDIDATES, cost, find_thresholds, parse_splits, quick_j, score
+from training.evaluation import CANDIDATES, cost, find_thresholds, quick_j, score
 from training.packs import procedural
 from training.predictor import Predictor, TorchPredictor
 from training.scenes.composer import Composer
@@ -123,8 +122,3 @@ def test_an_untrained_model_is_scored_without_an_error() -> None:
 
     assert 0.0 <= scores["j"] < 0.5
     assert cost(predictor, frames=2)["gflops_per_frame"] > 0.01
-
-
-def test_an_unknown_split_is_named() -> None:
-    with pytest.raises(ConfigError, match="'holdout'"):
-        parse_splits("test,holdout")

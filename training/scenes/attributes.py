@@ -7,7 +7,6 @@ import numpy.typing as npt
 from PIL import Image
 
 from training.scenes.grammar import WHERES, Colour, Direction, Size, Where
-from training.scenes.script import Actor, Script
 
 Channel = npt.NDArray[np.floating]
 
@@ -54,10 +53,11 @@ def _third(position: float) -> int:
     return 0 if position < 0.4 else 1 if position <= 0.6 else 2
 
 
-def direction_of(script: Script, actor: Actor) -> Direction | None:
-    """Return the direction of an actor's path, if it moves visibly within a second."""
-    (left, top), (right, bottom) = actor.motion.start, actor.motion.end
-    x, y = (right - left) / script.seconds, (bottom - top) / script.seconds
+def direction_of(
+    start: tuple[float, float], end: tuple[float, float], seconds: float
+) -> Direction | None:
+    """Return the direction of a path (x, y; relative to the frame), if it moves visibly."""
+    x, y = (end[0] - start[0]) / seconds, (end[1] - start[1]) / seconds
     if max(abs(x), abs(y)) < MOVING:
         return None
     if abs(x) >= abs(y):

@@ -142,7 +142,7 @@ class Composer:
                 company=others[0] if others else None,
                 size=size_of(mask),
                 colour=take.colours[number],
-                direction=direction_of(take.script, actor),
+                direction=direction_of(actor.motion.start, actor.motion.end, take.script.seconds),
             )
         )
 

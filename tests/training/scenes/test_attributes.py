@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from training.scenes.attributes import colour_of, place_of, size_of
+from training.scenes.attributes import colour_of, direction_of, place_of, size_of
 
 
 def _mask(left: int, top: int, right: int, bottom: int) -> np.ndarray:
@@ -61,3 +61,19 @@ def test_a_motley_thing_has_no_colour() -> None:
 
 def test_what_is_transparent_has_no_colour() -> None:
     assert colour_of(Image.new("RGBA", (30, 10), (250, 20, 20, 0))) is None
+
+
+@pytest.mark.parametrize(
+    ("end", "seconds", "direction"),
+    [
+        ((0.9, 0.6), 5, "right"),
+        ((0.1, 0.6), 5, "left"),
+        ((0.5, 0.1), 5, "up"),
+        ((0.5, 0.9), 5, "down"),
+        ((0.9, 0.5), 10, None),
+    ],
+)
+def test_a_direction_is_told_of_what_moves_visibly(
+    end: tuple[float, float], seconds: float, direction: str | None
+) -> None:
+    assert direction_of((0.5, 0.5), end, seconds) == direction
