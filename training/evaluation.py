@@ -26,7 +26,7 @@ from training.categories import CATEGORIES
 from training.data.filmed import Films, Told
 from training.data.names import kind_of, model_names
 from training.experiment import open_pack
-from training.held_out import HeldOut, held_out
+from training.held_out import HeldOut, held_out, score_name
 from training.metrics.boxes import BoxEvaluation
 from training.metrics.regions import PredictedRegion
 from training.metrics.report import OF_CATEGORIES, Evaluation
@@ -67,7 +67,8 @@ def evaluate(
     """Evaluate a checkpoint, write the scores into its manifest, and return them by split.
 
     A control's scores are under `split/control`, compute costs under `cost`. `backgrounds` is a
-    folder of photographs for the split `collage`, whose own pictures are used without one.
+    folder of photographs for the split `collage`, whose scores are then under
+    `collage-photographs`; without one its pictures are computed.
     """
     predictor, manifest = _open(folder, device)
     opened = open_pack(pack, manifest.categories)
@@ -77,7 +78,8 @@ def evaluate(
     metrics = {"cost": cost(predictor)}
     for split in splits:
         scenes = held_out(opened, split, backgrounds)
-        metrics |= _under_controls(split, predictor, scenes, count, grammar)
+        name = score_name(split, backgrounds)
+        metrics |= _under_controls(name, predictor, scenes, count, grammar)
     changes = {"thresholds": predictor.thresholds, "metrics": {**manifest.metrics, **metrics}}
     manifest.model_copy(update=changes).write(folder)
     return metrics

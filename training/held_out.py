@@ -31,3 +31,8 @@ def held_out(pack: AssetPack, split: HeldOut, backgrounds: Path | None = None) -
     if split == "collage":
         return CollageScenes(pack, backgrounds=backgrounds)
     return Composer(pack, split)
+
+
+def score_name(split: HeldOut, backgrounds: Path | None = None) -> str:
+    """Return the name of a split's scores: a collage before photographs is another, harder test."""
+    return "collage-photographs" if split == "collage" and backgrounds else split

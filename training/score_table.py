@@ -11,7 +11,10 @@ from rich.table import Table
 Scores = Mapping[str, Mapping[str, float]]
 """By `split`, `split/control` or `cost`, then by name."""
 
-TITLES = {"collage": "collage: scenes of a second composer"}
+TITLES = {
+    "collage": "collage: scenes of a second composer, before computed pictures",
+    "collage-photographs": "collage: scenes of a second composer, before photographs",
+}
 
 HEADINGS = {"": "own sound", "shuffled": "other sound", "silent": "no sound"}
 

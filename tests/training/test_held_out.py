@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from ssuformer.errors import ConfigError
 from training.collage.scenes import CollageScenes
-from training.held_out import HELD_OUT, held_out, parse_splits
+from training.held_out import HELD_OUT, held_out, parse_splits, score_name
 from training.packs import procedural
 from training.scenes.composer import Composer
 
@@ -27,3 +29,9 @@ def test_every_split_has_scenes_and_only_collage_those_of_the_second_composer() 
 
     assert isinstance(sources.pop("collage"), CollageScenes)
     assert all(isinstance(source, Composer) for source in sources.values())
+
+
+def test_scores_before_photographs_have_a_name_of_their_own() -> None:
+    assert score_name("collage") == "collage"
+    assert score_name("collage", Path("photographs")) == "collage-photographs"
+    assert score_name("test", Path("photographs")) == "test"

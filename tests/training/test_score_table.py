@@ -47,3 +47,9 @@ def test_csv_holds_a_line_for_each_score_that_was_measured() -> None:
 
     assert len(rows) == 9
     assert rows[4] == {"split": "test", "sound": "shuffled", "score": "j", "value": "0.103"}
+
+
+def test_the_scenes_of_the_second_composer_say_so() -> None:
+    (table,) = tables({"collage-photographs": {"j": 0.517}})
+
+    assert table.title == "collage: scenes of a second composer, before photographs"
