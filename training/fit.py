@@ -199,6 +199,8 @@ def _manifest(run: Run, metrics: dict[str, dict[str, float]]) -> Manifest:
         parameters=parameters(run.model),
         dimensions=run.config.dimensions,
         categories=run.task.categories,
+        nouns=tuple(word.noun for word in run.task.words),
+        verbs=tuple(word.verb for word in run.task.words),
         vocabulary=run.task.tokenizer.vocabulary,
         metrics=metrics,
     )

@@ -17,7 +17,7 @@ from training.packs.pack import AssetPack
 from training.pretrained import audioset_names
 from training.scene import Split
 from training.scenes.composer import Composer
-from training.scenes.grammar import sentences_of_grammar
+from training.scenes.grammar import Category, sentences_of_grammar
 from training.scenes.mixture import Mixture
 from training.scenes.photographic import PhotographicScenes
 from training.scenes.unnamed import UNNAMED, UnnamedScenes
@@ -32,11 +32,16 @@ class Task:
 
     experiment: Experiment
     pack: AssetPack
-    categories: tuple[str, ...]
-    """Names, in the order of the model's outputs."""
+    words: tuple[Category, ...]
+    """Its categories with their nouns and verbs, in the order of the model's outputs."""
     tokenizer: Tokenizer
     ties: dict[str, Any]
     """Fields of the model's config that tie categories to classes of pretrained encoders."""
+
+    @property
+    def categories(self) -> tuple[str, ...]:
+        """Return the names of the categories."""
+        return tuple(word.name for word in self.words)
 
     @classmethod
     def of(cls, experiment: Experiment, pack: AssetPack) -> Task:
@@ -45,16 +50,15 @@ class Task:
         sentences = chain.from_iterable(films.sentences() for films in filmed)
         photographic = _data(experiment, "photographic")
         if not photographic:
-            names = tuple(category.name for category in pack.categories)
             tokenizer = Tokenizer.learn(chain(sentences_of_grammar(pack.categories), sentences))
-            return cls(experiment, pack, names, tokenizer, {})
+            return cls(experiment, pack, pack.categories, tokenizer, {})
         learned: set[str] = set()
         for source in photographic:
             learned |= FilmMaterial.open(pack_folder(source.folder), pack, "train").learned
         return cls(
             experiment,
             pack,
-            tuple(category.name for category in CATEGORIES),
+            CATEGORIES,
             Tokenizer.learn(chain(UNNAMED.sentences(), sentences)),
             film_ties(CATEGORIES, learned=learned),
         )

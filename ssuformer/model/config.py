@@ -87,6 +87,7 @@ PRESETS = {
         vision_widths=(24, 40, 112, 320),
         audio="yamnet",
         loudness=True,
+        heard=True,
         pixel_channels=32,
     ),
     "base": ModelConfig(
