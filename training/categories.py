@@ -10,6 +10,7 @@ a drum, an oboe a woodwind instrument, a tuba a brass instrument.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 from training.scene import Profile
@@ -84,44 +85,10 @@ def _person(
     return _category("person", noun, verb, heard, seen, photos, name=name, profile=profile)
 
 
-def _music(
-    noun: str,
-    verb: str,
-    heard: str,
-    seen: str = "",
-    photos: str = "",
-    sounds: str = "",
-    *,
-    name: str | None = None,
-) -> FilmCategory:
-    return _category(
-        "instrument", noun, verb, heard, seen, photos, sounds, name=name, profile="music"
-    )
-
-
-def _beast(
-    noun: str, verb: str, heard: str, seen: str = "", photos: str = "", sounds: str = ""
-) -> FilmCategory:
-    return _category("animal", noun, verb, heard, seen, photos, sounds)
-
-
-def _vehicle(
-    noun: str, verb: str, heard: str, seen: str = "", photos: str = "", sounds: str = ""
-) -> FilmCategory:
-    return _category("vehicle", noun, verb, heard, seen, photos, sounds)
-
-
-def _thing(
-    noun: str,
-    verb: str,
-    heard: str,
-    seen: str = "",
-    photos: str = "",
-    sounds: str = "",
-    *,
-    name: str | None = None,
-) -> FilmCategory:
-    return _category("thing", noun, verb, heard, seen, photos, sounds, name=name)
+_music = partial(_category, "instrument", profile="music")
+_beast = partial(_category, "animal")
+_vehicle = partial(_category, "vehicle")
+_thing = partial(_category, "thing")
 
 
 def _nature(

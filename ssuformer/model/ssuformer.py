@@ -186,7 +186,7 @@ class SSUFormer(nn.Module):
         self,
         evidence: Evidence,
         sound: AudioFeatures,
-        coarsest: Float[Tensor, "bt c y x"],
+        coarsest: Float[Tensor, "bt d y x"],
         looked: Float[Tensor, "bt c h w"],
         heard: Float[Tensor, "b t k"],
     ) -> Clues:

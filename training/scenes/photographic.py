@@ -29,9 +29,9 @@ from training.packs.material import (
 )
 from training.scene import Scene, Source, Split, Unseen
 from training.scenes.assets import split_number
-from training.scenes.attributes import colour_of, place_of, size_of
+from training.scenes.attributes import colour_of, direction_of, place_of, size_of
 from training.scenes.backgrounds import background
-from training.scenes.grammar import Colour, Direction, Facts
+from training.scenes.grammar import Colour, Facts
 from training.scenes.mixing import Wave
 from training.scenes.noises import noise, reverberated
 from training.scenes.unnamed import UNNAMED
@@ -354,7 +354,7 @@ class PhotographicScenes:
                         company="other" if company else None,
                         size=size_of(mask),
                         colour=thing.colour,
-                        direction=_direction(thing, self.seconds),
+                        direction=direction_of(thing.start, thing.end, self.seconds),
                     )
                 )
             )
@@ -380,15 +380,6 @@ def _colour(picture: Image.Image, outline: Image.Image) -> Colour | None:
     cut = picture.copy()
     cut.putalpha(outline)
     return colour_of(cut)
-
-
-def _direction(thing: Thing, seconds: int) -> Direction | None:
-    x, y = ((b - a) / seconds for a, b in zip(thing.start, thing.end, strict=True))
-    if max(abs(x), abs(y)) < 0.05:
-        return None
-    if abs(x) >= abs(y):
-        return "right" if x > 0 else "left"
-    return "down" if y > 0 else "up"
 
 
 def _framing(
