@@ -170,7 +170,7 @@ def score(
     """
     sentences = "sentences" in told and not control
     evaluation: Evaluation | BoxEvaluation = Evaluation(
-        facts=lambda sentence: _facts(grammar, sentence), sentences=sentences
+        facts=lambda sentence: _facts(grammar, sentence), kind=kind_of, sentences=sentences
     )
     if "boxes" in told:
         evaluation = BoxEvaluation(right=lambda name: model_names(name, categories), kind=kind_of)
