@@ -105,7 +105,11 @@ def evaluate(
         str, typer.Option(help="Pack of film material, for the splits `photographic`.")
     ] = "films",
     calibrate: Annotated[
-        int, typer.Option(help="Choose thresholds on this many val scenes first; 0 keeps them.")
+        int,
+        typer.Option(
+            help="Choose thresholds on this many scenes of `val` first, `photographic-val` for a "
+            "model of film categories; 0 keeps them."
+        ),
     ] = 0,
     device: Device = "cpu",
     *,
