@@ -66,13 +66,15 @@ def load_float32(path: Path) -> onnx.ModelProto:
         else:
             restored[node.output[0]] = value
     used = set(_used_names(nodes)) | {output.name for output in graph.output}
-    new = [
-        numpy_helper.from_array(value, name) for name, value in restored.items() if name in used
-    ]
+    new = [numpy_helper.from_array(value, name) for name, value in restored.items() if name in used]
     old = [tensor for tensor in there.values() if tensor.name in used]
-    del graph.initializer[:], graph.node[:]
+    # A weight tells its own type. onnxruntime's dynamic quantisation transposes the weights of a
+    # Gemm, and fails if their old shape is told elsewhere.
+    typed = [value for value in graph.value_info if value.name not in there.keys() | restored]
+    del graph.initializer[:], graph.node[:], graph.value_info[:]
     graph.initializer.extend([*old, *new])
     graph.node.extend(nodes)
+    graph.value_info.extend(typed)
     return model
 
 

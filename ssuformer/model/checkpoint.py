@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import ValidationError
 import torch
+from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
