@@ -25,7 +25,7 @@ LEAST_INPUTS = 64
 """Inputs of a weight's outputs from which it is stored in float16.
 
 Rounding errors of a long sum cancel. Biases, norms, their running statistics and depthwise kernels
-have 2 % of the values, and rounding them shifts masks as much as rounding all the others.
+have 3 % of the values of `small`, and rounding them shifts masks more than rounding all the others.
 """
 _ROUNDING = 2.0**-11
 """Largest relative error of a normal float16."""

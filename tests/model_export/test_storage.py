@@ -15,6 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
 from model_export import parity, to_onnx
+from model_export.compilation import Compilation, CompilationOptions, Range, load, profile_of
 from model_export.storage import LEAST_VALUES, load_float32, store_as_float16
 from ssuformer.contract import EngineSpec, TensorSpec
 from ssuformer.model.checkpoint import stored
@@ -104,6 +105,16 @@ def test_onnxruntime_computes_the_weights_once_when_it_loads_the_engine(
     optimised = onnx.load(tmp_path / "optimised.onnx")
 
     assert not {"Cast", "Mul"} & {node.op_type for node in optimised.graph.node}
+
+
+def test_tensorrt_compiles_an_engine_with_stored_weights(engine: Path) -> None:
+    compilation = Compilation(load("tensorrt_rtx"), engine, SPEC)
+
+    plan = compilation.build(
+        profile_of(SPEC, {"b": Range(1, 2, 4)}), CompilationOptions(), target="SM89"
+    )
+
+    assert len(plan) > engine.stat().st_size
 
 
 def graph_of(weight: Array) -> onnx.ModelProto:
