@@ -191,7 +191,8 @@ def save(run: Run) -> float:
     j = validate(run)
     folders = [run.checkpoint, run.folder / BEST] if j > run.best else [run.checkpoint]
     run.best = max(j, run.best)
-    run.folder.mkdir(parents=True, exist_ok=True)
+    for folder in folders:
+        checkpoint.save(folder, run.config, run.average, _manifest(run))
     state = {
         "config": run.config.model_dump_json(),
         "experiment": run.experiment.model_dump_json(),
@@ -205,8 +206,6 @@ def save(run: Run) -> float:
     half_written = run.folder / f"{STATE}.part"
     torch.save(state, half_written)
     half_written.replace(run.folder / STATE)
-    for folder in folders:
-        checkpoint.save(folder, run.config, run.average, _manifest(run))
     return j
 
 
