@@ -18,7 +18,7 @@ FILE_NAME = "manifest.json"
 class Thresholds(BaseModel):
     """Decision thresholds; `ssuformer/regions.py` applies them.
 
-    `python -m training evaluate --calibrate N` chooses them on the validation split.
+    `python -m training evaluate --calibrate N` chooses them on scenes held out.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
