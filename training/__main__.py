@@ -58,6 +58,9 @@ def fit(
 ) -> None:
     """Train a model, or resume a stopped run.
 
+    OUT/checkpoint is the newest, OUT/best the one with the highest J on validation scenes. Their
+    manifests say under `training` all that the weights come from (`training/origin.py`).
+
     Examples:
 
     `python -m training fit training/configs/tiny.toml --out runs/tiny`
