@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import subprocess
 import time
@@ -84,8 +85,13 @@ def start(
     begin: Path | None = None,
     *,
     precision: Precision = "auto",
+    published: bool = True,
 ) -> Run:
-    """Return the run saved in `folder`, or a new one, with the weights of `begin`."""
+    """Return the run saved in `folder`, or a new one, with the weights of `begin`.
+
+    A new run without `begin` has the published weights of its encoders unless `published` is
+    false: then all weights are random.
+    """
     torch.manual_seed(experiment.seed)
     task = Task.of(experiment, pack)
     config = preset(
@@ -95,10 +101,10 @@ def start(
         **{**task.ties, **experiment.model},
     )
     model = SSUFormer(config)
-    if begin is None and not (folder / STATE).exists():
-        load_published(model)
-    elif begin is not None:
+    if begin is not None:
         model.load_state_dict(checkpoint.load(begin)[0].state_dict())
+    elif published and not (folder / STATE).exists():
+        load_published(model)
     _place(model, device)
     _freeze(model, experiment.frozen)
     run = Run(
@@ -230,11 +236,16 @@ def _denormals_flushed() -> Iterator[None]:
         torch.set_flush_denormal(False)
 
 
-def fit(run: Run, *, until: int | None = None) -> None:
-    """Train to the end of the schedule (or to step `until`), saving every few minutes."""
+def fit(run: Run, *, until: int | None = None, minutes: float | None = None) -> None:
+    """Train to the end of the schedule, saving every few minutes.
+
+    Stops earlier, with all saved, at step `until` or after the first step that ends `minutes` from
+    now. Raises ConfigError for `minutes` on several processes: they would stop at different steps.
+    """
     experiment = run.experiment
     last = min(until or experiment.steps, experiment.steps)
     rank, world = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
+    end = _end(minutes, world)
     loss: nn.Module = TrainingLoss(run.model, experiment.losses)
     if world > 1:
         loss = DistributedDataParallel(loss, find_unused_parameters=True)
@@ -242,7 +253,7 @@ def fit(run: Run, *, until: int | None = None) -> None:
     saved = time.monotonic()
     with _denormals_flushed(), Progress(last, run.step, shown=chief) as progress:
         board = SummaryWriter(str(run.folder / "tensorboard")) if chief else None
-        for batch in _batches(run, last, rank, world):
+        for batch in _batches(run, last, rank, world, end=end):
             losses = train_step(run, loss, batch)
             progress.advance(run.step, losses)
             if board and run.step % 10 == 0:
@@ -263,8 +274,20 @@ def fit(run: Run, *, until: int | None = None) -> None:
             progress.say(f"step {run.step} of {experiment.steps}: saved in {run.checkpoint}")
 
 
-def _batches(run: Run, last: int, rank: int, world: int) -> Iterator[Batch]:
-    """Yield the batches of all stages from the run's step on; `rank` takes its share of each."""
+def _end(minutes: float | None, world: int) -> float:
+    """Return the time of `time.monotonic` at which to stop; `world` counts the processes."""
+    if minutes is None:
+        return math.inf
+    if world > 1:
+        raise ConfigError("a limit in minutes is for one process; give several a last step")
+    return time.monotonic() + 60 * minutes
+
+
+def _batches(run: Run, last: int, rank: int, world: int, *, end: float) -> Iterator[Batch]:
+    """Yield the batches of all stages from the run's step on; `rank` takes its share of each.
+
+    None comes after the time `end`, but for the first.
+    """
     while run.step < last:
         stage, first_step, first_scene = run.experiment.stage_at(run.step)
         steps = min(first_step + stage.steps, last) - run.step
@@ -278,9 +301,11 @@ def _batches(run: Run, last: int, rank: int, world: int) -> Iterator[Batch]:
         size = stage.batch // world
         done = (run.step - first_step) * size
         first = first_scene + rank * stage.steps * size + done
-        yield from batches(
-            scenes, first=first, steps=steps, size=size, workers=run.experiment.workers
-        )
+        workers = run.experiment.workers
+        for batch in batches(scenes, first=first, steps=steps, size=size, workers=workers):
+            yield batch
+            if time.monotonic() >= end:
+                return
 
 
 def train_step(run: Run, loss: nn.Module, batch: Batch) -> dict[str, float]:

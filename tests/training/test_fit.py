@@ -70,6 +70,41 @@ def test_a_run_that_was_stopped_ends_with_the_same_weights(tmp_path: Path) -> No
         torch.testing.assert_close(same, value, rtol=0, atol=0, msg=name)
 
 
+def test_a_run_stops_after_its_minutes_with_all_saved_and_goes_on(tmp_path: Path) -> None:
+    run = begin(tmp_path)
+    fit(run, minutes=0)
+
+    _, manifest = checkpoint.load(tmp_path / "checkpoint")
+    assert manifest.steps == begin(tmp_path).step == 1
+    fit(begin(tmp_path))
+    assert checkpoint.load(tmp_path / "checkpoint")[1].steps == run.experiment.steps
+
+
+def test_several_processes_get_no_limit_in_minutes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = begin(tmp_path)
+    monkeypatch.setenv("WORLD_SIZE", "2")
+
+    with pytest.raises(ConfigError, match="for one process"):
+        fit(run, minutes=9)
+
+
+def test_a_run_may_begin_from_random_weights_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_model: object) -> None:
+        raise ConfigError("no published weights here")
+
+    monkeypatch.setattr("training.fit.load_published", refuse)
+
+    run = start(
+        small_experiment(), SmallPack(), tmp_path, torch.device("cpu"), published=False  # type: ignore[arg-type]
+    )  # fmt: skip
+
+    assert run.step == 0
+
+
 @pytest.mark.parametrize("precision", get_args(Precision))
 def test_the_loss_of_one_scene_falls_in_every_precision(
     tmp_path: Path, precision: Precision
