@@ -45,11 +45,11 @@ class Compression(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    side: PositiveInt = 288
+    side: PositiveInt = 256
     """Longest side of a picture in pixels; scenes are 224 px wide, and show a part of it."""
-    quality: PositiveInt = 50
+    quality: PositiveInt = 45
     """WebP's quality of a photograph."""
-    drawing_quality: PositiveInt = 80
+    drawing_quality: PositiveInt = 60
     """WebP's quality of cut-outs and outlines."""
     bits_per_second: PositiveInt = 14_000
     """Of a recording."""
@@ -198,7 +198,7 @@ def _to_webp(path: Path, *, side: int, quality: int) -> bytes:
         raise ConfigError(f"{path} is not a picture: {error}") from error
     small.thumbnail((side, side), Image.Resampling.LANCZOS)
     stored = io.BytesIO()
-    small.save(stored, "WEBP", quality=quality, method=4)
+    small.save(stored, "WEBP", quality=quality, method=6)
     return stored.getvalue()
 
 
