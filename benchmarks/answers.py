@@ -24,7 +24,6 @@ from ssuformer.errors import ConfigError
 from ssuformer.model import checkpoint as checkpoints
 from ssuformer.repository import WEIGHTS, open_repository
 from ssuformer.terminal import console
-from ssuformer.tokenizer import Tokenizer
 from training.metrics.regions import PredictedRegion, TrueRegion, match, pairwise_iou
 from training.predictor import Predictor, TorchPredictor
 
@@ -84,11 +83,7 @@ def open_subject(folder: Path, *, threads: int = 1) -> Subject:
         window = open_repository(folder).manifest.window_frames
         return Subject(str(folder), OnnxPredictor(folder, threads=threads), window)
     model, manifest = checkpoints.load(folder)
-    predictor = TorchPredictor(
-        model, categories=manifest.categories,
-        tokenizer=Tokenizer(manifest.vocabulary), thresholds=manifest.thresholds,
-    )  # fmt: skip
-    return Subject(str(folder), predictor, manifest.window_frames)
+    return Subject(str(folder), TorchPredictor.of(model, manifest), manifest.window_frames)
 
 
 def read_films(folders: Sequence[Path]) -> list[Film]:

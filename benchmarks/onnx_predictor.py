@@ -11,6 +11,7 @@ import onnxruntime
 from ssuformer.contract import CAPTION, EngineSpec, engines
 from ssuformer.regions import Float, Segmentation
 from ssuformer.repository import open_repository
+from ssuformer.sentences import Wording
 from ssuformer.tokenizer import Tokenizer
 from training.predictor import Predictor
 
@@ -33,6 +34,7 @@ class OnnxPredictor(Predictor):
             categories=manifest.categories,
             tokenizer=Tokenizer(manifest.vocabulary),
             thresholds=manifest.thresholds,
+            wording=Wording(manifest),
         )
         self.specs: dict[str, EngineSpec] = {
             spec.name: spec for spec in engines(manifest.dimensions)

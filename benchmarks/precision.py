@@ -26,10 +26,9 @@ from model_export.variants import precision_of
 from ssuformer.clip import read_clip
 from ssuformer.contract import CAPTION, SEGMENTATION
 from ssuformer.repository import open_repository
-from training.evaluation import score
+from training.evaluation import exam_of, score
 from training.experiment import open_pack
-from training.held_out import held_out, parse_splits
-from training.scenes.grammar import Grammar
+from training.held_out import parse_splits
 
 BATCHES = (1, 4, 8)
 SHOWN = {"j": "J", "fact_accuracy": "facts", "joint_f1": "F1"}
@@ -90,9 +89,12 @@ def _score(
 ) -> dict[str, float]:
     if not count:
         return {}
-    opened = open_pack(pack, open_repository(folder).manifest.categories)
-    scenes = held_out(opened, parse_splits(split)[0])
-    return score(predictor, scenes, count, Grammar(opened.categories))
+    manifest = open_repository(folder).manifest
+    asked = exam_of(manifest, open_pack(pack), parse_splits(split)[0])
+    return score(
+        predictor, asked.scenes, count, asked.grammar,
+        told=asked.told, categories=manifest.categories,
+    )  # fmt: skip
 
 
 def time_all(

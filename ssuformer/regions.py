@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ssuformer.manifest import Thresholds
 from ssuformer.masks import Mask, overlap
-from ssuformer.sentences import SOMETHING
+from ssuformer.sentences import SOMETHING, Wording
 
 Float = NDArray[np.float32]
 
@@ -112,6 +112,27 @@ def category_probabilities(window: Segmentation) -> Float:
 def name_of(found: Detection, categories: Sequence[str]) -> str:
     """Return the name of a region: its category's, or `something` if that is not sure enough."""
     return categories[found.category] if found.named else SOMETHING
+
+
+def heard_in(window: Segmentation, frame: int, *, threshold: float) -> list[tuple[int, float]]:
+    """Return the categories heard in a frame and their probabilities, the most probable first."""
+    if window.heard_probability is None:
+        return []
+    probability = window.heard_probability[frame]
+    order = np.argsort(-probability, kind="stable").tolist()
+    return [(k, float(probability[k])) for k in order if probability[k] >= threshold]
+
+
+def sentence_of(
+    found: Detection, caption: str, heard: Sequence[tuple[int, float]], wording: Wording
+) -> str:
+    """Return the caption of a region with its open places filled, given what its frame's sound is.
+
+    The other thing is the most probable one that is heard, but for the region's own category.
+    """
+    category = found.category if found.named else None
+    other = next((k for k, _ in heard if k != found.category), None)
+    return wording.filled(caption, category, other)
 
 
 def without_twins(found: list[Detection]) -> list[Detection]:

@@ -71,7 +71,7 @@ class Wording:
 
     def out_of_sight(self, category: int) -> str:
         """Return the sentence of a category that is heard but not seen."""
-        noun, verb = self._words(category)
+        noun, verb = self.words(category)
         if not self._verbs:
             return f"{noun}, {_OUT_OF_SIGHT}"
         return f"{named(noun, verb)} {verb} {_OUT_OF_SIGHT}"
@@ -81,13 +81,14 @@ class Wording:
 
         `category` is None if the region cannot be named, `other` if nothing else is heard.
         """
-        noun, verb = self._words(category)
+        noun, verb = self.words(category)
         if other is None:
             return filled(sentence, noun=noun, verb=verb)
-        other_noun, other_verb = self._words(other)
+        other_noun, other_verb = self.words(other)
         return filled(sentence, noun=noun, verb=verb, other=other_noun, other_verb=other_verb)
 
-    def _words(self, category: int | None) -> tuple[str, str]:
+    def words(self, category: int | None) -> tuple[str, str]:
+        """Return the noun and the verb of a category; None is what cannot be named."""
         if category is None:
             return SOMETHING, SOUNDS
         if not self._nouns:

@@ -101,9 +101,12 @@ def evaluate(
         int | None,
         typer.Option(min=2, help="Scenes per split; the default is 500, all of filmed clips."),
     ] = None,
-    splits: Annotated[str, typer.Option(help="Which splits, separated by commas.")] = ",".join(
-        HELD_OUT
-    ),
+    splits: Annotated[
+        str,
+        typer.Option(
+            help="Which splits, separated by commas; `photographic` and `photographic-val` too."
+        ),
+    ] = ",".join(HELD_OUT),
     backgrounds: Annotated[
         Path | None,
         typer.Option(
@@ -111,6 +114,9 @@ def evaluate(
             "pictures are computed."
         ),
     ] = None,
+    films: Annotated[
+        str, typer.Option(help="Pack of film material, for the splits `photographic`.")
+    ] = "films",
     calibrate: Annotated[
         int, typer.Option(help="Choose thresholds on this many val scenes first; 0 keeps them.")
     ] = 0,
@@ -123,8 +129,10 @@ def evaluate(
 
     Every split is evaluated with its own audio, with another scene's, and with silence. The split
     `collage` has the material of `test` in scenes of a second composer, which lays out, blends and
-    mixes in other ways than the one that training uses. Filmed clips get the scores that their
-    truth allows (training/data/README.md).
+    mixes in other ways than the one that training uses; `photographic` and `photographic-val` are
+    film-like scenes of held-out photographs and recordings. Filmed clips get the scores that their
+    truth allows (training/data/README.md). For a model of film categories, training/film_truth.py
+    says what its names and sentences are compared with.
 
     Examples:
 
@@ -133,6 +141,8 @@ def evaluate(
     `python -m training evaluate runs/tiny/checkpoint --calibrate 200 --csv > scores.csv`
 
     `python -m training evaluate runs/tiny/checkpoint --splits collage --backgrounds photographs`
+
+    `python -m training evaluate runs/small/checkpoint --splits test,photographic`
 
     `python -m training evaluate training/checkpoints/tiny --data samples`
 
@@ -144,7 +154,7 @@ def evaluate(
         else:
             metrics = evaluations.evaluate(
                 checkpoint, pack, parse_splits(splits), scenes or 500, calibrate=calibrate,
-                device=fitting.open_device(device), backgrounds=backgrounds,
+                device=fitting.open_device(device), backgrounds=backgrounds, films=films,
             )  # fmt: skip
     _print_scores(metrics, form="json" if as_json else "csv" if csv else "table")
 

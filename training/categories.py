@@ -9,6 +9,7 @@ a drum, an oboe a woodwind instrument, a tuba a brass instrument.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal
@@ -286,6 +287,45 @@ SOMETHING = FilmCategory("something", "something", "sounds", "lifescene", "unkno
 CATEGORIES = (*PEOPLE, *INSTRUMENTS, *ANIMALS, *VEHICLES, *THINGS, *NATURE, SOMETHING)
 
 _NAMES = frozenset(category.name for category in CATEGORIES)
+
+_BROADER_OF_KIND: Mapping[Kind, str] = {
+    "instrument": "Music; Musical instrument",
+    "animal": "Animal; Domestic animals, pets; Livestock, farm animals, working animals; "
+              "Wild animals",
+    "vehicle": "Vehicle; Engine; Motor vehicle (road); Traffic noise, roadway noise",
+}  # fmt: skip
+
+_BROADER = {
+    "Music; Musical instrument; Percussion":
+        "drum tabla cymbal gong tambourine xylophone glockenspiel steel_drum maracas",
+    "Music; Vocal music; Song; Opera; Background music": "person_singing",
+    "Crying, sobbing; Whimper; Wail, moan": "baby",
+    "Laughter": "baby_laughing",
+    "Speech": "child_speaking",
+    "Animal; Wild animals; Bird; Bird vocalization, bird call, bird song; Fowl":
+        "rooster chicken duck goose turkey owl pigeon crow parrot",
+    "Animal; Insect": "bee fly mosquito cricket",
+    "Vehicle; Aircraft; Engine": "airplane helicopter",
+    "Emergency vehicle; Siren; Vehicle": "fire_engine police_car ambulance",
+    "Vehicle; Bicycle": "bicycle skateboard",
+    "Tools; Wood; Chop; Bang; Whack, thwack; Thump, thud; Clang": "hammer",
+    "Tools; Power tool; Engine; Wood": "saw chainsaw drill lawn_mower",
+    "Engine; Mechanisms; Power tool; Whir":
+        "vacuum_cleaner blender hair_dryer electric_fan sewing_machine printer",
+    "Alarm; Beep, bleep; Buzzer": "alarm_clock telephone doorbell siren",
+    "Clicking; Mechanisms": "camera scissors typing clock",
+    "Water; Liquid; Pour; Splash, splatter": "tap toilet teapot waves stream waterfall rain",
+}  # fmt: skip
+
+
+def broader(category: FilmCategory) -> tuple[str, ...]:
+    """Return the broader AudioSet classes, parents in its ontology or confused with it."""
+    for classes, names in _BROADER.items():
+        if category.name in names.split():
+            return tuple(classes.split("; "))
+    classes = _BROADER_OF_KIND.get(category.kind, "")
+    return tuple(classes.split("; ")) if classes else ()
+
 
 _OF_PACK = {
     "chick": "chicken",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,21 +20,21 @@ from ssuformer.manifest import Manifest, Thresholds
 from ssuformer.model import checkpoint as checkpoints
 from ssuformer.model.ssuformer import parameters
 from ssuformer.regions import Segmentation
-from ssuformer.tokenizer import Tokenizer
+from ssuformer.sentences import SOMETHING, SOUNDS
 from training.batch import SceneSource
 from training.categories import CATEGORIES
 from training.data.filmed import Films, Told
-from training.data.names import kind_of, model_names
+from training.data.names import kind_of, knows_films, model_names, name_for
 from training.experiment import open_pack
-from training.held_out import HeldOut, held_out, score_name
+from training.film_truth import FilmTruth, film_grammar
+from training.held_out import PHOTOGRAPHIC, HeldOut, held_out, score_name
 from training.metrics.boxes import BoxEvaluation
 from training.metrics.regions import PredictedRegion
 from training.metrics.report import OF_CATEGORIES, Evaluation
 from training.packs import categories as collected
-from training.packs.pack import PackCategory
+from training.packs.pack import AssetPack, PackCategory
 from training.predictor import Predictor, TorchPredictor
 from training.scene import Scene
-from training.scenes.composer import Composer
 from training.scenes.grammar import Category, Grammar
 
 AT_ONCE = 8
@@ -46,12 +46,49 @@ CONTROLS = ("", "shuffled", "silent")
 EVERYTHING: frozenset[Told] = frozenset({"outlines", "categories", "sentences"})
 """What the truth of composed scenes tells."""
 
+WITHOUT_SENTENCES: frozenset[Told] = EVERYTHING - {"sentences"}
+"""What it tells a model whose sentences have other words."""
+
 CANDIDATES = tuple(
     Thresholds(sounding=sounding / 20, mask=mask / 20)
     for sounding in range(4, 15)
     for mask in range(6, 14)
 )
 """Candidate thresholds of the calibration."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exam:
+    """Scenes that a model is scored on, with their truth in its names and its language."""
+
+    scenes: SceneSource
+    grammar: Grammar
+    """Reads the model's sentences and the true ones."""
+    told: frozenset[Told] = EVERYTHING
+
+
+def exam_of(
+    manifest: Manifest,
+    pack: AssetPack,
+    split: HeldOut,
+    backgrounds: Path | None = None,
+    films: str = "films",
+) -> Exam:
+    """Return the scenes of a split for a model; ConfigError if material is missing.
+
+    A model of a pack's categories gets scenes of those alone, one of film categories all of the
+    pack, with the truth of `training/film_truth.py`. Film-like scenes are the same for both; a
+    model of a pack is not asked for sentences there, as its language has other words.
+    """
+    if knows_films(manifest.categories):
+        scenes = held_out(pack, split, backgrounds, films)
+        truth = FilmTruth(scenes, manifest=manifest, words=pack.categories)
+        return Exam(truth, film_grammar(manifest))
+    own = pack.only(manifest.categories)
+    if split in PHOTOGRAPHIC:
+        scenes = held_out(pack, split, films=films)
+        return Exam(scenes, Grammar(own.categories), WITHOUT_SENTENCES)
+    return Exam(held_out(own, split, backgrounds), Grammar(own.categories))
 
 
 def evaluate(
@@ -63,23 +100,27 @@ def evaluate(
     calibrate: int,
     device: torch.device,
     backgrounds: Path | None = None,
+    films: str = "films",
 ) -> dict[str, dict[str, float]]:
     """Evaluate a checkpoint, write the scores into its manifest, and return them by split.
 
     A control's scores are under `split/control`, compute costs under `cost`. `backgrounds` is a
     folder of photographs for the split `collage`, whose scores are then under
-    `collage-photographs`; without one its pictures are computed.
+    `collage-photographs`; without one its pictures are computed. `films` is the pack of film
+    material for the photographic splits.
     """
     predictor, manifest = _open(folder, device)
-    opened = open_pack(pack, manifest.categories)
-    grammar = Grammar(opened.categories)
+    opened = open_pack(pack)
+    exams = {
+        score_name(split, backgrounds): exam_of(manifest, opened, split, backgrounds, films)
+        for split in splits
+    }
     if calibrate:
-        predictor.thresholds = find_thresholds(predictor, Composer(opened, "val"), calibrate)
+        scenes = exam_of(manifest, opened, "val").scenes
+        predictor.thresholds = find_thresholds(predictor, scenes, calibrate)
     metrics = {"cost": cost(predictor)}
-    for split in splits:
-        scenes = held_out(opened, split, backgrounds)
-        name = score_name(split, backgrounds)
-        metrics |= _under_controls(name, predictor, scenes, count, grammar)
+    for name, exam in exams.items():
+        metrics |= _under_controls(name, predictor, exam, count, manifest.categories)
     changes = {"thresholds": predictor.thresholds, "metrics": {**manifest.metrics, **metrics}}
     manifest.model_copy(update=changes).write(folder)
     return metrics
@@ -94,20 +135,29 @@ def evaluate_films(
     """
     predictor, manifest = _open(folder, device)
     metrics = _under_controls(
-        name, predictor, films, min(count or len(films), len(films)),
-        Grammar(_words(manifest.categories)), told=films.told, categories=manifest.categories,
+        name, predictor, exam_on_films(manifest, films), min(count or len(films), len(films)),
+        manifest.categories,
     )  # fmt: skip
     manifest.model_copy(update={"metrics": {**manifest.metrics, **metrics}}).write(folder)
     return metrics
 
 
+def exam_on_films(manifest: Manifest, films: Films[Any]) -> Exam:
+    """Return filmed clips for a model; their sentences may be in the collected pack's language.
+
+    Labels of boxes keep their names: several categories may be right for one.
+    """
+    if not knows_films(manifest.categories):
+        return Exam(films, Grammar(_words(manifest.categories)), films.told)
+    scenes: SceneSource = films
+    if "boxes" not in films.told:
+        scenes = FilmTruth(films, manifest=manifest, words=collected.CATEGORIES)
+    return Exam(scenes, film_grammar(manifest), films.told)
+
+
 def _open(folder: Path, device: torch.device) -> tuple[TorchPredictor, Manifest]:
     model, manifest = checkpoints.load(folder)
-    predictor = TorchPredictor(
-        model.to(device), categories=manifest.categories,
-        tokenizer=Tokenizer(manifest.vocabulary), thresholds=manifest.thresholds,
-    )  # fmt: skip
-    return predictor, manifest
+    return TorchPredictor.of(model.to(device), manifest), manifest
 
 
 def _words(names: Sequence[str]) -> list[Category]:
@@ -124,9 +174,8 @@ def _words(names: Sequence[str]) -> list[Category]:
 
 
 def _under_controls(
-    name: str, predictor: Predictor, scenes: SceneSource, count: int, grammar: Grammar, *,
-    told: frozenset[Told] = EVERYTHING, categories: Sequence[str] = (),
-) -> dict[str, dict[str, float]]:  # fmt: skip
+    name: str, predictor: Predictor, exam: Exam, count: int, categories: Sequence[str]
+) -> dict[str, dict[str, float]]:
     """Return the scores with every sound; one scene alone has no other scene's sound."""
     metrics = {}
     with Progress(console=Console(stderr=True)) as progress:
@@ -134,8 +183,8 @@ def _under_controls(
             title = f"{name}/{control}".rstrip("/")
             task = progress.add_task(title, total=count)
             metrics[title] = score(
-                predictor, scenes, count, grammar,
-                control=control, told=told, categories=categories,
+                predictor, exam.scenes, count, exam.grammar,
+                control=control, told=exam.told, categories=categories,
                 advance=lambda n, task=task: progress.advance(task, n),  # type: ignore[misc]
             )  # fmt: skip
     return metrics
@@ -170,7 +219,7 @@ def score(
     """
     sentences = "sentences" in told and not control
     evaluation: Evaluation | BoxEvaluation = Evaluation(
-        facts=lambda sentence: _facts(grammar, sentence), sentences=sentences
+        facts=lambda sentence: _facts(grammar, sentence), kind=kind_of, sentences=sentences
     )
     if "boxes" in told:
         evaluation = BoxEvaluation(right=lambda name: model_names(name, categories), kind=kind_of)
@@ -208,12 +257,9 @@ def _add(
 
 
 def _called(scene: Scene, categories: Sequence[str]) -> Scene:
-    """Return the scene with each source called by the first right one of these categories."""
+    """Return the scene with each source called by the likeliest of these categories."""
     sources = (
-        replace(
-            source, category=next(iter(model_names(source.category, categories)), source.category)
-        )
-        for source in scene.sources
+        replace(source, category=name_for(source.category, categories)) for source in scene.sources
     )
     return replace(scene, sources=tuple(sources)) if categories else scene
 
@@ -244,8 +290,16 @@ def _groups(scenes: SceneSource, count: int) -> Iterator[list[Scene]]:
 
 
 def _facts(grammar: Grammar, sentence: str) -> Mapping[str, object]:
+    """Return the facts of a sentence, none if it is not in the language.
+
+    If nothing else is heard, the service leaves company out of a sentence that was to name it.
+    Such a sentence tells neither of company nor that its source is alone.
+    """
     facts = grammar.facts(sentence)
-    return asdict(facts) | {"company": facts.company or "alone"} if facts else {}
+    if facts is not None:
+        return asdict(facts) | {"company": facts.company or "alone"}
+    facts = grammar.facts(f"{sentence} while {SOMETHING} {SOUNDS}")
+    return asdict(facts) | {"company": None} if facts is not None else {}
 
 
 def _union(

@@ -3,28 +3,48 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from ssuformer.manifest import Thresholds
+from ssuformer.manifest import Manifest, Thresholds
 from ssuformer.masks import enlarge
 from ssuformer.model.caption import Regions
 from ssuformer.model.ssuformer import SegmentationOutputs, SSUFormer
-from ssuformer.regions import Detection, Float, Segmentation, find_regions, name_of, plan_captions
+from ssuformer.regions import (
+    Detection,
+    Float,
+    Segmentation,
+    find_regions,
+    heard_in,
+    name_of,
+    plan_captions,
+    sentence_of,
+)
+from ssuformer.sentences import Wording
 from ssuformer.tokenizer import Tokenizer
 from training.metrics.regions import PredictedRegion
 
 
 class Predictor(ABC):
-    """Returns the regions of whole scenes by the same rules as serving."""
+    """Returns the regions of whole scenes by the same rules as serving.
+
+    `wording` fills the open places of captions; without one they stay as the model writes them.
+    """
 
     def __init__(
-        self, *, categories: tuple[str, ...], tokenizer: Tokenizer, thresholds: Thresholds
+        self,
+        *,
+        categories: tuple[str, ...],
+        tokenizer: Tokenizer,
+        thresholds: Thresholds,
+        wording: Wording | None = None,
     ) -> None:
         self._categories = categories
         self._tokenizer = tokenizer
+        self._wording = wording
         self.thresholds = thresholds
 
     @abstractmethod
@@ -60,7 +80,29 @@ class Predictor(ABC):
         """Return, for each clip, the sentence of each region by frame and query."""
         plan = plan_captions(list(zip(clips, found, strict=True)))
         ids = self.caption(plan.inputs).tolist() if plan.holders else []
-        return plan.assign(map(self._tokenizer.decode, ids))
+        said = plan.assign(map(self._tokenizer.decode, ids))
+        if self._wording is None:
+            return said
+        return [
+            self._filled(clip, frames, captions, self._wording)
+            for clip, frames, captions in zip(clips, found, said, strict=True)
+        ]
+
+    def _filled(
+        self,
+        clip: Segmentation,
+        frames: list[list[Detection]],
+        captions: dict[tuple[int, int], str],
+        wording: Wording,
+    ) -> dict[tuple[int, int], str]:
+        """Return the captions of a clip's regions with their open places filled."""
+        filled = {}
+        for number, regions in enumerate(frames):
+            heard = heard_in(clip, number, threshold=self.thresholds.heard)
+            for region in regions:
+                place = (region.frame, region.query)
+                filled[place] = sentence_of(region, captions[place], heard, wording)
+        return filled
 
     def _region(self, found: Detection, size: tuple[int, int], sentence: str) -> PredictedRegion:
         mask = enlarge(found.probability, size=size, threshold=self.thresholds.mask)
@@ -77,9 +119,23 @@ class TorchPredictor(Predictor):
         categories: tuple[str, ...],
         tokenizer: Tokenizer,
         thresholds: Thresholds,
+        wording: Wording | None = None,
     ) -> None:
-        super().__init__(categories=categories, tokenizer=tokenizer, thresholds=thresholds)
+        super().__init__(
+            categories=categories, tokenizer=tokenizer, thresholds=thresholds, wording=wording
+        )
         self.model = model.eval()
+
+    @classmethod
+    def of(cls, model: SSUFormer, manifest: Manifest) -> Self:
+        """Return a predictor that answers as the service does with these weights."""
+        return cls(
+            model,
+            categories=manifest.categories,
+            tokenizer=Tokenizer(manifest.vocabulary),
+            thresholds=manifest.thresholds,
+            wording=Wording(manifest),
+        )
 
     @torch.no_grad()
     def segment(

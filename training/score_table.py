@@ -14,6 +14,8 @@ Scores = Mapping[str, Mapping[str, float]]
 TITLES = {
     "collage": "collage: scenes of a second composer, before computed pictures",
     "collage-photographs": "collage: scenes of a second composer, before photographs",
+    "photographic": "photographic: film-like scenes, held-out material, test",
+    "photographic-val": "photographic-val: film-like scenes, held-out material, val",
 }
 
 HEADINGS = {"": "own sound", "shuffled": "other sound", "silent": "no sound"}

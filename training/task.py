@@ -9,7 +9,7 @@ from typing import Any
 
 from ssuformer.tokenizer import Tokenizer
 from training.batch import SceneSource
-from training.categories import CATEGORIES, FilmCategory
+from training.categories import CATEGORIES, FilmCategory, broader
 from training.data.filmed import Excerpts
 from training.experiment import DataSource, Experiment, Stage, open_filmed, pack_folder
 from training.packs.material import FilmMaterial
@@ -101,6 +101,7 @@ def film_ties(categories: Iterable[FilmCategory], *, learned: Iterable[str]) -> 
     known = frozenset(learned)
     return {
         "audio_classes": tuple(tuple(number[name] for name in c.heard) for c in every),
+        "broad_classes": tuple(tuple(number[name] for name in broader(c)) for c in every),
         "image_classes": tuple(category.seen for category in every),
         "looks": tuple(place[looks_like(category)] for category in every),
         "unlearned": tuple(place[c.name] for c in every if c.name not in known),

@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
-
 from service.understanding.mask_formats import MaskFormat, write_mask
 from service.understanding.schemas import (
     Heard,
@@ -47,12 +44,6 @@ def render(
         mask=write_mask(mask, mask_format),
         description=description,
     )
-
-
-def heard_in(probability: NDArray[np.float32], *, threshold: float) -> list[tuple[int, float]]:
-    """Return categories and probabilities [k] from a threshold on, the most probable first."""
-    order = np.argsort(-probability, kind="stable").tolist()
-    return [(k, float(probability[k])) for k in order if probability[k] >= threshold]
 
 
 def render_heard(

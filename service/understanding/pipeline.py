@@ -15,7 +15,7 @@ from service.engines.circuit_breaker import CircuitBreaker
 from service.engines.engine import Engine
 from service.telemetry.metrics import Metrics
 from service.telemetry.stages import StageClock
-from service.understanding.answer import TrackLog, heard_in, render, render_heard
+from service.understanding.answer import TrackLog, render, render_heard
 from service.understanding.decoding import DecodePool, Decoding
 from service.understanding.options import Options
 from service.understanding.recognition import Recognition
@@ -31,7 +31,15 @@ from service.understanding.tracks import Tracker
 from service.understanding.windows import Window, cut
 from ssuformer.clip import Sampling
 from ssuformer.contract import CAPTION, FRAME_SIZE, SEGMENTATION
-from ssuformer.regions import Detection, Segmentation, find_regions, name_of, plan_captions
+from ssuformer.regions import (
+    Detection,
+    Segmentation,
+    find_regions,
+    heard_in,
+    name_of,
+    plan_captions,
+    sentence_of,
+)
 from ssuformer.sentences import SOMETHING, Wording
 from ssuformer.tokenizer import Tokenizer
 
@@ -186,7 +194,7 @@ class Pipeline:
         numbers = run.tracker.follow(found.frames, fresh=fresh)
         rendered = []
         for frame, tracks in enumerate(numbers, start=fresh):
-            heard = self._heard_in(found, frame)
+            heard = heard_in(found.segmentation, frame, threshold=self._manifest.thresholds.heard)
             regions = [
                 (region.category, shown)
                 for region, track in zip(found.frames[frame], tracks, strict=True)
@@ -211,12 +219,6 @@ class Pipeline:
             )
         return rendered
 
-    def _heard_in(self, found: _Found, frame: int) -> list[tuple[int, float]]:
-        probability = found.segmentation.heard_probability
-        if probability is None:
-            return []
-        return heard_in(probability[frame], threshold=self._manifest.thresholds.heard)
-
     def _render_region(
         self,
         region: Detection,
@@ -227,9 +229,7 @@ class Pipeline:
     ) -> Region | None:
         sentence = sentences.get((region.frame, region.query))
         if sentence is not None:
-            category = region.category if region.named else None
-            other = next((k for k, _ in heard if k != region.category), None)
-            sentence = self._wording.filled(sentence, category, other)
+            sentence = sentence_of(region, sentence, heard, self._wording)
         return render(
             region,
             track=track,

@@ -49,6 +49,8 @@ class ModelConfig(BaseModel):
     If given, what is heard and what is seen is named from the encoders' own classifiers too
     (`ssuformer/model/evidence.py`).
     """
+    broad_classes: tuple[tuple[int, ...], ...] = ()
+    """For each category, broader classes of the audio encoder, which leave open what it is."""
     image_classes: tuple[tuple[int, ...], ...] = ()
     """For each category, the classes of a pretrained vision encoder that show it."""
     looks: tuple[int, ...] = ()

@@ -2,7 +2,9 @@
 
 Every category is tied to classes of the audio encoder (AudioSet) and of the vision encoder
 (ImageNet). Their scores are evidence for any category, also for one that no training scene shows;
-scalars shared by all categories weigh it.
+scalars shared by all categories weigh it. A category is also tied to broader classes of AudioSet:
+of a violin in a band, YAMNet often hears no more than music, and the picture says which
+instrument plays it.
 
 Axes: b clips, t seconds, q queries, k categories, y x cells at stride 32, h w mask pixels.
 """
@@ -13,7 +15,7 @@ from collections.abc import Sequence
 
 import torch
 from einops import rearrange
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -28,6 +30,10 @@ DROPPED = 0.15
 of the evidence fit categories without scenes too."""
 
 
+PLACES = 4
+"""Maps of where something is seen that is heard: two ways to see times two ways to hear."""
+
+
 def _membership(classes: Sequence[Sequence[int]], count: int) -> Float[Tensor, "n k"]:
     """Return 1 where class n belongs to category k."""
     table = torch.zeros(count, len(classes))
@@ -40,6 +46,7 @@ class Evidence(nn.Module):
     """Scores of the encoders' classifiers, summed up by category and weighed."""
 
     heard_index: Tensor
+    broad_index: Tensor
     seen_table: Tensor
     learned: Tensor
     looks: Tensor
@@ -47,12 +54,12 @@ class Evidence(nn.Module):
     def __init__(self, config: ModelConfig, *, audio_count: int, image_count: int) -> None:
         super().__init__()
         categories = config.categories
-        # A category takes its loudest class; missing ones point at a class that is never heard.
-        longest = max(1, *(len(members) for members in config.audio_classes))
-        padded = [[*m, *[audio_count] * (longest - len(m))] for m in config.audio_classes]
         learned = torch.ones(categories)
         learned[list(config.unlearned)] = 0.0
-        self.register_buffer("heard_index", torch.tensor(padded), persistent=False)
+        heard = _padded(config.audio_classes, missing=audio_count)
+        broad = _padded(config.broad_classes or ((),) * categories, missing=audio_count)
+        self.register_buffer("heard_index", heard, persistent=False)
+        self.register_buffer("broad_index", broad, persistent=False)
         self.register_buffer(
             "seen_table", _membership(config.image_classes, image_count), persistent=False
         )
@@ -60,16 +67,20 @@ class Evidence(nn.Module):
         looks = config.looks or tuple(range(categories))
         self.register_buffer("looks", torch.tensor(looks), persistent=False)
         self.heard_weight = nn.Parameter(torch.tensor(0.7))
+        self.broad_weight = nn.Parameter(torch.tensor(0.1))
         self.seen_weight = nn.Parameter(torch.tensor(0.4))
         self.unlearned_bias = nn.Parameter(torch.tensor(0.0))
         self.presence_weight = nn.Parameter(torch.tensor(1.0))
         self.presence_bias = nn.Parameter(torch.tensor(1.5))
+        self.support = nn.Parameter(torch.zeros(PLACES))
 
     def heard(self, classes: Float[Tensor, "b n"]) -> Float[Tensor, "b k"]:
         """Return the audio logit of each category, at least `LEAST_LOGIT`."""
-        silent = torch.full_like(classes[:, :1], LEAST_LOGIT)
-        every = torch.cat([classes, silent], dim=-1)
-        return every[:, self.heard_index].amax(dim=-1).clamp(min=LEAST_LOGIT)
+        return _loudest(classes, self.heard_index)
+
+    def broad(self, classes: Float[Tensor, "b n"]) -> Float[Tensor, "b k"]:
+        """Return the audio logit of each category's broader classes, at least `LEAST_LOGIT`."""
+        return _loudest(classes, self.broad_index)
 
     def seen(self, classes: Float[Tensor, "b y x n"]) -> Float[Tensor, "b y x k"]:
         """Return the probability of each category in every cell."""
@@ -96,6 +107,7 @@ class Evidence(nn.Module):
         self,
         learned: Float[Tensor, "b t q k"],
         heard: Float[Tensor, "b t k"] | None,
+        broad: Float[Tensor, "b t k"] | None,
         seen: Float[Tensor, "bt y x k"] | None,
         masks: Float[Tensor, "b t q h w"],
     ) -> Float[Tensor, "b t q k"]:
@@ -104,23 +116,46 @@ class Evidence(nn.Module):
         logits = learned.float() * known + self.unlearned_bias * (1.0 - known)
         if heard is not None:
             logits = logits + self.heard_weight * (heard.float() - LEAST_LOGIT).unsqueeze(2)
+        if broad is not None:
+            logits = logits + self.broad_weight * (broad.float() - LEAST_LOGIT).unsqueeze(2)
         if seen is not None:
-            logits = logits + self.seen_weight * self._under(masks, seen)
+            logits = logits + self.seen_weight * torch.log(
+                under(masks, seen) / LEAST_PROBABILITY + 1.0
+            )
         return logits
 
-    def _under(
-        self, masks: Float[Tensor, "b t q h w"], seen: Float[Tensor, "bt y x k"]
-    ) -> Float[Tensor, "b t q k"]:
-        """Return the log-probability of each category under the masks, from 0 up."""
-        b = masks.shape[0]
-        cells = F.avg_pool2d(
-            masks.float().sigmoid().flatten(0, 1), masks.shape[-1] // seen.shape[2]
-        )
-        weights = rearrange(cells, "bt q y x -> bt q (y x)")
-        weights = weights / (weights.sum(dim=-1, keepdim=True) + 1e-3)
-        pooled = weights @ rearrange(seen, "bt y x k -> bt (y x) k")
-        found = torch.log(pooled / LEAST_PROBABILITY + 1.0)
-        return rearrange(found, "(b t) q k -> b t q k", b=b)
+    def supported(
+        self,
+        sounding: Float[Tensor, "b t q"],
+        places: Float[Tensor, "bt y x p"],
+        masks: Float[Tensor, "b t q h w"],
+    ) -> Float[Tensor, "b t q"]:
+        """Return the sounding logits, raised where ear and eye agree under the mask."""
+        return sounding + (under(masks, places) + 1.0) @ self.support
+
+
+def under(
+    masks: Float[Tensor, "b t q h w"], values: Float[Tensor, "bt y x n"]
+) -> Float[Tensor, "b t q n"]:
+    """Return the mean of values under the masks (logits); 0 under an empty one."""
+    b = masks.shape[0]
+    cells = F.avg_pool2d(masks.float().sigmoid().flatten(0, 1), masks.shape[-1] // values.shape[2])
+    weights = rearrange(cells, "bt q y x -> bt q (y x)")
+    weights = weights / (weights.sum(dim=-1, keepdim=True) + 1e-3)
+    pooled = weights @ rearrange(values.float(), "bt y x n -> bt (y x) n")
+    return rearrange(pooled, "(b t) q n -> b t q n", b=b)
+
+
+def _padded(classes: Sequence[Sequence[int]], *, missing: int) -> Tensor:
+    """Return the classes of each category as a table, filled up with a class never heard."""
+    longest = max(1, *(len(members) for members in classes))
+    return torch.tensor([[*members, *[missing] * (longest - len(members))] for members in classes])
+
+
+def _loudest(classes: Float[Tensor, "b n"], index: Int64[Tensor, "k m"]) -> Float[Tensor, "b k"]:
+    silent = torch.full_like(classes[:, :1], LEAST_LOGIT)
+    every = torch.cat([classes, silent], dim=-1)
+    return every[:, index].amax(dim=-1).clamp(min=LEAST_LOGIT)
 
 
 def agreement(

@@ -20,7 +20,7 @@ from ssuformer.model.audio import AudioEncoder, AudioFeatures
 from ssuformer.model.caption import CaptionDecoder
 from ssuformer.model.config import ModelConfig
 from ssuformer.model.efficientnet import IMAGENET_CLASSES
-from ssuformer.model.evidence import Evidence, agreement
+from ssuformer.model.evidence import PLACES, Evidence, agreement
 from ssuformer.model.frontend import PixelNorm
 from ssuformer.model.fusion import FusionBlock, halved
 from ssuformer.model.mask_collaboration import MaskCollaboration
@@ -52,12 +52,15 @@ class Clues(NamedTuple):
     """Logits that a category is heard."""
     by_class: Float[Tensor, "b t k"] | None
     """The audio encoder's own logits by category."""
+    broad: Float[Tensor, "b t k"] | None
+    """The audio encoder's logits of each category's broader classes."""
     cells: Float[Tensor, "bt y x k"] | None
     """The vision encoder's own probabilities by category, at stride 32."""
     seen: Float[Tensor, "bt k1 h w"]
     """Learned logits of every pixel at stride 8, the last one is background."""
-    agreement: Float[Tensor, "bt h w 2"]
-    """Where something is seen that is heard: learned, and by the encoders' classifiers."""
+    agreement: Float[Tensor, "bt h w 4"]
+    """Where something is seen that is heard, from about -1 to 1: learned and by the image
+    classifier, each for what is heard and for its broader class."""
 
 
 class SegmentationOutputs(NamedTuple):
@@ -113,7 +116,7 @@ class SSUFormer(nn.Module):
                 config, audio_count=AUDIOSET_CLASSES, image_count=IMAGENET_CLASSES
             )
             self.seen = nn.Conv2d(c, config.categories + 1, 1)
-            self.agree = nn.Linear(2, c)
+            self.agree = nn.Linear(PLACES, c)
 
     def forward(
         self,
@@ -191,32 +194,43 @@ class SSUFormer(nn.Module):
         heard: Float[Tensor, "b t k"],
     ) -> Clues:
         """Return what the encoders' classifiers and the learned ones hear and see."""
-        by_class = None if sound.classes is None else evidence.heard(sound.classes.float())
-        if by_class is not None:
-            by_class = rearrange(by_class, "(b t) k -> b t k", b=heard.shape[0])
+        by_class = broad = None
+        if sound.classes is not None:
+            b, classes = heard.shape[0], sound.classes.float()
+            by_class = rearrange(evidence.heard(classes), "(b t) k -> b t k", b=b)
+            broad = rearrange(evidence.broad(classes), "(b t) k -> b t k", b=b)
         heard = evidence.presence(heard, by_class)
-        audible = heard.sigmoid().flatten(0, 1)
+        audible = [heard.sigmoid().flatten(0, 1)]
+        audible.append(audible[0] if broad is None else broad.sigmoid().flatten(0, 1))
         seen = self.seen(looked)
         shown = rearrange(seen.float().softmax(dim=1)[:, :-1], "b k h w -> b h w k")
-        places = [agreement(audible, shown[..., evidence.looks])]
+        shown = shown[..., evidence.looks]
+        places = [agreement(loud, shown) for loud in audible]
         cells = None
         if isinstance(self.vision, EfficientNetPyramid):
             cells = evidence.seen(self.vision.classes(coarsest))
-            coarse = agreement(audible, cells)
-            places.append(F.interpolate(coarse.unsqueeze(1), scale_factor=2.0).squeeze(1))
+            coarse = torch.stack([agreement(loud, cells) for loud in audible], dim=1)
+            places += F.interpolate(coarse, scale_factor=2.0).unbind(dim=1)
         else:
-            places.append(torch.zeros_like(places[0]))
+            places += [torch.zeros_like(places[0])] * 2
         return Clues(
             heard=heard,
             by_class=by_class,
+            broad=broad,
             cells=cells,
             seen=F.interpolate(seen, scale_factor=2.0, mode="nearest"),
             agreement=torch.stack(places, dim=-1),
         )
 
     def _named(self, evidence: Evidence, answer: QueryAnswer, clues: Clues) -> QueryAnswer:
-        named = evidence.name(answer.categories, clues.by_class, clues.cells, answer.masks)
-        return replace(answer, categories=named)
+        masks = answer.masks
+        return replace(
+            answer,
+            categories=evidence.name(
+                answer.categories, clues.by_class, clues.broad, clues.cells, masks
+            ),
+            sounding=evidence.supported(answer.sounding, clues.agreement, masks),
+        )
 
     def regions(
         self, found: Segmented, masks: Float[Tensor, "b t q h w"]

@@ -10,7 +10,6 @@ from benchmarks.onnx_predictor import OnnxPredictor
 from benchmarks.precision import BATCHES, on_front, time_all
 from ssuformer.contract import CAPTION, SEGMENTATION
 from ssuformer.model import checkpoint
-from ssuformer.tokenizer import Tokenizer
 from training.packs import procedural
 from training.predictor import TorchPredictor
 from training.scenes.composer import Composer
@@ -20,12 +19,7 @@ REPOSITORY = Path("triton_repo")
 
 def test_the_exported_engines_answer_about_scenes_as_the_torch_model_does() -> None:
     model, manifest = checkpoint.load(Path("training/checkpoints/tiny"))
-    torch_predictor = TorchPredictor(
-        model,
-        categories=manifest.categories,
-        tokenizer=Tokenizer(manifest.vocabulary),
-        thresholds=manifest.thresholds,
-    )
+    torch_predictor = TorchPredictor.of(model, manifest)
     composer = Composer(procedural.pack(), "test", seconds=2)
     scenes = [composer.compose(number) for number in range(3)]
     frames = np.stack([scene.frames for scene in scenes])

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import ArrayLike
 
+from service.engines.fake import FakeEngine
 from ssuformer.manifest import Thresholds
 from ssuformer.regions import (
     SAME,
@@ -14,10 +17,13 @@ from ssuformer.regions import (
     Segmentation,
     category_probabilities,
     find_regions,
+    heard_in,
     name_of,
     plan_captions,
     query_categories,
+    sentence_of,
 )
+from ssuformer.sentences import Wording
 
 SIDE = 20
 
@@ -295,3 +301,41 @@ def test_two_somethings_at_one_place_are_one() -> None:
 
     assert [(region.query, region.twins) for region in unsure] == [(0, (1,))]
     assert len(sure) == 2
+
+
+@pytest.mark.parametrize(
+    ("threshold", "expected"), [(0.0, [2, 0, 3, 1]), (0.3, [2, 0, 3]), (0.5, [2]), (0.95, [])]
+)
+def test_categories_from_the_threshold_on_are_heard_most_probable_first(
+    threshold: float, expected: list[int]
+) -> None:
+    probability = np.array([[0.0] * 4, [0.31, 0.1, 0.9, 0.31]], np.float32)
+    answer = replace(window([[0.0], [0.0]], categories=4), heard_probability=probability)
+
+    found = heard_in(answer, 1, threshold=threshold)
+
+    assert [category for category, _ in found] == expected
+
+
+def test_an_engine_that_does_not_hear_hears_nothing() -> None:
+    assert heard_in(window([[0.9]]), 0, threshold=0.0) == []
+
+
+WHOLE = np.ones((SIDE, SIDE), np.float32)
+SURE = Detection(0, 0, 0, 0.9, WHOLE, WHOLE > 0)
+
+
+@pytest.mark.parametrize(
+    ("found", "heard", "sentence"),
+    [
+        (SURE, [(0, 0.9), (2, 0.8), (1, 0.7)], "a bell rings while an engine idles"),
+        (SURE, [(0, 0.9)], "a bell rings"),
+        (replace(SURE, named=False), [(0, 0.9), (1, 0.7)], "something sounds while a lamp hums"),
+    ],
+)
+def test_open_places_take_the_region_and_the_most_probable_other(
+    found: Detection, heard: list[tuple[int, float]], sentence: str
+) -> None:
+    wording = Wording(FakeEngine().facts.manifest)
+
+    assert sentence_of(found, "a <noun> <verb> while a <other> <does>", heard, wording) == sentence

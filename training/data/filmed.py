@@ -23,7 +23,7 @@ from ssuformer.contract import FRAME_SIZE
 from ssuformer.errors import ClipError, ConfigError, wrong_fields
 from training.batch import MAX_SOURCES
 from training.categories import SOMETHING
-from training.data.names import model_names
+from training.data.names import name_for
 from training.scene import Scene
 
 Told = Literal["outlines", "boxes", "categories", "sentences"]
@@ -124,9 +124,9 @@ class Excerpts:
 
 
 def _one_name(name: str, categories: Sequence[str], films: Films[Any]) -> str:
-    for right in (*model_names(name, categories), SOMETHING.name):
-        if right in categories:
-            return right
+    right = name_for(name, categories)
+    if right in categories:
+        return right
     raise ConfigError(
         f"{films.folder}: the model has no category for {name!r}, and no {SOMETHING.name!r}",
         actual=name,

@@ -90,6 +90,20 @@ def model_names(name: str, categories: Sequence[str]) -> tuple[str, ...]:
     )
 
 
+def name_for(name: str, categories: Sequence[str]) -> str:
+    """Return the likeliest category of a model for a data set's name, `something` if it has none.
+
+    A model without a category `something` is told the name as it is.
+    """
+    right = (*model_names(name, categories), SOMETHING.name)
+    return next((category for category in right if category in categories), name)
+
+
+def knows_films(categories: Sequence[str]) -> bool:
+    """Return whether a model's categories are those of films: no pack has one for `something`."""
+    return SOMETHING.name in categories
+
+
 def kind_of(name: str) -> Kind:
     """Return the kind of a category of a data set or of a model."""
     kinds = (_KINDS[film] for film in film_names(name))

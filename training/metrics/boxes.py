@@ -27,12 +27,10 @@ import numpy.typing as npt
 
 from ssuformer.masks import Mask, bounding_box, overlap
 from training.metrics.counts import Mean
-from training.metrics.regions import PredictedRegion, ranked
+from training.metrics.regions import KindReader, PredictedRegion, misnames_person, ranked
 from training.scene import Scene, Source
 
 LEAST_IOU = 0.3
-UNNAMED = "something"
-"""A category that names nothing, and so cannot be wrong."""
 
 SCORES = (
     *("located", "located_or_centroid", "located_by_middle", "named_right", "answered"),
@@ -43,13 +41,10 @@ SCORES = (
 class BoxEvaluation:
     """Scores of a model on scenes whose masks are boxes.
 
-    `right` returns the model's categories that are right for a label; `kind` the kind of any
-    category, `person` among them.
+    `right` returns the model's categories that are right for a label.
     """
 
-    def __init__(
-        self, *, right: Callable[[str], Collection[str]], kind: Callable[[str], str]
-    ) -> None:
+    def __init__(self, *, right: Callable[[str], Collection[str]], kind: KindReader) -> None:
         self._right, self._kind = right, kind
         self._means = {name: Mean() for name in SCORES}
         self._scenes = self._regions = 0
@@ -118,8 +113,8 @@ class BoxEvaluation:
             ):
                 continue
             name = region.category
-            harmless = name == UNNAMED or name in source.accepted or self._kind(name) == "person"
-            self._means["people_misnamed"].add(not harmless)
+            wrong = name not in source.accepted and misnames_person(name, self._kind)
+            self._means["people_misnamed"].add(wrong)
 
 
 def _is_on(mask: Mask, box: Mask) -> bool:

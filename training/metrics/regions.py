@@ -5,7 +5,7 @@ Axes: n predicted regions, m true regions, h w pixels.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,6 +17,12 @@ from training.scene import Scene
 
 MATCH_IOU = 0.5
 """A predicted region is on a source if their masks overlap by at least this IoU."""
+
+UNNAMED = "something"
+"""A category that names nothing, and so cannot be wrong."""
+
+KindReader = Callable[[str], str]
+"""Returns the kind of any category, `person` among them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +92,11 @@ def match(ious: npt.NDArray[np.float64], *, least: float) -> list[tuple[int, int
         free[n, :] = 0
         free[:, m] = 0
     return pairs
+
+
+def misnames_person(name: str, kind: KindReader) -> bool:
+    """Return whether a name, given to a region on a person, is that of an animal or a thing."""
+    return name != UNNAMED and kind(name) != "person"
 
 
 def _cut(mask: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:

@@ -22,6 +22,9 @@ sentences if none were requested; counts are always present.
                          the sentence states this as the true one does, where the true one states it
       bleu_1 .. bleu_4, rouge_l (0..1), cider_d (0..10)
                          the sentence against the true one
+    people, over source-frames of people that have a region on them
+      people_misnamed    the classifier head names an animal or a thing; `something` is none (lower
+                         is better)
     sentences, over all source-frames or regions
       fact_recall        of all source-frames, those whose region names them in its sentence
       joint_recall       the same number: mask and fact both right, of all source-frames
@@ -30,6 +33,7 @@ sentences if none were requested; counts are always present.
     counts
       scenes, frames, sounding_frames, silent_frames
       source_frames, regions, sentences (pairs scored by BLEU, ROUGE-L and CIDEr-D)
+      regions_on_people
 """
 
 from __future__ import annotations
@@ -46,9 +50,11 @@ from training.metrics.joint import JointAccumulator
 from training.metrics.masks import MaskAccumulator, Protocol
 from training.metrics.regions import (
     MATCH_IOU,
+    KindReader,
     PredictedRegion,
     TrueRegion,
     match,
+    misnames_person,
     pairwise_iou,
     ranked,
     true_regions,
@@ -59,6 +65,7 @@ from training.scene import Scene
 OF_CATEGORIES = (
     *("instance_ap50", "instance_ap", "instance_j", "category_accuracy"),
     *("fact_accuracy", "fact_recall", "joint_precision", "joint_recall", "joint_f1"),
+    *("people_misnamed", "regions_on_people"),
 )
 """Scores that need the categories of the sources."""
 
@@ -70,9 +77,14 @@ class Evaluation:
     """All scores of a model on a set of scenes; `facts` parses a sentence."""
 
     def __init__(
-        self, *, facts: FactReader, protocol: Protocol = "frames", sentences: bool = True
+        self,
+        *,
+        facts: FactReader,
+        kind: KindReader,
+        protocol: Protocol = "frames",
+        sentences: bool = True,
     ) -> None:
-        self._read = facts
+        self._read, self._kind = facts, kind
         self._has_sentences = sentences
         self._protocol = protocol
         self._masks = MaskAccumulator(protocol)
@@ -81,6 +93,7 @@ class Evaluation:
         self._attributes = FactAccumulator()
         self._sentences = SentenceAccumulator()
         self._category = Mean()
+        self._people_misnamed = Mean()
         self._regions = 0
         self._source_frames = 0
 
@@ -103,10 +116,12 @@ class Evaluation:
             **self._instance_scores(),
             **self._joint_scores(),
             "category_accuracy": self._category.value,
+            "people_misnamed": self._people_misnamed.value,
             **{f"{name}_accuracy": value for name, value in self._attributes.accuracies().items()},
             **self._sentence_scores(),
             "source_frames": float(self._source_frames),
             "regions": float(self._regions),
+            "regions_on_people": float(self._people_misnamed.count),
         }
         over = self._measured_over(scores)
         return {name: value for name, value in scores.items() if over.get(name, 1)}
@@ -125,6 +140,7 @@ class Evaluation:
                 float(self._source_frames),
             ),
             "category_accuracy": on_source,
+            "people_misnamed": scores["regions_on_people"],
             "fact_accuracy": told * on_source,
             "joint_precision": told * self._regions,
             **dict.fromkeys(
@@ -148,6 +164,8 @@ class Evaluation:
     def _add_pair(self, region: PredictedRegion, truth: TrueRegion) -> bool:
         """Add a region and the source it is on; return whether its sentence names the source."""
         self._category.add(region.category == truth.category)
+        if self._kind(truth.category) == "person":
+            self._people_misnamed.add(misnames_person(region.category, self._kind))
         if not self._has_sentences:
             return False
         said, true = self._facts(region.sentence), self._facts(truth.sentence)

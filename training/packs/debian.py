@@ -21,7 +21,7 @@ from training.packs.drawings import (
     noto_drawing,
     stamp_drawing,
 )
-from training.packs.melodies import Melody, play
+from training.packs.melodies import SOUNDFONT, Melody, play
 from training.packs.pack import (
     Licences,
     PackCategory,
@@ -53,7 +53,7 @@ class Sources:
 
     stamps: Path = Path("/usr/share/tuxpaint/stamps")
     font: Path = Path("/usr/share/fonts/truetype/noto/NotoColorEmoji.ttf")
-    soundfont: Path = Path("/usr/share/sounds/sf2/FluidR3_GM.sf2")
+    soundfont: Path = SOUNDFONT
     npm: Path = Path("~/.cache/ssu/npm/node_modules")
 
     def require(self) -> None:

@@ -33,13 +33,14 @@ CLASSES: Mapping[str, str] = {
     "crowd": "crowd",
     "baby": "baby",
     "other_hands": "person_clapping",
+    "other_guitar": "acoustic_guitar",
     "other_penguin": "bird",
     "other_accordion": "accordion",
     **{
         f"other_{name}": name
         for name in (
             "airplane", "bee", "bicycle", "bird", "boat", "bus", "camera", "car", "cat", "chicken",
-            "clock", "cow", "dog", "drum", "duck", "frog", "goat", "goose", "guitar", "hammer",
+            "clock", "cow", "dog", "drum", "duck", "frog", "goat", "goose", "hammer",
             "helicopter", "horse", "lion", "motorcycle", "mouse", "owl", "parrot", "piano", "pig",
             "printer", "rooster", "scissors", "sheep", "ship", "snake", "telephone", "train",
             "truck", "turkey", "violin", "whale", "wolf",

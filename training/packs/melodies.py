@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 import subprocess
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import cycle, islice
 from pathlib import Path
@@ -18,6 +19,8 @@ from training.packs.synthesis import SAMPLE_RATE, Wave
 
 Manner = Literal["tune", "chords", "broken", "beat", "held"]
 
+SOUNDFONT = Path("/usr/share/sounds/sf2/FluidR3_GM.sf2")
+"""Debian's fluid-soundfont-gm, MIT."""
 PHRASE_SECONDS = 4.0
 REST_SECONDS = 2.0
 TICKS_PER_SECOND = 960
@@ -36,6 +39,32 @@ class Melody:
     manner: Manner = "tune"
     drums: tuple[int, ...] = ()
     """Notes of the drum channel; if given they are struck and the range is not used."""
+
+
+FILM_MELODIES: Mapping[str, Melody] = {
+    "acoustic_guitar": Melody((24, 25), 45, 76, "broken"),
+    "bass_guitar": Melody((33, 34), 28, 48),
+    "plucked_string": Melody((104, 107, 106), 50, 76),
+    "cello": Melody((42,), 36, 64),
+    "double_bass": Melody((32, 43), 28, 50),
+    "bowed_string": Melody((44, 48, 49), 48, 84, "chords"),
+    "harp": Melody((46,), 48, 88, "broken"),
+    "electronic_keyboard": Melody((4, 5, 81), 48, 84, "chords"),
+    "organ": Melody((16, 19, 20), 43, 79, "chords"),
+    "trombone": Melody((57,), 40, 64),
+    "french_horn": Melody((60,), 41, 65),
+    "clarinet": Melody((71,), 52, 84),
+    "woodwind": Melody((68, 70), 46, 76),
+    "bagpipes": Melody((109,), 57, 76),
+    "harmonica": Melody((22,), 60, 84),
+    "cymbal": Melody((0,), 0, 0, "beat", (42, 46, 49, 51)),
+    "tambourine": Melody((0,), 0, 0, "beat", (54,)),
+    "xylophone": Melody((12, 13), 60, 93),
+    "glockenspiel": Melody((9,), 79, 103),
+    "person_singing": Melody((52, 53, 54), 50, 76),
+    "waves": Melody((122,), 50, 70, "held"),
+}
+"""What the pack `films` plays: categories of films that the pack `debian` has no sound of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +157,7 @@ def _variable_length(number: int) -> bytes:
 
 
 def play(melody: Melody, count: int, seed: int, soundfont: Path) -> list[Wave]:
-    """Return `count` phrases, every one composed anew, rendered in one run of fluidsynth."""
+    """Return `count` phrases, each one composed anew, rendered in one run of fluidsynth."""
     rng = np.random.default_rng(seed)
     programs = islice(cycle(melody.programs), count)
     phrases = [(program, compose(melody, rng)) for program in programs]

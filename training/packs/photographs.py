@@ -23,6 +23,7 @@ from pydantic import BaseModel, ConfigDict
 from ssuformer.errors import ConfigError
 from ssuformer.manifest import digest
 from training.categories import CATEGORIES
+from training.packs.melodies import FILM_MELODIES, SOUNDFONT, Melody, play
 from training.packs.recordings import finish, read_sound, write_sound
 from training.pretrained import U2NETP
 
@@ -46,6 +47,8 @@ VOICES = (
 tuxpaint-stamps-default."""
 VOICE_COUNT = 600
 """Recordings taken from each of them."""
+MELODY_COUNT = 30
+"""Phrases played of each instrument."""
 
 
 class FilmItem(BaseModel):
@@ -56,7 +59,7 @@ class FilmItem(BaseModel):
     path: str
     origin: str
     sha256: str
-    """Of the original file."""
+    """Of the original file; of the file itself, if it was played by a synthesiser."""
 
 
 class FilmIndex(BaseModel):
@@ -143,6 +146,8 @@ def build(
         else:
             items.append(item)
         progress(path.name, total)
+    for category, melody in FILM_MELODIES.items():
+        items += _store_melodies(out, category, melody)
     index = FilmIndex(
         command="python -m training pack films", items=tuple(items), left_out=tuple(left_out)
     )
@@ -175,6 +180,15 @@ def _store_recording(out: Path, category: str, path: Path) -> FilmItem | None:
             return None
         write_sound(out / place, wave)
     return FilmItem(path=place, origin=path.name, sha256=found)
+
+
+def _store_melodies(out: Path, category: str, melody: Melody) -> list[FilmItem]:
+    """Play phrases of an instrument, unless they are stored already."""
+    places = [f"sounds/{category}/melody-{n:02d}.wav" for n in range(MELODY_COUNT)]
+    if not all((out / place).exists() for place in places):
+        for place, wave in zip(places, play(melody, MELODY_COUNT, 0, SOUNDFONT), strict=True):
+            write_sound(out / place, finish(wave))
+    return [FilmItem(path=p, origin=SOUNDFONT.name, sha256=digest(out / p)) for p in places]
 
 
 def _recordings(

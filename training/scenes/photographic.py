@@ -1,8 +1,9 @@
 """Scenes like films: things in their own surroundings, close and far, and sound from elsewhere.
 
-A scene has one shot, or two with a cut between them. A shot shows a photograph of a thing, or a
-background, with up to three cut-outs over it, under a slow camera. What sounds is drawn apart from
-what is seen: a thing of the shot, two of them, something out of sight, noise, or nothing.
+A scene has one shot, or two with a cut between them. A shot shows a photograph of a thing, a
+player with an instrument, or a background, with up to three cut-outs over it, under a slow camera.
+What sounds is drawn apart from what is seen: a thing of the shot, two of them, something out of
+sight, noise, or nothing. Of two alike the larger one sounds: nothing else could tell.
 
 Axes: t seconds, h w pixels.
 """
@@ -45,6 +46,7 @@ LEAST_AREA = 0.003
 """Share of the frame below which a thing counts as not visible."""
 ASPECTS = (16 / 9, 16 / 9, 4 / 3, 1.0, 9 / 16)
 ADULTS = ("person_speaking", "person_singing", "person_laughing", "person_shouting")
+INSTRUMENTS = frozenset(category.name for category in CATEGORIES if category.kind == "instrument")
 PERSONS = frozenset(category.name for category in CATEGORIES if category.kind == "person")
 LOUDNESS_DB = (-42.0, -6.0)
 """Range of a scene's level, root mean square below full scale."""
@@ -57,7 +59,7 @@ class Thing:
     category: str
     colour: Colour | None
     cutout: Image.Image | None = None
-    """RGBA; None for the main thing of the shot's photograph."""
+    """RGBA; None for a thing of the shot's picture."""
     start: tuple[float, float] = (0.5, 0.5)
     end: tuple[float, float] = (0.5, 0.5)
     size: tuple[float, float] = (0.5, 0.5)
@@ -71,7 +73,8 @@ class Shot:
     """A camera position: a picture, the way over it, and the things it shows."""
 
     picture: Image.Image
-    outline: Image.Image | None
+    outlines: tuple[Image.Image, ...]
+    """Of the things of the picture, which are the first of `things`."""
     start: Box
     end: Box
     flip: bool
@@ -101,6 +104,8 @@ class PhotographicScenes:
         weights = np.array([min(len(by_category[name]), 60) ** 0.5 for name in names])
         weights[[name == "person_speaking" for name in names]] *= 5
         self._names, self._weights = names, weights / weights.sum()
+        shown = by_category.keys() | material.sprites.keys()
+        self._instruments = sorted(shown & INSTRUMENTS)
 
     def compose(self, index: int) -> Scene:
         """Return a scene: the middle of each second, its audio, its ground truth."""
@@ -142,23 +147,59 @@ class PhotographicScenes:
     def _shot(self, rng: np.random.Generator) -> Shot:
         aspect = float(rng.choice(ASPECTS))
         things: list[Thing] = []
-        outline = None
-        if rng.random() < 0.6:
+        outlines: tuple[Image.Image, ...] = ()
+        luck = rng.random()
+        if luck < 0.6:
             photo = self._photo(rng)
             picture, outline = read_rgb(photo.picture), read_outline(photo.outline)
             start, end = _framing(rng, picture.size, _bounds(outline), aspect)
             things.append(Thing(photo.category, _colour(picture, outline)))
+            outlines = (outline,)
             overlays = int(rng.choice((0, 1, 2), p=(0.72, 0.2, 0.08)))
+        elif luck < 0.72 and self._instruments and "person_speaking" in self._photos:
+            picture, outlines, things = self._player(rng)
+            start, end = _framing(rng, picture.size, _bounds(outlines[0]), aspect)
+            overlays = int(rng.random() < 0.1)
         else:
             picture = self._background(rng)
             start, end = _framing(rng, picture.size, None, aspect)
             overlays = int(rng.choice((0, 1, 2, 3), p=(0.08, 0.42, 0.32, 0.18)))
         taken = [thing.category for thing in things]
         for _ in range(overlays):
-            thing = self._cutout(rng, aspect, alone=not things, taken=taken)
+            twin = str(rng.choice(taken)) if taken and rng.random() < 0.2 else None
+            thing = self._cutout(rng, aspect, alone=not things, taken=taken, wanted=twin)
             taken.append(thing.category)
             things.append(thing)
-        return Shot(picture, outline, start, end, bool(rng.random() < 0.5), tuple(things))
+        flip = bool(rng.random() < 0.5)
+        return Shot(picture, outlines, start, end, flip, tuple(things))
+
+    def _player(
+        self, rng: np.random.Generator
+    ) -> tuple[Image.Image, tuple[Image.Image, ...], list[Thing]]:
+        """Return a photograph of a person with an instrument drawn in front, both outlined."""
+        people = self._photos["person_speaking"]
+        photo = people[int(rng.integers(len(people)))]
+        picture, person = read_rgb(photo.picture).copy(), read_outline(photo.outline).copy()
+        name = str(rng.choice(self._instruments))
+        instrument = self._picture_of(rng, name)
+        left, top, right, bottom = _bounds(person)
+        longest = float(rng.uniform(0.4, 1.0)) * max(right - left, 0.7 * (bottom - top))
+        unit = longest / max(instrument.size)
+        size = (max(4, round(unit * instrument.width)), max(4, round(unit * instrument.height)))
+        drawn = instrument.resize(size, _SMOOTH, reducing_gap=2.0)
+        drawn = drawn.rotate(float(rng.uniform(-40, 40)), _SMOOTH, expand=True)
+        x = (left + right) / 2 + float(rng.uniform(-0.25, 0.25)) * (right - left)
+        y = top + float(rng.uniform(0.5, 0.95)) * (bottom - top)
+        corner = (round(x - drawn.width / 2), round(y - drawn.height / 2))
+        picture.paste(drawn, corner, drawn)
+        held = Image.new("L", picture.size)
+        held.paste(drawn.getchannel("A"), corner)
+        person.paste(0, mask=held)
+        things = [
+            Thing(photo.category, _colour(picture, person)),
+            Thing(name, colour_of(instrument)),
+        ]
+        return picture, (person, held), things
 
     def _photo(self, rng: np.random.Generator) -> Photo:
         photos = self._photos[str(rng.choice(self._names, p=self._weights))]
@@ -175,23 +216,27 @@ class PhotographicScenes:
         return picture
 
     def _cutout(
-        self, rng: np.random.Generator, aspect: float, *, alone: bool, taken: Sequence[str]
+        self,
+        rng: np.random.Generator,
+        aspect: float,
+        *,
+        alone: bool,
+        taken: Sequence[str],
+        wanted: str | None,
     ) -> Thing:
+        """Return a cut-out of the wanted category, or of one that is not taken yet."""
+        category = wanted
         for _ in range(5):
-            if rng.random() < 0.55:
-                photo = self._photo(rng)
-                category = photo.category
-                picture = read_rgb(photo.picture).copy()
-                picture.putalpha(read_outline(photo.outline).point(_hardened))
-            else:
-                names = sorted(self.material.sprites)
-                category = names[int(rng.integers(len(names)))]
-                sprites = self.material.sprites[category]
-                picture = read_sprite(sprites[int(rng.integers(len(sprites)))])
-            if category not in taken:
+            if category is not None:
                 break
-        box = picture.getchannel("A").point(_visible).getbbox() or (0, 0, *picture.size)
-        picture = picture.crop(box)
+            name = str(
+                rng.choice(self._names, p=self._weights)
+                if rng.random() < 0.55
+                else rng.choice(sorted(self.material.sprites))
+            )
+            category = None if name in taken else name
+        category = category or name
+        picture = self._picture_of(rng, category)
         if rng.random() < 0.5:
             picture = picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
         largest = 0.95 if alone else 0.6
@@ -215,17 +260,31 @@ class PhotographicScenes:
             float(rng.uniform(-15, 15)) if rng.random() < 0.5 else 0.0,
         )
 
+    def _picture_of(self, rng: np.random.Generator, category: str) -> Image.Image:
+        """Return a cut-out of a category, from a photograph or drawn, without empty borders."""
+        photos = self._photos.get(category, ())
+        sprites = self.material.sprites.get(category, ())
+        if photos and (not sprites or rng.random() < 0.7):
+            photo = photos[int(rng.integers(len(photos)))]
+            picture = read_rgb(photo.picture).copy()
+            picture.putalpha(read_outline(photo.outline).point(_hardened))
+        else:
+            picture = read_sprite(sprites[int(rng.integers(len(sprites)))])
+        box = picture.getchannel("A").point(_visible).getbbox() or (0, 0, *picture.size)
+        return picture.crop(box)
+
     def _frame(self, shot: Shot, at: float) -> tuple[Image.Image, list[Mask]]:
         """Return the picture at a share of the shot, and the visible mask of each thing."""
         side = (self.size, self.size)
         box = tuple(a + at * (b - a) for a, b in zip(shot.start, shot.end, strict=True))
         picture = shot.picture.transform(side, Image.Transform.EXTENT, box, _SMOOTH)
         masks: list[Mask] = []
-        if shot.outline is not None:
-            found = shot.outline.transform(side, Image.Transform.EXTENT, box, _SMOOTH)
+        for outline in shot.outlines:
+            found = outline.transform(side, Image.Transform.EXTENT, box, _SMOOTH)
             if shot.flip:
                 found = found.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-            masks.append(np.asarray(found) > 127)
+            mask = np.asarray(found) > 127
+            masks.append(mask & ~np.any(masks, axis=0) if masks else mask)
         if shot.flip:
             picture = picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
         for thing in shot.things[len(masks) :]:
@@ -235,7 +294,7 @@ class PhotographicScenes:
     def _pasted(self, picture: Image.Image, thing: Thing, at: float, behind: list[Mask]) -> Mask:
         """Draw a cut-out over the picture; take its pixels from the masks behind it."""
         if thing.cutout is None:
-            raise ValueError("only the first thing of a shot has no cut-out")
+            raise ValueError("a thing that is not in the picture needs a cut-out")
         scale = thing.growth**at
         width, height = (max(2, round(scale * side * self.size)) for side in thing.size)
         drawn = thing.cutout.resize((width, height), _SMOOTH, reducing_gap=2.0)
@@ -263,6 +322,7 @@ class PhotographicScenes:
         total = np.zeros(self.seconds * SAMPLE_RATE, np.float32)
         luck = rng.random()
         heard = [int(n) for n in rng.permutation(able)[: 2 if luck < 0.15 else 1]]
+        heard = sorted({_largest_alike(n, things, masks) for n in heard})
         hidden = luck > 0.92
         if luck > 0.66 or not able:
             heard, hidden = [], luck < 0.9
@@ -359,6 +419,12 @@ class PhotographicScenes:
                 )
             )
         return tuple(said)
+
+
+def _largest_alike(number: int, things: Sequence[Thing], masks: npt.NDArray[np.bool_]) -> int:
+    """Return the largest of the things that are of the category of this one."""
+    alike = [n for n, thing in enumerate(things) if thing.category == things[number].category]
+    return max(alike, key=lambda n: float(masks[n].mean()))
 
 
 _SMOOTH = Image.Resampling.BILINEAR

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from service.engines.fake import FakeEngine
-from service.understanding.answer import TrackLog, heard_in, render_heard
+from service.understanding.answer import TrackLog, render_heard
 from ssuformer.manifest import Thresholds
 from ssuformer.sentences import Wording
 from tests.service.conftest import run, small_settings
@@ -15,17 +15,6 @@ from tests.ssuformer.footage import Footage
 
 CATEGORIES = ("bell", "lamp", "other")
 WORDING = Wording(FakeEngine().facts.manifest)
-
-
-@pytest.mark.parametrize(
-    ("threshold", "expected"), [(0.0, [2, 0, 3, 1]), (0.3, [2, 0, 3]), (0.5, [2]), (0.95, [])]
-)
-def test_categories_from_the_threshold_on_come_most_probable_first(
-    threshold: float, expected: list[int]
-) -> None:
-    found = heard_in(np.array([0.31, 0.1, 0.9, 0.31], np.float32), threshold=threshold)
-
-    assert [category for category, _ in found] == expected
 
 
 def test_what_has_a_region_points_at_it_and_what_has_none_is_out_of_sight() -> None:

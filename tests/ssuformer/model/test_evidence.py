@@ -12,6 +12,7 @@ from tests.ssuformer.model.small_model import clips, small_config, small_model
 TIES = {
     "categories": 4,
     "audio_classes": ((0, 1), (2,), (), (3,)),
+    "broad_classes": ((7,), (7,), (), ()),
     "image_classes": ((10, 11), (), (12,), (13,)),
     "looks": (0, 0, 2, 3),
     "unlearned": (3,),
@@ -50,9 +51,39 @@ def test_what_is_heard_names_a_category_without_scenes() -> None:
     heard[..., 3] = 2.0
     learned = torch.tensor([0.1, 0.0, 0.0, -99.0]).expand(1, 1, 1, 4)
 
-    named = evidence().name(learned, heard, None, masks)
+    named = evidence().name(learned, heard, None, None, masks)
 
     assert named.argmax() == 3
+
+
+def test_a_broader_class_leaves_it_to_the_picture_what_it_is() -> None:
+    classes = torch.full((1, AUDIOSET_CLASSES), -9.0)
+    classes[0, 7] = 4.0
+    masks = torch.full((1, 1, 1, 16, 16), 9.0)
+    seen = torch.full((1, 2, 2, 4), 0.01)
+    seen[..., [1, 2]] = 0.5
+    found = evidence()
+
+    broad = found.broad(classes)
+    named = found.name(torch.zeros(1, 1, 1, 4), None, broad.unsqueeze(0), seen, masks)
+
+    assert broad[0].tolist() == [4.0, 4.0, LEAST_LOGIT, LEAST_LOGIT]
+    assert named[0, 0, 0].argmax() == 1
+
+
+def test_what_ear_and_eye_agree_on_sounds_more_surely() -> None:
+    found = evidence()
+    with torch.no_grad():
+        found.support[:] = 1.0
+    masks = torch.full((1, 1, 2, 16, 16), -9.0)
+    masks[0, 0, 0, :, :8] = 9.0
+    masks[0, 0, 1, :, 8:] = 9.0
+    places = torch.full((1, 2, 2, 4), -0.9)
+    places[:, :, 0] = 0.8
+
+    sounding = found.supported(torch.zeros(1, 1, 2), places, masks)[0, 0]
+
+    assert sounding[0] > sounding[1] + 1.0
 
 
 def test_what_is_seen_counts_only_under_the_mask() -> None:
@@ -62,7 +93,7 @@ def test_what_is_seen_counts_only_under_the_mask() -> None:
     seen = torch.zeros(1, 2, 2, 4)
     seen[:, :, 0, 0], seen[:, :, 1, 2] = 0.9, 0.9
 
-    named = evidence().name(torch.zeros(1, 1, 2, 4), None, seen, masks)
+    named = evidence().name(torch.zeros(1, 1, 2, 4), None, None, seen, masks)
 
     assert named[0, 0].argmax(dim=-1).tolist() == [0, 2]
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from training.categories import CATEGORIES
-from training.data.names import film_names, kind_of, model_names
+from training.data.names import film_names, kind_of, knows_films, model_names, name_for
+from training.packs.categories import CATEGORIES as COLLECTED
 
 FILM = tuple(category.name for category in CATEGORIES)
 S4 = (
@@ -53,3 +54,17 @@ def test_kinds_are_known_for_labels_models_and_film_categories() -> None:
     kinds = [kind_of(name) for name in names]
 
     assert kinds == ["person", "person", "person", "instrument", "animal", "unknown"]
+
+
+def test_a_model_calls_a_name_by_the_likeliest_category_or_something() -> None:
+    names = ("conga", "man", "tractor", "something")
+
+    assert [name_for(name, FILM) for name in names] == [
+        "drum", "person_speaking", "something", "something",
+    ]  # fmt: skip
+    assert [name_for(name, ("drum",)) for name in names] == ["drum", "man", "tractor", "something"]
+
+
+def test_only_models_of_films_have_a_category_for_something() -> None:
+    assert knows_films(FILM)
+    assert not knows_films([category.name for category in COLLECTED])

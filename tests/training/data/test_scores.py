@@ -15,6 +15,7 @@ from ssuformer.manifest import Manifest, Thresholds
 from ssuformer.regions import Float, Segmentation
 from ssuformer.tokenizer import Tokenizer
 from tests.training.data.small_data import (
+    boxes,
     dog,
     one_clip,
     second,
@@ -126,6 +127,15 @@ def test_scores_of_what_the_truth_does_not_tell_are_left_out(tmp_path: Path) -> 
     assert not {"category_accuracy", "instance_ap", "fact_accuracy", "bleu_4"} & ms3.keys()
     assert s4["category_accuracy"] == pytest.approx(1 / 6)
     assert "bleu_4" not in s4
+
+
+def test_people_named_as_things_are_counted_wherever_categories_are_told(tmp_path: Path) -> None:
+    ms3, s4 = scores(write_ms3(tmp_path / "ms3")), scores(write_s4(tmp_path / "s4"))
+    man = [{"category": "man", "box": [0, 0, 32, 48], "sounding": True}]
+    boxed = scores(write_boxes(tmp_path, boxes(seconds=[{"time": 1.5, "things": man}])))
+
+    assert "people_misnamed" not in ms3
+    assert s4["people_misnamed"] == boxed["people_misnamed"] == 1.0
 
 
 def test_boxes_have_their_own_scores(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ COUNTS = {"scenes", "frames", "sounding_frames", "silent_frames"} | {
     "source_frames",
     "regions",
     "sentences",
+    "regions_on_people",
 }
 
 
@@ -29,6 +30,11 @@ def read_facts(sentence: str) -> Mapping[str, object]:
         "where": next((word for word in told if word in ("left", "right")), None),
         "colour": "red" if "red" in told else None,
     }
+
+
+def kind(name: str) -> str:
+    """A fake of the names' kinds: everything is a thing but the boys and girls."""
+    return "person" if name in ("boy", "girl") else "thing"
 
 
 def block(rows: slice, columns: slice) -> npt.NDArray[np.bool_]:
@@ -73,7 +79,7 @@ def measured(
     regions: Regions, union: npt.NDArray[Any] | None = None, *, protocol: Protocol = "frames"
 ) -> dict[str, float]:
     truth = scene()
-    evaluation = Evaluation(facts=read_facts, protocol=protocol)
+    evaluation = Evaluation(facts=read_facts, kind=kind, protocol=protocol)
     evaluation.add(truth, regions=regions, union=truth.sounding_mask() if union is None else union)
     return evaluation.report()
 
@@ -97,6 +103,7 @@ def test_the_counts_say_what_the_scores_are_made_of() -> None:
         "source_frames": 4,
         "regions": 4,
         "sentences": 4,
+        "regions_on_people": 0,
     }
 
 
@@ -108,12 +115,12 @@ def test_an_empty_prediction_scores_zero_but_for_f() -> None:
 
 
 def test_what_was_not_measured_is_left_out_and_counts_are_not() -> None:
-    assert Evaluation(facts=read_facts).report().keys() == COUNTS
+    assert Evaluation(facts=read_facts, kind=kind).report().keys() == COUNTS
 
 
 def test_without_sentences_only_scores_that_need_none_are_there() -> None:
     truth = scene()
-    evaluation = Evaluation(facts=read_facts, sentences=False)
+    evaluation = Evaluation(facts=read_facts, kind=kind, sentences=False)
 
     evaluation.add(truth, regions=perfect(truth), union=truth.sounding_mask())
 
@@ -195,7 +202,7 @@ def test_the_protocol_reaches_the_masks() -> None:
 
 def test_scenes_add_up_frame_by_frame() -> None:
     truth = scene()
-    evaluation = Evaluation(facts=read_facts)
+    evaluation = Evaluation(facts=read_facts, kind=kind)
 
     evaluation.add(truth, regions=perfect(truth), union=truth.sounding_mask())
     evaluation.add(truth, regions=[[], [], [], []], union=np.zeros((4, 12, 12), np.float32))
@@ -216,3 +223,24 @@ def test_a_mask_of_another_size_is_refused() -> None:
 
     with pytest.raises(ValueError, match=r"region masks of \[\(3, 3\)\]"):
         measured(regions)
+
+
+@pytest.mark.parametrize(
+    ("names", "misnamed"),
+    [(("boy", "girl"), 0.0), (("dog", "boy"), 0.5), (("dog", "drum"), 1.0), (("something",), 0.0)],
+)
+def test_people_named_as_animals_or_things_are_counted(
+    names: tuple[str, ...], misnamed: float
+) -> None:
+    dog, drum, cat = scene().sources
+    truth = replace(scene(), sources=(replace(dog, category="boy"), drum, cat))
+    regions: Regions = [[PredictedRegion(dog.masks[0], 0.9, name)] for name in names]
+    regions += [[] for _ in range(4 - len(names))]
+    regions[3] = [PredictedRegion(drum.masks[3], 0.9, "dog")]
+    evaluation = Evaluation(facts=read_facts, kind=kind, sentences=False)
+
+    evaluation.add(truth, regions=regions, union=truth.sounding_mask())
+
+    scores = evaluation.report()
+    assert scores["people_misnamed"] == misnamed
+    assert scores["regions_on_people"] == len(names)
