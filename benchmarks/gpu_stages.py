@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import onnxruntime
 import torch
 
@@ -33,7 +34,6 @@ from benchmarks.timing import measure
 from model_export import plan, variants
 from model_export.calibration import read_clips, surest_regions
 from model_export.compilation import CompilationOptions, load
-from model_export.graph import CaptionGraph, SegmentationGraph
 from model_export.parity import CPU, RunEngine, deviations, in_onnxruntime
 from model_export.server_config import BATCHING
 from model_export.to_onnx import Arrays, example_inputs
@@ -42,6 +42,7 @@ from ssuformer.contract import CAPTION, SEGMENTATION, EngineSpec, engines
 from ssuformer.errors import ConfigError
 from ssuformer.manifest import Manifest
 from ssuformer.model import checkpoint
+from ssuformer.model.caption import Regions
 from ssuformer.repository import MODEL, PLAN, open_repository, version_folder
 from training.batch import Batch, SceneTensors, batches
 from training.experiment import Experiment, Stage
@@ -280,14 +281,14 @@ class Runtime:
 def in_torch(check: Check, spec: EngineSpec, _: Precision) -> RunEngine:
     """Return the model itself as an engine on the device."""
     device = open_device(check.device)
-    model, _manifest = checkpoint.load(check.weights)
-    graph = (SegmentationGraph if spec.name == SEGMENTATION else CaptionGraph)(model)
-    graph = graph.to(device).eval()
+    model = checkpoint.load(check.weights)[0].to(device)
 
-    def run(inputs: Arrays) -> list[np.ndarray[Any, Any]]:
-        given = (torch.from_numpy(inputs[tensor.name]).to(device) for tensor in spec.inputs)
-        with torch.no_grad():
-            return [output.cpu().numpy() for output in graph(*given)]
+    @torch.no_grad()
+    def run(inputs: Arrays) -> list[npt.NDArray[Any]]:
+        given = [torch.from_numpy(inputs[tensor.name]).to(device) for tensor in spec.inputs]
+        if spec.name == SEGMENTATION:
+            return [output.cpu().numpy() for output in model(*given).tensors()]
+        return [output.cpu().numpy() for output in model.caption.greedy(Regions(*given))]
 
     return run
 
@@ -318,9 +319,8 @@ def parity(check: Check, runtime: Runtime) -> Outcome:
     """Compare both engines with the float32 ones on the CPU, clip by clip and all at once."""
     facts: dict[str, Any] = {}
     for spec, inputs in _inputs(check).items():
-        exact = in_onnx_on_cpu(check, spec)
         for deviation in deviations(
-            spec, exact, runtime.open(check, spec, runtime.precision),
+            spec, _exact(check, spec), runtime.open(check, spec, runtime.precision),
             clips=[*inputs, _together(inputs)], allowed=TOLERANCES[runtime.precision],
         ):  # fmt: skip
             facts[deviation.output] = {"share": deviation.share, "allowed": deviation.allowed}
@@ -329,8 +329,8 @@ def parity(check: Check, runtime: Runtime) -> Outcome:
     return Outcome(f"deviates by at most {share:.1e} of {allowed:g} ({worst})", facts)
 
 
-def in_onnx_on_cpu(check: Check, spec: EngineSpec) -> RunEngine:
-    """Return the exact engine: float32, in onnxruntime, on the CPU."""
+def _exact(check: Check, spec: EngineSpec) -> RunEngine:
+    """Return the float32 engine in onnxruntime, on the CPU."""
     return in_onnxruntime(_engine(check, spec, Precision.FP32) / MODEL, spec)
 
 
@@ -344,14 +344,8 @@ def latency(check: Check, runtime: Runtime) -> Outcome:
         things = {f"{spec.name} x{count}": partial(run, given[count]) for count in given}
         for timing in measure(things, runs=check.runs, warm_up=min(5, check.runs)):
             facts[timing.name] = {"p50_ms": timing.p50, "p95_ms": timing.p95}
-    each = {engine: "/".join(_p50(facts, engine)) for engine in (SEGMENTATION, CAPTION)}
-    return Outcome(
-        f"at 1/8, p50: segmentation {each[SEGMENTATION]} ms, captions {each[CAPTION]} ms", facts
-    )
-
-
-def _p50(facts: dict[str, Any], engine: str) -> list[str]:
-    return [f"{facts[f'{engine} x{count}']['p50_ms']:.1f}" for count in (1, 8)]
+    p50 = ", ".join(f"{name.removeprefix('ssu_')} {facts[name]['p50_ms']:.1f}" for name in facts)
+    return Outcome(f"p50, ms: {p50}", facts)
 
 
 def memory(check: Check, runtime: Runtime) -> Outcome:
@@ -393,7 +387,7 @@ def _inputs(check: Check) -> dict[EngineSpec, list[Arrays]]:
     """Return representative inputs of both engines."""
     segmentation, captions = engines(_manifest(check).dimensions)
     clips = read_clips(check.folder / "clips.npz", segmentation)
-    regions = surest_regions(segmentation, in_onnx_on_cpu(check, segmentation), clips)
+    regions = surest_regions(segmentation, _exact(check, segmentation), clips)
     return {segmentation: clips, captions: regions}
 
 

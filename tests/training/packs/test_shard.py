@@ -54,7 +54,7 @@ def test_a_pack_that_was_unpacked_composes_scenes(unpacked: dict[str, Path]) -> 
     pack = AssetPack.open(unpacked["shapes"])
 
     for split in ("train", "val"):
-        scene = Composer(pack, split, size=64, seconds=2).compose(0)  # type: ignore[arg-type]
+        scene = Composer(pack, split, size=64, seconds=2).compose(0)
         assert scene.frames.shape == (2, 64, 64, 3)
 
 
