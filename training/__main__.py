@@ -24,12 +24,10 @@ from training.scenes.clips import write_clips
 from training.scenes.composer import Composer
 from training.scenes.samples import SAMPLES, list_samples, render_sample
 from training.score_table import as_csv, tables
-from training.state_pieces import state_app
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown")
 app.add_typer(pack_app, name="pack")
 app.add_typer(data_app, name="data")
-app.add_typer(state_app, name="state")
 
 Device = Annotated[str, typer.Option(help="`cpu`, `cuda`, `cuda:1`, ...")]
 Form = Literal["table", "json", "csv"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import os
 import subprocess
@@ -90,7 +91,7 @@ def start(
     """Return the run saved in `folder`, or a new one, with the weights of `begin`.
 
     A new run without `begin` has the published weights of its encoders unless `published` is
-    false: then all weights are random.
+    false: then all weights are random. What is frozen is not saved: going on needs it again.
     """
     torch.manual_seed(experiment.seed)
     task = Task.of(experiment, pack)
@@ -103,7 +104,7 @@ def start(
     model = SSUFormer(config)
     if begin is not None:
         model.load_state_dict(checkpoint.load(begin)[0].state_dict())
-    elif published and not (folder / STATE).exists():
+    elif published and (experiment.frozen or not (folder / STATE).exists()):
         load_published(model)
     _place(model, device)
     _freeze(model, experiment.frozen)
@@ -155,10 +156,16 @@ def _resume(run: Run) -> None:
     if state["config"] != run.config.model_dump_json():
         raise ConfigError(f"{run.folder} contains a run of another model; choose another --out")
     _refuse_changes(run, Experiment.model_validate_json(state["experiment"]))
-    run.model.load_state_dict(state["model"])
+    frozen = _digest_of_frozen(run)
+    if state.get("frozen", frozen) != frozen:
+        raise ConfigError(
+            f"{run.folder} contains a run with other frozen weights: say with --begin from which "
+            "checkpoint it began"
+        )
+    run.model.load_state_dict({**run.model.state_dict(), **state["model"]})
     for optimizer, learnt in zip(run.optimizers, state["optimizers"], strict=True):
         optimizer.load_state_dict(learnt)
-    run.average = state["average"]
+    run.average |= state["average"]
     run.step = state["step"]
 
 
@@ -175,21 +182,35 @@ def _refuse_changes(run: Run, before: Experiment) -> None:
             )
 
 
+def _digest_of_frozen(run: Run) -> str:
+    found = hashlib.sha256()
+    for name, weight in run.model.state_dict().items():
+        if name.startswith(run.experiment.frozen):
+            found.update(weight.cpu().contiguous().numpy().tobytes())
+    return found.hexdigest()
+
+
 def save(run: Run, metrics: dict[str, dict[str, float]] | None = None) -> None:
     """Write the training state, and the averaged weights as a checkpoint, each atomically."""
     run.folder.mkdir(parents=True, exist_ok=True)
     state = {
         "config": run.config.model_dump_json(),
         "experiment": run.experiment.model_dump_json(),
-        "model": run.model.state_dict(),
+        "frozen": _digest_of_frozen(run),
+        "model": _learnt(run, run.model.state_dict()),
         "optimizers": [optimizer.state_dict() for optimizer in run.optimizers],
-        "average": run.average,
+        "average": _learnt(run, run.average),
         "step": run.step,
     }
     half_written = run.folder / f"{STATE}.part"
     torch.save(state, half_written)
     half_written.replace(run.folder / STATE)
     checkpoint.save(run.checkpoint, run.config, run.average, _manifest(run, metrics or {}))
+
+
+def _learnt(run: Run, weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    frozen = run.experiment.frozen
+    return {name: weight for name, weight in weights.items() if not name.startswith(frozen)}
 
 
 def _manifest(run: Run, metrics: dict[str, dict[str, float]]) -> Manifest:

@@ -48,9 +48,12 @@ PRECISION: Precision = os.environ.get("SSU_TEST_PRECISION", "auto")  # type: ign
 """What every test here trains in: set SSU_TEST_PRECISION to force it on any processor."""
 
 
-def begin(folder: Path, precision: Precision = PRECISION, **changes: object) -> Run:
+def begin(
+    folder: Path, precision: Precision = PRECISION, base: Path | None = None, **changes: object
+) -> Run:
     return start(
-        small_experiment(**changes), SmallPack(), folder, torch.device("cpu"), precision=precision  # type: ignore[arg-type]
+        small_experiment(**changes), SmallPack(), folder, torch.device("cpu"), base,  # type: ignore[arg-type]
+        precision=precision,
     )  # fmt: skip
 
 
@@ -183,6 +186,27 @@ def test_a_new_run_may_begin_from_a_checkpoint(tmp_path: Path) -> None:
     weights, _ = checkpoint.load(folder)
     assert torch.equal(run.model.masks.seeds, weights.masks.seeds)
     assert run.step == 0
+
+
+def test_a_run_with_frozen_parts_saves_what_it_learns_and_goes_on_from_the_same_ones(
+    tmp_path: Path,
+) -> None:
+    fit(begin(tmp_path / "base"), until=1)
+    base = tmp_path / "base/checkpoint"
+    vision = {"frozen": ("vision.",)}
+    fit(begin(tmp_path / "whole", base=base, **vision), until=3)
+
+    fit(begin(tmp_path / "parts", base=base, **vision), until=2)
+    fit(begin(tmp_path / "parts", base=base, **vision), until=3)
+
+    state = torch.load(tmp_path / "parts/state.pt", weights_only=True)
+    assert not any(n.startswith("vision.") for n in [*state["model"], *state["average"]])
+    expected, model = (
+        checkpoint.load(tmp_path / run / "checkpoint")[0].state_dict() for run in ("whole", "parts")
+    )
+    assert all(torch.equal(model[name], value) for name, value in expected.items())
+    with pytest.raises(ConfigError, match="other frozen weights: say with --begin"):
+        begin(tmp_path / "parts", **vision)
 
 
 def test_a_damaged_checkpoint_is_refused(tmp_path: Path) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -16,13 +14,10 @@ from ssuformer.terminal import console, told
 from training.experiment import pack_folder
 from training.packs import procedural
 from training.packs.pack import AssetPack, PackManifest
-from training.packs.shard import Compression, unpack_shard, write_shard
+from training.packs.shard import write_shard
 from training.packs.sheet import contact_sheet
 
 PACKS = Path("~/.cache/ssu/packs")
-SHARED = ("debian", "films")
-"""The packs of a shard: what training/configs/small.toml needs."""
-Processes = Annotated[int, typer.Option(min=0, help="Processes to use; 0 means all cores.")]
 
 pack_app = typer.Typer(
     no_args_is_help=True,
@@ -139,70 +134,20 @@ def shard(
     out: Annotated[Path, typer.Argument(help="The file to write.")],
     packs: Annotated[
         list[str] | None,
-        typer.Option(
-            "--pack",
-            help="A folder, or a name in the cache; may be repeated. Default: debian and films.",
-        ),
+        typer.Option("--pack", help="A folder, or a name in the cache; repeatable."),
     ] = None,
-    side: Annotated[
-        int, typer.Option(min=32, help="Longest side of a picture, in pixels.")
-    ] = Compression().side,
-    quality: Annotated[
-        int, typer.Option(min=1, max=100, help="WebP's quality of photographs.")
-    ] = Compression().quality,
-    kilobits: Annotated[
-        int, typer.Option(min=6, max=128, help="Kilobits per second of recordings.")
-    ] = Compression().bits_per_second // 1000,
-    processes: Processes = 0,
 ) -> None:
-    """Pack what training and validation need into one small file for another machine.
+    """Write what training needs of packs into one small file for another machine.
 
-    Pictures and recordings are recompressed; what only tests use is left out.
+    Pictures and recordings are recompressed; what only tests use is left out. The default is the
+    packs of training/configs/small.toml, debian and films. The file is a zip: there,
+    `python -m zipfile -e shard.zip ~/.cache/ssu/packs` unpacks it.
 
     Example: `python -m training pack shard shard.zip`
     """
-    compression = Compression(side=side, quality=quality, bits_per_second=1000 * kilobits)
-    folders = {folder.name: folder for folder in map(pack_folder, packs or SHARED)}
-    with told(), _bar() as bar:
-        index = write_shard(
-            folders, out, compression=compression, processes=_count(processes),
-            progress=_steps(bar, "recompressing"),
-        )  # fmt: skip
-    megabytes = out.stat().st_size / 1e6
-    console().print(f"{', '.join(index.packs)}: {megabytes:.1f} MB in {out}")
-
-
-@pack_app.command()
-def unpack(
-    shard: Annotated[Path, typer.Argument(help="A file of `python -m training pack shard`.")],
-    out: Annotated[Path, typer.Option(help="Folder of packs to write into.")] = PACKS,
-    processes: Processes = 0,
-) -> None:
-    """Unpack the packs of a shard; one that is there already stays as it is.
-
-    Example: `python -m training pack unpack shard.zip`
-    """
-    with told(), _bar() as bar:
-        made = unpack_shard(
-            shard, out.expanduser(), processes=_count(processes), progress=_steps(bar, "unpacking")
-        )
-    for folder in made:
-        console().print(str(folder))
-    if not made:
-        console().print(f"all its packs are in {out} already")
-
-
-def _count(processes: int) -> int:
-    return processes or os.cpu_count() or 1
-
-
-def _steps(bar: Progress, what: str) -> Callable[[str, int], None]:
-    task = bar.add_task(what, total=None)
-
-    def step(_name: str, total: int) -> None:
-        bar.update(task, advance=1, total=total)
-
-    return step
+    with told():
+        write_shard(map(pack_folder, packs or ("debian", "films")), out)
+    console().print(f"{out.stat().st_size / 1e6:.1f} MB in {out}")
 
 
 def counts(pack: AssetPack) -> Table:
