@@ -48,12 +48,9 @@ PRECISION: Precision = os.environ.get("SSU_TEST_PRECISION", "auto")  # type: ign
 """What every test here trains in: set SSU_TEST_PRECISION to force it on any processor."""
 
 
-def begin(
-    folder: Path, precision: Precision = PRECISION, base: Path | None = None, **changes: object
-) -> Run:
+def begin(folder: Path, precision: Precision = PRECISION, **changes: object) -> Run:
     return start(
-        small_experiment(**changes), SmallPack(), folder, torch.device("cpu"), base,  # type: ignore[arg-type]
-        precision=precision,
+        small_experiment(**changes), SmallPack(), folder, torch.device("cpu"), precision=precision  # type: ignore[arg-type]
     )  # fmt: skip
 
 
@@ -192,12 +189,14 @@ def test_a_run_with_frozen_parts_saves_what_it_learns_and_goes_on_from_the_same_
     tmp_path: Path,
 ) -> None:
     fit(begin(tmp_path / "base"), until=1)
-    base = tmp_path / "base/checkpoint"
-    vision = {"frozen": ("vision.",)}
-    fit(begin(tmp_path / "whole", base=base, **vision), until=3)
 
-    fit(begin(tmp_path / "parts", base=base, **vision), until=2)
-    fit(begin(tmp_path / "parts", base=base, **vision), until=3)
+    def go_on(name: str, base: Path | None = tmp_path / "base/checkpoint") -> Run:
+        experiment = small_experiment(frozen=("vision.",))
+        return start(experiment, SmallPack(), tmp_path / name, torch.device("cpu"), base)  # type: ignore[arg-type]
+
+    fit(go_on("whole"), until=3)
+    fit(go_on("parts"), until=2)
+    fit(go_on("parts"), until=3)
 
     state = torch.load(tmp_path / "parts/state.pt", weights_only=True)
     assert not any(n.startswith("vision.") for n in [*state["model"], *state["average"]])
@@ -206,7 +205,7 @@ def test_a_run_with_frozen_parts_saves_what_it_learns_and_goes_on_from_the_same_
     )
     assert all(torch.equal(model[name], value) for name, value in expected.items())
     with pytest.raises(ConfigError, match="other frozen weights: say with --begin"):
-        begin(tmp_path / "parts", **vision)
+        go_on("parts", None)
 
 
 def test_a_damaged_checkpoint_is_refused(tmp_path: Path) -> None:
