@@ -27,9 +27,9 @@ from training.packs.synthesis import SAMPLE_RATE, Wave
 
 LONGEST_SIDE = 256
 """Of a picture, in pixels: scenes are 224 px wide, and show a part of it."""
-QUALITY = {".jpg": 45, ".png": 60}
+QUALITY = {".jpg": 40, ".png": 60}
 """WebP's, of photographs, and of cut-outs and outlines."""
-BITS_PER_SECOND = 14_000
+BITS_PER_SECOND = 13_000
 """Of a recording."""
 
 
