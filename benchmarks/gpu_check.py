@@ -169,7 +169,7 @@ def main(
     results: list[Result] = []
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
-        least = {"steps": 8, "size": 64, "batches": 1, "runs": 1} if quick else {}
+        least = {"steps": 4, "size": 64, "batches": 1, "runs": 1} if quick else {}
         check = Check(device, Path(folder), **least)
         every = tuple(all_stages())
         for result in run_all(check, every, minutes=minutes, stage_seconds=stage_seconds):
