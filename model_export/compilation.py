@@ -22,6 +22,7 @@ from typing import Any, Protocol
 from pydantic import BaseModel, ConfigDict, PositiveInt
 
 from model_export.server_config import BATCHING
+from model_export.storage import load_float32
 from ssuformer.contract import CAPTION, SEGMENTATION, EngineSpec, TensorSpec
 from ssuformer.errors import ConfigError, EngineError, EngineMismatch
 
@@ -135,7 +136,7 @@ class Compilation:
         self._network = self._builder.create_network(typed)
         self._config = self._builder.create_builder_config()
         parser = trt.OnnxParser(self._network, self._log)
-        if not parser.parse(onnx.read_bytes()):
+        if not parser.parse(load_float32(onnx).SerializeToString()):
             raise EngineMismatch(f"TensorRT cannot parse {onnx}: {'; '.join(_refusals(parser))}")
         network = self._network
         inputs = [network.get_input(index) for index in range(network.num_inputs)]

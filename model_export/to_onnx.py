@@ -14,6 +14,7 @@ import torch
 from torch import nn
 from torch.export import Dim
 
+from model_export.storage import store_as_float16
 from ssuformer.contract import EngineSpec
 
 OPSET = 20
@@ -60,6 +61,7 @@ def export(graph: nn.Module, spec: EngineSpec, path: Path, **sizes: int) -> None
         )
     model = onnx.load(path)
     _forget_origin(model.graph)
+    store_as_float16(model.graph, {name: w.numpy() for name, w in graph.state_dict().items()})
     save(model, path)
 
 

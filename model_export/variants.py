@@ -12,7 +12,6 @@ int8-dynamic  onnxruntime on a CPU: products of the segmentation engine; caption
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -31,6 +30,7 @@ from model_export.float8 import quantize_to_float8
 from model_export.float16 import round_as_bfloat16, to_float16
 from model_export.parity import Deviation, RunEngine, Tolerance, deviations, in_onnxruntime
 from model_export.quantized import quantize, quantize_on_the_fly
+from model_export.storage import load_float32, store_as_float16
 from model_export.to_onnx import Arrays
 from ssuformer.contract import SEGMENTATION, EngineSpec, engines
 from ssuformer.errors import ConfigError, ParityError
@@ -67,6 +67,7 @@ A GPU multiplies float32 as TF32, with the same mantissa as float16: hence the f
 """
 
 Conversion = Callable[[Path, Path, Sequence[Arrays]], None]
+"""Writes an engine from one whose weights are stored in float32, calibrated on clips."""
 
 
 def _halve(source: Path, target: Path, _: Sequence[Arrays]) -> None:
@@ -89,7 +90,9 @@ def _to_float8(source: Path, target: Path, clips: Sequence[Arrays]) -> None:
 
 
 def _keep(source: Path, target: Path, _: Sequence[Arrays]) -> None:
-    shutil.copyfile(source, target)
+    model = onnx.load(source)
+    store_as_float16(model.graph, {})
+    onnx.save(model, target)
 
 
 def _on_the_fly(source: Path, target: Path, _: Sequence[Arrays]) -> None:
@@ -152,7 +155,10 @@ def write(
         target = version_folder(out, spec.name, version)
         target.mkdir(parents=True, exist_ok=True)
         path = target / MODEL
-        convert(source / MODEL, path, inputs[::2])
+        with TemporaryDirectory() as folder:
+            wide = Path(folder) / MODEL
+            onnx.save(load_float32(source / MODEL), wide)
+            convert(wide, path, inputs[::2])
         _label(source, target, precision)
         try:
             found += deviations(

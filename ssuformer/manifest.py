@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 
 from ssuformer.contract import FRAME_SIZE, SAMPLE_RATE, Dimensions
 from ssuformer.errors import ConfigError, wrong_fields
@@ -18,7 +18,7 @@ FILE_NAME = "manifest.json"
 class Thresholds(BaseModel):
     """Decision thresholds; `ssuformer/regions.py` applies them.
 
-    `python -m training evaluate --calibrate N` chooses them on the validation split.
+    `python -m training evaluate --calibrate N` chooses them on scenes held out.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -60,6 +60,8 @@ class Manifest(BaseModel):
     thresholds: Thresholds = Thresholds()
     metrics: dict[str, dict[str, float]] = {}
     """Split -> metric -> value, as measured by `python -m training evaluate`."""
+    training: dict[str, JsonValue] = {}
+    """What the weights were trained from, in the form of `training/origin.py`."""
     digests: dict[str, str] = {}
     """File name -> SHA-256 of the files beside this manifest."""
 

@@ -18,7 +18,8 @@ from training import experiment as experiments
 from training import fit as fitting
 from training.data.command import data_app
 from training.data.kinds import parse_data
-from training.held_out import HELD_OUT, parse_splits
+from training.data.names import knows_films
+from training.held_out import HELD_OUT, parse_splits, photographic
 from training.packs.command import pack_app
 from training.scenes.clips import write_clips
 from training.scenes.composer import Composer
@@ -31,6 +32,7 @@ app.add_typer(data_app, name="data")
 
 Device = Annotated[str, typer.Option(help="`cpu`, `cuda`, `cuda:1`, ...")]
 Form = Literal["table", "json", "csv"]
+Films = Annotated[str, typer.Option(help="Pack of film material, for film-like scenes.")]
 Pack = Annotated[str, typer.Option(help="An asset pack: a folder, or a name in the cache.")]
 
 
@@ -62,6 +64,9 @@ def fit(
     ] = "auto",
 ) -> None:
     """Train a model, or resume a stopped run.
+
+    OUT/checkpoint is the newest, OUT/best the one with the highest J on validation scenes. Their
+    manifests say under `training` all that the weights come from (`training/origin.py`).
 
     Examples:
 
@@ -112,11 +117,13 @@ def evaluate(
             "pictures are computed."
         ),
     ] = None,
-    films: Annotated[
-        str, typer.Option(help="Pack of film material, for the splits `photographic`.")
-    ] = "films",
+    films: Films = "films",
     calibrate: Annotated[
-        int, typer.Option(help="Choose thresholds on this many val scenes first; 0 keeps them.")
+        int,
+        typer.Option(
+            help="Choose thresholds on this many scenes of `val` first, `photographic-val` for a "
+            "model of film categories; 0 keeps them."
+        ),
     ] = 0,
     device: Device = "cpu",
     *,
@@ -214,15 +221,21 @@ def clips(
     ),
     scenes: Annotated[int, typer.Option(min=2, help="Number of scenes.")] = 48,
     pack: Pack = "debian",
+    films: Films = "films",
 ) -> None:
     """Write scenes of the training split as engine inputs, for calibrating quantisation.
+
+    Scenes are composed of the checkpoint's categories, or film-like if those are of films.
 
     Example: `python -m training clips clips.npz --scenes 48`
     """
     with told():
-        opened = experiments.open_pack(pack, Manifest.read(checkpoint).categories)
+        names = Manifest.read(checkpoint).categories
+        of_films = knows_films(names)
+        opened = experiments.open_pack(pack, () if of_films else names)
+        source = photographic(opened, films, "train") if of_films else Composer(opened, "train")
         numbers = track(range(scenes), "composing", console=console())
-        write_clips(out, (Composer(opened, "train").compose(number) for number in numbers))
+        write_clips(out, map(source.compose, numbers))
 
 
 if __name__ == "__main__":

@@ -21,6 +21,8 @@ from ssuformer.tokenizer import PAD, Tokenizer
 from training.scene import Scene
 
 MAX_SOURCES = 4
+AT_ONCE = 8
+"""Batch size in scenes."""
 MASK_STRIDE = 4
 LABEL_STRIDE = 8
 
@@ -57,6 +59,18 @@ class SceneSource(Protocol):
     def compose(self, index: int) -> Scene:
         """Return scene `index`."""
         ...
+
+
+def groups(scenes: SceneSource, count: int) -> Iterator[list[Scene]]:
+    """Yield the scenes in order, neighbours of the same length together."""
+    group: list[Scene] = []
+    for scene in map(scenes.compose, range(count)):
+        if group and (len(group) == AT_ONCE or scene.frames.shape != group[0].frames.shape):
+            yield group
+            group = []
+        group.append(scene)
+    if group:
+        yield group
 
 
 def shrink(masks: Shaped[np.ndarray, "... h w"], stride: int) -> Float[np.ndarray, "... y x"]:

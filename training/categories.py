@@ -31,7 +31,8 @@ class FilmCategory:
     heard: tuple[str, ...]
     """Display names of AudioSet classes that are the sound of it; no class has two categories."""
     seen: tuple[int, ...]
-    """ImageNet-1k classes that show it; only people share them."""
+    """ImageNet-1k classes that show it, or what looks most like it if there is none of it; only
+    people and instruments share them."""
     photos: tuple[str, ...]
     """Folders of Caltech-101 that show it."""
     recordings: tuple[str, ...]
@@ -122,15 +123,15 @@ INSTRUMENTS = (
     _music("electric guitar", "plays a riff",
            "Electric guitar; Steel guitar, slide guitar; Tapping (guitar technique)",
            "546", "electric_guitar"),
-    _music("bass guitar", "plays a bass line", "Bass guitar"),
+    _music("bass guitar", "plays a bass line", "Bass guitar", "546"),
     _music("banjo", "is plucked", "Banjo", "420"),
-    _music("ukulele", "is strummed", "Ukulele"),
-    _music("mandolin", "is picked", "Mandolin", "", "mandolin"),
+    _music("ukulele", "is strummed", "Ukulele", "402"),
+    _music("mandolin", "is picked", "Mandolin", "402 420", "mandolin"),
     _music("plucked string instrument", "is played",
            "Plucked string instrument; Sitar; Zither", name="plucked_string"),
     _music("violin", "plays a tune", "Violin, fiddle; Pizzicato", "889"),
     _music("cello", "plays a slow tune", "Cello", "486"),
-    _music("double bass", "plays low notes", "Double bass"),
+    _music("double bass", "plays low notes", "Double bass", "486"),
     _music("bowed string instrument", "is played", "Bowed string instrument",
            name="bowed_string"),
     _music("harp", "is plucked", "Harp", "594"),
@@ -143,7 +144,7 @@ INSTRUMENTS = (
     _music("french horn", "sounds a call", "French horn", "566"),
     _music("brass instrument", "is played", "Brass instrument", "", "euphonium", name="brass"),
     _music("saxophone", "plays jazz", "Saxophone", "776", "saxophone"),
-    _music("clarinet", "plays a tune", "Clarinet"),
+    _music("clarinet", "plays a tune", "Clarinet", "683"),
     _music("flute", "plays softly", "Flute", "558"),
     _music("woodwind instrument", "is played", "Wind instrument, woodwind instrument",
            "432 683-684 699", name="woodwind"),
@@ -152,12 +153,12 @@ INSTRUMENTS = (
     _music("accordion", "plays a waltz", "Accordion", "401", "accordion"),
     _music("drum", "is drummed",
            "Drum; Drum kit; Snare drum; Rimshot; Drum roll; Bass drum; Timpani", "541"),
-    _music("tabla", "is tapped", "Tabla"),
-    _music("cymbal", "crashes", "Cymbal; Hi-hat"),
+    _music("tabla", "is tapped", "Tabla", "541"),
+    _music("cymbal", "crashes", "Cymbal; Hi-hat", "541"),
     _music("gong", "resounds", "Gong", "577"),
     _music("tambourine", "jingles", "Tambourine"),
     _music("xylophone", "is struck", "Marimba, xylophone; Mallet percussion; Vibraphone", "642"),
-    _music("glockenspiel", "tinkles", "Glockenspiel"),
+    _music("glockenspiel", "tinkles", "Glockenspiel", "642"),
     _music("steel drum", "plays calypso", "Steelpan", "822"),
     _music("pair of maracas", "rattles", "Maraca; Rattle (instrument)", "641", name="maracas"),
     _music("bell", "tolls", "Bell; Church bell; Change ringing (campanology); Tubular bells",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,12 +16,12 @@ from rich.progress import Progress
 from torch.utils.flop_counter import FlopCounterMode
 
 from ssuformer.contract import FRAME_SIZE, SAMPLE_RATE
-from ssuformer.manifest import Manifest, Thresholds
+from ssuformer.manifest import Manifest
 from ssuformer.model import checkpoint as checkpoints
 from ssuformer.model.ssuformer import parameters
-from ssuformer.regions import Segmentation
 from ssuformer.sentences import SOMETHING, SOUNDS
-from training.batch import SceneSource
+from training.batch import SceneSource, groups
+from training.calibration import find_thresholds
 from training.categories import CATEGORIES
 from training.data.filmed import Films, Told
 from training.data.names import kind_of, knows_films, model_names, name_for
@@ -37,9 +37,6 @@ from training.predictor import Predictor, TorchPredictor
 from training.scene import Scene
 from training.scenes.grammar import Category, Grammar
 
-AT_ONCE = 8
-"""Batch size in scenes."""
-
 CONTROLS = ("", "shuffled", "silent")
 """The true audio, another scene's audio, and silence: an audio-based model fails the last two."""
 
@@ -48,13 +45,6 @@ EVERYTHING: frozenset[Told] = frozenset({"outlines", "categories", "sentences"})
 
 WITHOUT_SENTENCES: frozenset[Told] = EVERYTHING - {"sentences"}
 """What it tells a model whose sentences have other words."""
-
-CANDIDATES = tuple(
-    Thresholds(sounding=sounding / 20, mask=mask / 20)
-    for sounding in range(4, 15)
-    for mask in range(6, 14)
-)
-"""Candidate thresholds of the calibration."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +106,9 @@ def evaluate(
         for split in splits
     }
     if calibrate:
-        scenes = exam_of(manifest, opened, "val").scenes
-        predictor.thresholds = find_thresholds(predictor, scenes, calibrate)
+        unused: HeldOut = "photographic-val" if knows_films(manifest.categories) else "val"
+        scenes = exam_of(manifest, opened, unused, films=films).scenes
+        predictor.thresholds = find_thresholds(predictor, scenes, calibrate, manifest.categories)
     metrics = {"cost": cost(predictor)}
     for name, exam in exams.items():
         metrics |= _under_controls(name, predictor, exam, count, manifest.categories)
@@ -224,7 +215,7 @@ def score(
     if "boxes" in told:
         evaluation = BoxEvaluation(right=lambda name: model_names(name, categories), kind=kind_of)
     before: npt.NDArray[np.float32] | None = None
-    for group in _groups(scenes, count):
+    for group in groups(scenes, count):
         sound = np.stack([scene.waveform for scene in group])
         if control == "shuffled":
             if before is None and len(group) == 1:
@@ -277,18 +268,6 @@ def _moved_on(
     return moved
 
 
-def _groups(scenes: SceneSource, count: int) -> Iterator[list[Scene]]:
-    """Yield the scenes in order, neighbours of the same length together."""
-    group: list[Scene] = []
-    for scene in map(scenes.compose, range(count)):
-        if group and (len(group) == AT_ONCE or scene.frames.shape != group[0].frames.shape):
-            yield group
-            group = []
-        group.append(scene)
-    if group:
-        yield group
-
-
 def _facts(grammar: Grammar, sentence: str) -> Mapping[str, object]:
     """Return the facts of a sentence, none if it is not in the language.
 
@@ -315,37 +294,10 @@ def _union(
     return np.stack(union)
 
 
-def find_thresholds(predictor: Predictor, scenes: SceneSource, count: int) -> Thresholds:
-    """Return the thresholds with the best mean frame score on `count` scenes; others are kept.
-
-    A frame scores its IoU; a silent one scores 1 if nothing is shown and 0 otherwise.
-    """
-    totals = np.zeros(len(CANDIDATES))
-    frames = 0
-    for group in _groups(scenes, count):
-        sound = np.stack([scene.waveform for scene in group])
-        clips = predictor.segment(np.stack([scene.frames for scene in group]), sound)
-        for scene, clip in zip(group, clips, strict=True):
-            totals += [_frame_score(scene, clip, threshold) for threshold in CANDIDATES]
-            frames += len(scene.frames)
-    best = CANDIDATES[int(totals.argmax())]
-    return predictor.thresholds.model_copy(update={"sounding": best.sounding, "mask": best.mask})
-
-
-def _frame_score(scene: Scene, clip: Segmentation, thresholds: Thresholds) -> float:
-    cell = scene.frames.shape[1] // clip.mask_probability.shape[-1]
-    truth = scene.sounding_mask()[:, cell // 2 :: cell, cell // 2 :: cell]
-    audible = clip.sounding_probability >= thresholds.sounding
-    shown = ((clip.mask_probability > thresholds.mask) & audible[:, :, None, None]).any(axis=1)
-    either = (shown | truth).sum(axis=(1, 2))
-    both = (shown & truth).sum(axis=(1, 2))
-    return float(np.where(either > 0, both / np.maximum(either, 1), 1.0).sum())
-
-
 def quick_j(predictor: Predictor, scenes: SceneSource, count: int) -> float:
     """Return J on the sounding frames of a few scenes, without captions."""
     total, frames = 0.0, 0
-    for group in _groups(scenes, count):
+    for group in groups(scenes, count):
         clips = predictor.segment(
             np.stack([s.frames for s in group]), np.stack([s.waveform for s in group])
         )

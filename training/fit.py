@@ -29,13 +29,14 @@ from training.evaluation import quick_j
 from training.experiment import Experiment
 from training.losses import TrainingLoss
 from training.optimizers import optimizers
+from training.origin import Origin
 from training.packs.pack import AssetPack
 from training.predictor import TorchPredictor
 from training.pretrained import load_published
 from training.progress import Progress
 from training.task import Task
 
-STATE = "state.pt"
+STATE, BEST = "state.pt", "best"
 
 Precision = Literal["auto", "float32", "bfloat16"]
 """Precision of the model; `auto` is bfloat16 where the device supports it in hardware."""
@@ -56,9 +57,12 @@ class Run:
     model: SSUFormer
     optimizers: tuple[torch.optim.Optimizer, ...]
     average: dict[str, Tensor]
+    origin: Origin
     bfloat16: bool = False
     """Whether the model computes in bfloat16; losses and weights are float32 either way."""
     step: int = 0
+    best: float = -1.0
+    """The highest J on validation scenes so far."""
     losses: dict[str, float] = field(default_factory=dict)
 
     @property
@@ -123,6 +127,7 @@ def start(
             pretrained_rate=experiment.pretrained_rate,
         ),
         average={name: tensor.clone() for name, tensor in model.state_dict().items()},
+        origin=Origin.of(experiment, model, begin, published=published),
         bfloat16=precision == "bfloat16" or (precision == "auto" and _fast_bfloat16(device)),
     )
     if (folder / STATE).exists():
@@ -167,6 +172,15 @@ def _resume(run: Run) -> None:
         optimizer.load_state_dict(learnt)
     run.average |= state["average"]
     run.step = state["step"]
+    # A run that an older version saved does not tell these.
+    run.best = state.get("best", run.best)
+    if "origin" in state:
+        began = Origin.model_validate_json(state["origin"])
+        if began.material != run.origin.material:
+            raise ConfigError(
+                f"{run.folder} contains a run on other material; choose another --out"
+            )
+        run.origin = began.model_copy(update={"experiment": run.experiment})
 
 
 def _refuse_changes(run: Run, before: Experiment) -> None:
@@ -190,9 +204,16 @@ def _digest_of_frozen(run: Run) -> str:
     return found.hexdigest()
 
 
-def save(run: Run, metrics: dict[str, dict[str, float]] | None = None) -> None:
-    """Write the training state, and the averaged weights as a checkpoint, each atomically."""
-    run.folder.mkdir(parents=True, exist_ok=True)
+def save(run: Run) -> float:
+    """Write the training state, and the averaged weights as a checkpoint; return their J.
+
+    `best` is the checkpoint with the highest J so far.
+    """
+    j = validate(run)
+    folders = [run.checkpoint, run.folder / BEST] if j > run.best else [run.checkpoint]
+    run.best = max(j, run.best)
+    for folder in folders:
+        checkpoint.save(folder, run.config, run.average, _manifest(run))
     state = {
         "config": run.config.model_dump_json(),
         "experiment": run.experiment.model_dump_json(),
@@ -201,11 +222,13 @@ def save(run: Run, metrics: dict[str, dict[str, float]] | None = None) -> None:
         "optimizers": [optimizer.state_dict() for optimizer in run.optimizers],
         "average": _learnt(run, run.average),
         "step": run.step,
+        "best": run.best,
+        "origin": run.origin.model_dump_json(),
     }
     half_written = run.folder / f"{STATE}.part"
     torch.save(state, half_written)
     half_written.replace(run.folder / STATE)
-    checkpoint.save(run.checkpoint, run.config, run.average, _manifest(run, metrics or {}))
+    return j
 
 
 def _learnt(run: Run, weights: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -213,7 +236,7 @@ def _learnt(run: Run, weights: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name: weight for name, weight in weights.items() if not name.startswith(frozen)}
 
 
-def _manifest(run: Run, metrics: dict[str, dict[str, float]]) -> Manifest:
+def _manifest(run: Run) -> Manifest:
     now = datetime.now(UTC).replace(microsecond=0)
     return Manifest(
         name=f"ssuformer-{run.experiment.name}",
@@ -229,7 +252,7 @@ def _manifest(run: Run, metrics: dict[str, dict[str, float]]) -> Manifest:
         nouns=tuple(word.noun for word in run.task.words),
         verbs=tuple(word.verb for word in run.task.words),
         vocabulary=run.task.tokenizer.vocabulary,
-        metrics=metrics,
+        training=run.origin.model_dump(mode="json"),
     )
 
 
@@ -281,11 +304,7 @@ def fit(run: Run, *, until: int | None = None, minutes: float | None = None) -> 
                 for name, value in losses.items():
                     board.add_scalar(f"loss/{name}", value, run.step)
             if chief and time.monotonic() - saved > 60 * experiment.checkpoint_minutes:
-                j = validate(run)
-                progress.say(
-                    f"step {run.step}: J on {experiment.validation_scenes} val scenes {j:.3f}"
-                )
-                save(run)
+                progress.say(f"step {run.step}: J on val scenes {save(run):.3f}")
                 progress.say(f"saved in {run.checkpoint}")
                 saved = time.monotonic()
         if board:
@@ -367,11 +386,10 @@ def _average(run: Run) -> None:
 
 
 def validate(run: Run) -> float:
-    """Return J on a few validation scenes with the averaged weights."""
+    """Return J on a few validation scenes, the same at every step, with the averaged weights."""
     model = _place(SSUFormer(run.config), run.device)
     model.load_state_dict(run.average)
-    stage, _, _ = run.experiment.stage_at(min(run.step, run.experiment.steps - 1))
-    scenes = run.task.scenes(stage, "val")
+    scenes = run.task.scenes(run.experiment.stages[-1], "val")
     predictor = TorchPredictor(
         model,
         categories=run.task.categories,

@@ -52,13 +52,14 @@ def held_out(
     if split == "collage":
         return CollageScenes(pack, backgrounds=backgrounds)
     if split == "photographic":
-        return _photographic(pack, films, "test")
+        return photographic(pack, films, "test")
     if split == "photographic-val":
-        return _photographic(pack, films, "val")
+        return photographic(pack, films, "val")
     return Composer(pack, split)
 
 
-def _photographic(pack: AssetPack, films: str, split: Split) -> SceneSource:
+def photographic(pack: AssetPack, films: str, split: Split) -> SceneSource:
+    """Return the film-like scenes of a split, with the material of the pack `films` too."""
     return PhotographicScenes(FilmMaterial.open(pack_folder(films), pack, split), split)
 
 

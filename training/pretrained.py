@@ -90,6 +90,13 @@ U2NETP = Published(
 """Salient objects of a photograph (U^2-Net, Qin et al. 2020), the small form."""
 
 
+def published_of(model: SSUFormer) -> tuple[Published, ...]:
+    """Return the published weights that the encoders of a model begin with."""
+    vision = (EFFICIENTNET_LITE0,) if isinstance(model.vision, EfficientNetLite0) else ()
+    audio = (YAMNET,) if isinstance(model.audio.convolutions, Yamnet) else ()
+    return vision + audio
+
+
 def load_published(model: SSUFormer) -> None:
     """Load the published weights of the encoders that have any in a package."""
     if isinstance(model.vision, EfficientNetLite0):

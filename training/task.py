@@ -64,12 +64,14 @@ class Task:
         )
 
     def scenes(self, stage: Stage, split: Split) -> SceneSource:
-        """Return the scenes of a stage; clips for validation have five seconds.
+        """Return the scenes of a stage, of every source by its weight.
 
-        Filmed clips are for training alone.
+        Clips for validation have five seconds. Filmed ones are for training alone: an experiment
+        without other data is validated on composed scenes.
         """
         data = self.experiment.data or (COMPOSED,)
         wanted = [source for source in data if split == "train" or source.kind != "filmed"]
+        wanted = wanted or [COMPOSED]
         parts = [(self._source(source, stage, split), source.weight) for source in wanted]
         return parts[0][0] if len(parts) == 1 else Mixture(parts, seed=self.experiment.seed)
 

@@ -59,6 +59,8 @@ class ModelConfig(BaseModel):
     """Categories without any training scene: only the encoders' classifiers name them."""
     heard: bool = False
     """Whether the outputs say what is heard in every second, seen or not."""
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    """Share of the projected features of both encoders that a training step leaves out."""
     categories: PositiveInt = Field(default=8)
     vocabulary: PositiveInt = Field(default=256)
 
@@ -91,6 +93,7 @@ PRESETS = {
         loudness=True,
         heard=True,
         pixel_channels=32,
+        dropout=0.15,
     ),
     "base": ModelConfig(
         preset="base",

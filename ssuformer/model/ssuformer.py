@@ -98,6 +98,7 @@ class SSUFormer(nn.Module):
         self.audio = AudioEncoder(config)
         self.coarse = nn.Conv2d(coarse, c, 1)
         self.coarsest = nn.Conv2d(coarsest, c, 1)
+        self.dropout = nn.Dropout(config.dropout)
         self.where = PositionCode(c)
         self.fusion = nn.ModuleList(
             FusionBlock(c, config.heads) for _ in range(config.fusion_blocks)
@@ -151,11 +152,11 @@ class SSUFormer(nn.Module):
             else pyramid
         )
         sound = self.audio(waveform)
-        audio = rearrange(sound.tokens, "(b t) s c -> b t s c", b=b)
+        audio = rearrange(self.dropout(sound.tokens), "(b t) s c -> b t s c", b=b)
         heard = self.heard(audio.mean(dim=2))
 
         context = F.interpolate(self.coarsest(coarsest), scale_factor=2.0, mode="nearest")
-        looked = self.coarse(coarse) + context
+        looked = self.dropout(self.coarse(coarse) + context)
         grid = rearrange(looked, "b c h w -> b h w c")
         clues = None
         if self.evidence is not None:

@@ -14,6 +14,7 @@ from model_export import parity, variants
 from model_export.calibration import read_clips
 from model_export.float16 import front_end, round_as_bfloat16, to_float16
 from model_export.parity import Tolerance
+from model_export.storage import load_float32
 from model_export.variants import Precision, precision_of
 from ssuformer import contract
 from ssuformer.contract import CAPTION, SEGMENTATION
@@ -127,7 +128,8 @@ def test_a_bfloat16_engine_is_checked_by_rounding_where_it_rounds(
 
 
 def test_float8_holds_the_exact_weights_to_a_sixteenth(engines: dict[Precision, Path]) -> None:
-    exact = ir.load(model(engines, Precision.FP32, SEGMENTATION)).graph.initializers
+    source = load_float32(model(engines, Precision.FP32, SEGMENTATION))
+    exact = ir.from_proto(source).graph.initializers
     graph = ir.load(model(engines, Precision.FP8, SEGMENTATION)).graph
 
     told = {value.name: value.const_value for value in graph.initializers.values()}
@@ -136,10 +138,10 @@ def test_float8_holds_the_exact_weights_to_a_sixteenth(engines: dict[Precision, 
     filters = [name for name, weight in narrow.items() if weight and len(weight.shape) == 4]
     assert len(filters) > 20
     for name in filters:
-        source = name.removesuffix("_quantized")
+        weight = name.removesuffix("_quantized")
         numbers, steps, wanted = (
             value.numpy().astype(np.float32)
-            for value in (told[name], told[f"{source}_scale"], exact[source].const_value)
+            for value in (told[name], told[f"{weight}_scale"], exact[weight].const_value)
             if value is not None
         )
         found = numbers * steps.reshape(-1, 1, 1, 1)

@@ -25,7 +25,7 @@ from training.__main__ import app
 from training.data.kinds import open_films
 from training.evaluation import Exam, exam_of, exam_on_films
 from training.experiment import open_pack
-from training.held_out import HeldOut
+from training.held_out import HeldOut, photographic
 from training.packs.pack import AssetPack
 from training.scene import Scene
 
@@ -162,3 +162,19 @@ def test_the_command_scores_a_model_of_film_categories_on_filmed_clips(
     assert done.exit_code == 0, done.output
     split = "test" if kind == "clips" else "all"
     assert Manifest.read(model).metrics[f"{kind}:{split}"]["regions"] > 0
+
+
+def test_clips_for_quantising_a_model_of_films_are_film_like(folders: Path, tmp_path: Path) -> None:
+    checkpoint, written = write_film_model(tmp_path / "model"), tmp_path / "clips.npz"
+
+    options = ["--checkpoint", checkpoint, "--scenes", 2]
+    options += ["--pack", folders / "pack", "--films", folders / "films"]
+
+    told = runner.invoke(app, ["clips", str(written), *map(str, options)])
+
+    assert told.exit_code == 0, told.output
+    expected = photographic(open_pack(str(folders / "pack")), str(folders / "films"), "train")
+    first = expected.compose(0)
+    with np.load(written) as clips:
+        assert np.array_equal(clips["frames"][0], first.frames)
+        assert np.array_equal(clips["waveform"][0], first.waveform)

@@ -10,9 +10,11 @@ import pytest
 import torch
 
 from ssuformer.errors import ConfigError
+from ssuformer.manifest import Manifest
 from ssuformer.model import checkpoint
 from tests.training.small_pack import SmallPack
 from training import experiment as experiments
+from training import fit as fitting
 from training.batch import SceneTensors, batches
 from training.experiment import Experiment, Stage
 from training.fit import Precision, Run, fit, open_device, start, train_step
@@ -99,10 +101,11 @@ def test_a_run_may_begin_from_random_weights_alone(
     monkeypatch.setattr("training.fit.load_published", refuse)
 
     run = start(
-        small_experiment(), SmallPack(), tmp_path, torch.device("cpu"), published=False  # type: ignore[arg-type]
+        small_experiment(preset="small", model={}), SmallPack(), tmp_path, torch.device("cpu"),  # type: ignore[arg-type]
+        published=False,
     )  # fmt: skip
 
-    assert run.step == 0
+    assert run.origin.published == ()
 
 
 @pytest.mark.parametrize("precision", get_args(Precision))
@@ -206,6 +209,31 @@ def test_a_run_with_frozen_parts_saves_what_it_learns_and_goes_on_from_the_same_
     assert all(torch.equal(model[name], value) for name, value in expected.items())
     with pytest.raises(ConfigError, match="other frozen weights: say with --begin"):
         go_on("parts", None)
+
+
+def test_best_is_the_checkpoint_with_the_highest_j_over_interruptions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = []
+
+    for until, j in enumerate((0.4, 0.6, 0.5, 0.7), start=1):
+        monkeypatch.setattr(fitting, "validate", lambda _, j=j: j)
+        fit(begin(tmp_path), until=until)
+        kept.append(checkpoint.load(tmp_path / "best")[1].steps)
+
+    assert kept == [1, 2, 2, 4]
+    assert Manifest.read(tmp_path / "checkpoint").steps == 4
+
+
+def test_a_run_that_an_older_version_saved_goes_on(tmp_path: Path) -> None:
+    fit(begin(tmp_path), until=1)
+    state = torch.load(tmp_path / "state.pt", weights_only=True)
+    del state["best"], state["origin"]
+    torch.save(state, tmp_path / "state.pt")
+
+    fit(begin(tmp_path), until=2)
+
+    assert Manifest.read(tmp_path / "best").steps == 2
 
 
 def test_a_damaged_checkpoint_is_refused(tmp_path: Path) -> None:

@@ -14,6 +14,10 @@ sentences if none were requested; counts are always present.
       instance_ap50      average precision, mask IoU >= 0.5, mean over categories
       instance_ap        the same, mean over IoU >= 0.5, 0.55, ..., 0.95
       instance_j         IoU of each source-frame with its region of the same category
+    pixels (`training.metrics.semantic`), AVSBench's scores of its semantic set
+      semantic_miou      IoU of a category and of the background in a frame, mean over frames, then
+                         over categories
+      semantic_f         F with beta^2 = 0.3, the same
     sentences, over source-frames that have a region on them
       region_recall      of all source-frames, those that have one
       category_accuracy  the classifier head names the source
@@ -59,11 +63,13 @@ from training.metrics.regions import (
     ranked,
     true_regions,
 )
+from training.metrics.semantic import SemanticAccumulator
 from training.metrics.sentences import SentenceAccumulator
 from training.scene import Scene
 
 OF_CATEGORIES = (
     *("instance_ap50", "instance_ap", "instance_j", "category_accuracy"),
+    *("semantic_miou", "semantic_f"),
     *("fact_accuracy", "fact_recall", "joint_precision", "joint_recall", "joint_f1"),
     *("people_misnamed", "regions_on_people"),
 )
@@ -89,6 +95,7 @@ class Evaluation:
         self._protocol = protocol
         self._masks = MaskAccumulator(protocol)
         self._instances = InstanceAccumulator()
+        self._semantic = SemanticAccumulator()
         self._joint = JointAccumulator()
         self._attributes = FactAccumulator()
         self._sentences = SentenceAccumulator()
@@ -107,7 +114,9 @@ class Evaluation:
         _check(truth, regions)
         self._masks.add(union, truth.sounding_mask())
         for frame, predicted in enumerate(regions):
-            self._add_frame(ranked(predicted), true_regions(truth, frame))
+            found, true = ranked(predicted), true_regions(truth, frame)
+            self._add_frame(found, true)
+            self._semantic.add(found, true, truth.frames.shape[1:3])
 
     def report(self) -> dict[str, float]:
         """Return every measured score, and every count, by name as documented above."""
@@ -135,6 +144,7 @@ class Evaluation:
         return {
             **dict.fromkeys(("j", "f", "f_dataset"), frames),
             "false_alarm_area": scores["silent_frames"],
+            **dict.fromkeys(("semantic_miou", "semantic_f"), scores["frames"]),
             **dict.fromkeys(
                 ("instance_ap50", "instance_ap", "instance_j", "region_recall"),
                 float(self._source_frames),
@@ -191,7 +201,11 @@ class Evaluation:
 
     def _instance_scores(self) -> dict[str, float]:
         scores = self._instances.scores()
-        return {"instance_ap50": scores.ap50, "instance_ap": scores.ap, "instance_j": scores.j}
+        miou, f = self._semantic.scores()
+        return {
+            **{"instance_ap50": scores.ap50, "instance_ap": scores.ap, "instance_j": scores.j},
+            **{"semantic_miou": miou, "semantic_f": f},
+        }
 
     def _joint_scores(self) -> dict[str, float]:
         scores = self._joint.scores()

@@ -25,7 +25,7 @@ from ssuformer.manifest import digest
 from training.categories import CATEGORIES
 from training.packs.melodies import FILM_MELODIES, SOUNDFONT, Melody, play
 from training.packs.recordings import finish, read_sound, write_sound
-from training.pretrained import U2NETP
+from training.pretrained import U2NETP, Published
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -68,6 +68,8 @@ class FilmIndex(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     command: str
+    teachers: tuple[Published, ...] = ()
+    """Models that drew the outlines."""
     items: tuple[FilmItem, ...]
     left_out: tuple[str, ...] = ()
     """Recordings that are silent or that FFmpeg cannot read."""
@@ -149,7 +151,10 @@ def build(
     for category, melody in FILM_MELODIES.items():
         items += _store_melodies(out, category, melody)
     index = FilmIndex(
-        command="python -m training pack films", items=tuple(items), left_out=tuple(left_out)
+        command="python -m training pack films",
+        teachers=(U2NETP,),
+        items=tuple(items),
+        left_out=tuple(left_out),
     )
     (out / INDEX).write_text(index.model_dump_json(indent=1) + "\n")
     return index

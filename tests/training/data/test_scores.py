@@ -33,6 +33,7 @@ from training.experiment import DataSource, Experiment, open_filmed
 from training.fit import fit, start
 from training.predictor import Predictor
 from training.scenes.grammar import Grammar
+from training.task import Task
 
 CATEGORIES = ("dog", "banjo")
 GRAMMAR = Grammar(SmallPack().categories)
@@ -191,6 +192,16 @@ def test_training_scenes_come_from_every_source(tmp_path: Path) -> None:
 
     filmed = [sentences for sentences in said if "a dog barks" in sentences]
     assert 0 < len(filmed) < len(said)
+
+
+def test_a_model_of_filmed_clips_alone_is_validated_on_composed_scenes(tmp_path: Path) -> None:
+    folder = one_clip(tmp_path / "films")
+    experiment = small_experiment(DataSource(folder=str(folder), split="test"))
+    task = Task.of(experiment, SmallPack())  # type: ignore[arg-type]
+
+    scene = task.scenes(experiment.stages[0], "val").compose(0)
+
+    assert len(scene.frames) == 5
 
 
 def test_calibration_needs_composed_scenes(tmp_path: Path) -> None:

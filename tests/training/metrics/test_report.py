@@ -107,10 +107,10 @@ def test_the_counts_say_what_the_scores_are_made_of() -> None:
     }
 
 
-def test_an_empty_prediction_scores_zero_but_for_f() -> None:
+def test_an_empty_prediction_scores_zero_but_for_f_and_the_background() -> None:
     scores = measured([[], [], [], []], np.zeros((4, 12, 12), np.float32))
 
-    for name in scores.keys() - COUNTS - {"f", "f_dataset"}:
+    for name in scores.keys() - COUNTS - {"f", "f_dataset", "semantic_miou", "semantic_f"}:
         assert scores[name] == 0.0, name
 
 
@@ -126,7 +126,7 @@ def test_without_sentences_only_scores_that_need_none_are_there() -> None:
 
     assert evaluation.report().keys() - COUNTS == {
         "j", "f", "f_dataset", "false_alarm_area", "instance_ap50", "instance_ap", "instance_j",
-        "region_recall", "category_accuracy",
+        "region_recall", "category_accuracy", "semantic_miou", "semantic_f",
     }  # fmt: skip
 
 
