@@ -7,7 +7,7 @@ import os
 import platform
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 
 from rich.console import Console
@@ -26,7 +26,7 @@ class Timing:
 
 
 def measure(
-    things: dict[str, Callable[[], object]], *, runs: int, warm_up: int = 3
+    things: Mapping[str, Callable[[], object]], *, runs: int, warm_up: int = 3
 ) -> list[Timing]:
     """Time each function in turn, repeatedly, so that other load affects all of them alike."""
     taken: dict[str, list[float]] = {name: [] for name in things}

@@ -20,11 +20,14 @@ from torch import nn
 
 from model_export.to_onnx import Arrays, example_inputs
 from ssuformer.contract import EngineSpec
-from ssuformer.errors import ParityError
+from ssuformer.errors import EngineError, ParityError
 
 ABSOLUTE = 1e-3
 RELATIVE = 1e-3
 """float32 sums in another order; measured differences are near 1e-5."""
+
+CPU = "CPUExecutionProvider"
+"""The name of onnxruntime's provider that every machine has."""
 
 RunEngine = Callable[[Arrays], Sequence[npt.NDArray[Any]]]
 """An engine as a function: inputs by name, outputs in the contract's order."""
@@ -79,12 +82,21 @@ def compare(
     return differences
 
 
-def in_onnxruntime(path: Path, spec: EngineSpec, *, literal: bool = False) -> RunEngine:
-    """Return an ONNX file as a function, on the CPU; `literal`: without graph optimisation."""
+def in_onnxruntime(
+    path: Path, spec: EngineSpec, *, literal: bool = False, provider: str = CPU
+) -> RunEngine:
+    """Return an ONNX file as a function; `literal`: without graph optimisation.
+
+    Raises EngineError if onnxruntime has no such provider, or falls back to another.
+    """
     options = onnxruntime.SessionOptions()
     if literal:
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    if provider not in (available := onnxruntime.get_available_providers()):
+        raise EngineError(f"onnxruntime has no {provider} here, only {', '.join(available)}")
+    session = onnxruntime.InferenceSession(path, options, providers=[provider])
+    if provider not in session.get_providers():
+        raise EngineError(f"onnxruntime could not load {provider}; its log says why")
     names = [tensor.name for tensor in spec.outputs]
     return lambda inputs: session.run(names, inputs)
 

@@ -48,6 +48,13 @@ def fit(
     device: Device = "cpu",
     threads: Annotated[int, typer.Option(help="CPU threads; 0 means all cores.")] = 0,
     until: Annotated[int | None, typer.Option(help="Stop at this step.")] = None,
+    minutes: Annotated[
+        float | None, typer.Option(min=0, help="Stop after this time, with all saved.")
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=0, help="Processes that compose scenes; the default is the experiment's."),
+    ] = None,
     begin: Annotated[
         Path | None, typer.Option(help="Checkpoint with the initial weights of a new run.")
     ] = None,
@@ -65,17 +72,21 @@ def fit(
 
     `python -m training fit training/configs/tiny.toml --out runs/tiny`
 
+    `python -m training fit CONFIG --out runs/small --device cuda --minutes 9 --workers 16`
+
     `torchrun --nproc-per-node 4 -m training fit CONFIG --out runs/base --device cuda`
     """
     if threads:
         torch.set_num_threads(threads)
     with told():
         experiment = experiments.read(config)
+        if workers is not None:
+            experiment = experiment.model_copy(update={"workers": workers})
         pack = experiments.open_pack(experiment.pack, experiment.categories)
         run = fitting.start(
             experiment, pack, out, fitting.open_device(device), begin, precision=precision
         )
-        fitting.fit(run, until=until)
+        fitting.fit(run, until=until, minutes=minutes)
 
 
 @app.command()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import math
 import os
 import subprocess
 import time
@@ -88,8 +90,13 @@ def start(
     begin: Path | None = None,
     *,
     precision: Precision = "auto",
+    published: bool = True,
 ) -> Run:
-    """Return the run saved in `folder`, or a new one, with the weights of `begin`."""
+    """Return the run saved in `folder`, or a new one, with the weights of `begin`.
+
+    A new run without `begin` has the published weights of its encoders unless `published` is
+    false: then all weights are random. What is frozen is not saved: going on needs it again.
+    """
     torch.manual_seed(experiment.seed)
     task = Task.of(experiment, pack)
     config = preset(
@@ -99,10 +106,10 @@ def start(
         **{**task.ties, **experiment.model},
     )
     model = SSUFormer(config)
-    if begin is None and not (folder / STATE).exists():
-        load_published(model)
-    elif begin is not None:
+    if begin is not None:
         model.load_state_dict(checkpoint.load(begin)[0].state_dict())
+    elif published and (experiment.frozen or not (folder / STATE).exists()):
+        load_published(model)
     _place(model, device)
     _freeze(model, experiment.frozen)
     run = Run(
@@ -120,7 +127,7 @@ def start(
             pretrained_rate=experiment.pretrained_rate,
         ),
         average={name: tensor.clone() for name, tensor in model.state_dict().items()},
-        origin=Origin.of(experiment, model, begin),
+        origin=Origin.of(experiment, model, begin, published=published),
         bfloat16=precision == "bfloat16" or (precision == "auto" and _fast_bfloat16(device)),
     )
     if (folder / STATE).exists():
@@ -154,10 +161,16 @@ def _resume(run: Run) -> None:
     if state["config"] != run.config.model_dump_json():
         raise ConfigError(f"{run.folder} contains a run of another model; choose another --out")
     _refuse_changes(run, Experiment.model_validate_json(state["experiment"]))
-    run.model.load_state_dict(state["model"])
+    frozen = _digest_of_frozen(run)
+    if state.get("frozen", frozen) != frozen:
+        raise ConfigError(
+            f"{run.folder} contains a run with other frozen weights: say with --begin from which "
+            "checkpoint it began"
+        )
+    run.model.load_state_dict({**run.model.state_dict(), **state["model"]})
     for optimizer, learnt in zip(run.optimizers, state["optimizers"], strict=True):
         optimizer.load_state_dict(learnt)
-    run.average = state["average"]
+    run.average |= state["average"]
     run.step = state["step"]
     # A run that an older version saved does not tell these.
     run.best = state.get("best", run.best)
@@ -183,6 +196,14 @@ def _refuse_changes(run: Run, before: Experiment) -> None:
             )
 
 
+def _digest_of_frozen(run: Run) -> str:
+    found = hashlib.sha256()
+    for name, weight in run.model.state_dict().items():
+        if name.startswith(run.experiment.frozen):
+            found.update(weight.cpu().contiguous().numpy().tobytes())
+    return found.hexdigest()
+
+
 def save(run: Run) -> float:
     """Write the training state, and the averaged weights as a checkpoint; return their J.
 
@@ -196,9 +217,10 @@ def save(run: Run) -> float:
     state = {
         "config": run.config.model_dump_json(),
         "experiment": run.experiment.model_dump_json(),
-        "model": run.model.state_dict(),
+        "frozen": _digest_of_frozen(run),
+        "model": _learnt(run, run.model.state_dict()),
         "optimizers": [optimizer.state_dict() for optimizer in run.optimizers],
-        "average": run.average,
+        "average": _learnt(run, run.average),
         "step": run.step,
         "best": run.best,
         "origin": run.origin.model_dump_json(),
@@ -207,6 +229,11 @@ def save(run: Run) -> float:
     torch.save(state, half_written)
     half_written.replace(run.folder / STATE)
     return j
+
+
+def _learnt(run: Run, weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    frozen = run.experiment.frozen
+    return {name: weight for name, weight in weights.items() if not name.startswith(frozen)}
 
 
 def _manifest(run: Run) -> Manifest:
@@ -253,11 +280,16 @@ def _denormals_flushed() -> Iterator[None]:
         torch.set_flush_denormal(False)
 
 
-def fit(run: Run, *, until: int | None = None) -> None:
-    """Train to the end of the schedule (or to step `until`), saving every few minutes."""
+def fit(run: Run, *, until: int | None = None, minutes: float | None = None) -> None:
+    """Train to the end of the schedule, saving every few minutes.
+
+    Stops earlier, with all saved, at step `until` or after the first step that ends `minutes` from
+    now. Raises ConfigError for `minutes` on several processes: they would stop at different steps.
+    """
     experiment = run.experiment
     last = min(until or experiment.steps, experiment.steps)
     rank, world = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
+    end = _end(minutes, world)
     loss: nn.Module = TrainingLoss(run.model, experiment.losses)
     if world > 1:
         loss = DistributedDataParallel(loss, find_unused_parameters=True)
@@ -265,7 +297,7 @@ def fit(run: Run, *, until: int | None = None) -> None:
     saved = time.monotonic()
     with _denormals_flushed(), Progress(last, run.step, shown=chief) as progress:
         board = SummaryWriter(str(run.folder / "tensorboard")) if chief else None
-        for batch in _batches(run, last, rank, world):
+        for batch in _batches(run, last, rank, world, end=end):
             losses = train_step(run, loss, batch)
             progress.advance(run.step, losses)
             if board and run.step % 10 == 0:
@@ -282,8 +314,20 @@ def fit(run: Run, *, until: int | None = None) -> None:
             progress.say(f"step {run.step} of {experiment.steps}: saved in {run.checkpoint}")
 
 
-def _batches(run: Run, last: int, rank: int, world: int) -> Iterator[Batch]:
-    """Yield the batches of all stages from the run's step on; `rank` takes its share of each."""
+def _end(minutes: float | None, world: int) -> float:
+    """Return the time of `time.monotonic` at which to stop; `world` counts the processes."""
+    if minutes is None:
+        return math.inf
+    if world > 1:
+        raise ConfigError("a limit in minutes is for one process; give several a last step")
+    return time.monotonic() + 60 * minutes
+
+
+def _batches(run: Run, last: int, rank: int, world: int, *, end: float) -> Iterator[Batch]:
+    """Yield the batches of all stages from the run's step on; `rank` takes its share of each.
+
+    None comes after the time `end`, but for the first.
+    """
     while run.step < last:
         stage, first_step, first_scene = run.experiment.stage_at(run.step)
         steps = min(first_step + stage.steps, last) - run.step
@@ -297,9 +341,11 @@ def _batches(run: Run, last: int, rank: int, world: int) -> Iterator[Batch]:
         size = stage.batch // world
         done = (run.step - first_step) * size
         first = first_scene + rank * stage.steps * size + done
-        yield from batches(
-            scenes, first=first, steps=steps, size=size, workers=run.experiment.workers
-        )
+        workers = run.experiment.workers
+        for batch in batches(scenes, first=first, steps=steps, size=size, workers=workers):
+            yield batch
+            if time.monotonic() >= end:
+                return
 
 
 def train_step(run: Run, loss: nn.Module, batch: Batch) -> dict[str, float]:

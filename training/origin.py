@@ -52,8 +52,10 @@ class Origin(_Record):
     begin: Beginning | None
 
     @classmethod
-    def of(cls, experiment: Experiment, model: SSUFormer, begin: Path | None) -> Origin:
-        """Return the origin of a new run, from a checkpoint or else from published weights."""
+    def of(
+        cls, experiment: Experiment, model: SSUFormer, begin: Path | None, *, published: bool = True
+    ) -> Origin:
+        """Return the origin of a new run: a checkpoint, `published` weights or neither."""
         folders = tuple(dict.fromkeys(_folders(experiment)))
         return cls(
             experiment=experiment,
@@ -64,7 +66,7 @@ class Origin(_Record):
                 if (folder / name).is_file()
             ),
             teachers=tuple(dict.fromkeys(_teachers(folders))),
-            published=published_of(model) if begin is None else (),
+            published=published_of(model) if published and begin is None else (),
             begin=_beginning(begin) if begin else None,
         )
 

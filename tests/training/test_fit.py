@@ -72,6 +72,42 @@ def test_a_run_that_was_stopped_ends_with_the_same_weights(tmp_path: Path) -> No
         torch.testing.assert_close(same, value, rtol=0, atol=0, msg=name)
 
 
+def test_a_run_stops_after_its_minutes_with_all_saved_and_goes_on(tmp_path: Path) -> None:
+    run = begin(tmp_path)
+    fit(run, minutes=0)
+
+    _, manifest = checkpoint.load(tmp_path / "checkpoint")
+    assert manifest.steps == begin(tmp_path).step == 1
+    fit(begin(tmp_path))
+    assert checkpoint.load(tmp_path / "checkpoint")[1].steps == run.experiment.steps
+
+
+def test_several_processes_get_no_limit_in_minutes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = begin(tmp_path)
+    monkeypatch.setenv("WORLD_SIZE", "2")
+
+    with pytest.raises(ConfigError, match="for one process"):
+        fit(run, minutes=9)
+
+
+def test_a_run_may_begin_from_random_weights_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_model: object) -> None:
+        raise ConfigError("no published weights here")
+
+    monkeypatch.setattr("training.fit.load_published", refuse)
+
+    run = start(
+        small_experiment(preset="small", model={}), SmallPack(), tmp_path, torch.device("cpu"),  # type: ignore[arg-type]
+        published=False,
+    )  # fmt: skip
+
+    assert run.origin.published == ()
+
+
 @pytest.mark.parametrize("precision", get_args(Precision))
 def test_the_loss_of_one_scene_falls_in_every_precision(
     tmp_path: Path, precision: Precision
@@ -150,6 +186,29 @@ def test_a_new_run_may_begin_from_a_checkpoint(tmp_path: Path) -> None:
     weights, _ = checkpoint.load(folder)
     assert torch.equal(run.model.masks.seeds, weights.masks.seeds)
     assert run.step == 0
+
+
+def test_a_run_with_frozen_parts_saves_what_it_learns_and_goes_on_from_the_same_ones(
+    tmp_path: Path,
+) -> None:
+    fit(begin(tmp_path / "base"), until=1)
+
+    def go_on(name: str, base: Path | None = tmp_path / "base/checkpoint") -> Run:
+        experiment = small_experiment(frozen=("vision.",))
+        return start(experiment, SmallPack(), tmp_path / name, torch.device("cpu"), base)  # type: ignore[arg-type]
+
+    fit(go_on("whole"), until=3)
+    fit(go_on("parts"), until=2)
+    fit(go_on("parts"), until=3)
+
+    state = torch.load(tmp_path / "parts/state.pt", weights_only=True)
+    assert not any(n.startswith("vision.") for n in [*state["model"], *state["average"]])
+    expected, model = (
+        checkpoint.load(tmp_path / run / "checkpoint")[0].state_dict() for run in ("whole", "parts")
+    )
+    assert all(torch.equal(model[name], value) for name, value in expected.items())
+    with pytest.raises(ConfigError, match="other frozen weights: say with --begin"):
+        go_on("parts", None)
 
 
 def test_best_is_the_checkpoint_with_the_highest_j_over_interruptions(

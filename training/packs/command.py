@@ -11,8 +11,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from ssuformer.terminal import console, print_error, told
+from training.experiment import pack_folder
 from training.packs import procedural
 from training.packs.pack import AssetPack, PackManifest
+from training.packs.shard import write_shard
 from training.packs.sheet import contact_sheet
 
 PACKS = Path("~/.cache/ssu/packs")
@@ -166,6 +168,27 @@ def show(
         contact_sheet(pack).save(out)
     console().print(counts(pack))
     console().print(f"contact sheet: {out}")
+
+
+@pack_app.command()
+def shard(
+    out: Annotated[Path, typer.Argument(help="The file to write.")],
+    packs: Annotated[
+        list[str] | None,
+        typer.Option("--pack", help="A folder, or a name in the cache; repeatable."),
+    ] = None,
+) -> None:
+    """Write what training needs of packs into one small file for another machine.
+
+    Pictures and recordings are recompressed; what only tests use is left out. The default is the
+    packs of training/configs/small.toml, debian and films. The file is a zip: there,
+    `python -m zipfile -e shard.zip ~/.cache/ssu/packs` unpacks it.
+
+    Example: `python -m training pack shard shard.zip`
+    """
+    with told():
+        write_shard(map(pack_folder, packs or ("debian", "films")), out)
+    console().print(f"{out.stat().st_size / 1e6:.1f} MB in {out}")
 
 
 def counts(pack: AssetPack) -> Table:
