@@ -160,8 +160,8 @@ def show(
     ] = False,
 ) -> None:
     """Draw every cut-out into one picture, and count pictures and sounds.
-    Draw every cut-out into one picture, and count pictures and sounds.
-        Example: `python -m training pack show ~/.cache/ssu/packs/debian --out sheet.png`
+
+    Example: `python -m training pack show ~/.cache/ssu/packs/debian --out sheet.png`
     """
     with told():
         pack = AssetPack.open(folder, licences="free" if only_free else "any")
