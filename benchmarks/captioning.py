@@ -87,7 +87,12 @@ def regions_of(
                 torch.from_numpy(clip.frames)[None], torch.from_numpy(clip.waveform)[None]
             )
         window = Segmentation(*(output[0].numpy() for output in outputs))
-        for frame in find_regions(window, thresholds=manifest.thresholds, min_score=0.0):
+        for frame in find_regions(
+            window,
+            thresholds=manifest.thresholds,
+            min_score=0.0,
+            categories=manifest.categories,
+        ):
             kept += [
                 (
                     window.region_tokens[region.frame, region.query],

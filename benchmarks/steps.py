@@ -124,7 +124,12 @@ def two_calls(manifest: Manifest) -> Way:
     async def run(client: grpc.InferenceServerClient, inputs: Arrays) -> int:
         found = await infer(client, SEGMENTATION, inputs, segmentation)
         window = Segmentation(**{name: array[0] for name, array in found.items()})
-        kept = find_regions(window, thresholds=manifest.thresholds, min_score=0.0)
+        kept = find_regions(
+            window,
+            thresholds=manifest.thresholds,
+            min_score=0.0,
+            categories=manifest.categories,
+        )
         regions = [region for frame in kept for region in frame]
         frames = [region.frame for region in regions]
         if not frames:

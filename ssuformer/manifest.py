@@ -27,6 +27,8 @@ class Thresholds(BaseModel):
     mask: float = Field(default=0.5, ge=0, le=1)
     heard: float = Field(default=0.3, ge=0, le=1)
     """Probability from which a category counts as heard in a second, seen or not."""
+    known: float = Field(default=0.5, ge=0, le=1)
+    """Probability of a heard category from which the sound of a second has a name."""
     category: float = Field(default=0.0, ge=0, le=1)
     """Probability of its category below which a region is `something`; 0 names every region."""
 

@@ -66,11 +66,22 @@ class Detection:
 
 
 def find_regions(
-    window: Segmentation, *, thresholds: Thresholds, min_score: float
+    window: Segmentation,
+    *,
+    thresholds: Thresholds,
+    min_score: float,
+    categories: Sequence[str] = (),
 ) -> list[list[Detection]]:
-    """Return the regions of each frame: highest score first, without duplicates."""
-    categories = query_categories(window)
-    named = category_probabilities(window) >= thresholds.category
+    """Return the regions of each frame: highest score first, without duplicates.
+
+    `categories` are the model's; one of them may be `something`. In a second whose sound has a
+    name, no region is `something`: what has another name is not its source.
+    """
+    numbers = query_categories(window)
+    something = categories.index(SOMETHING) if SOMETHING in categories else -1
+    sure = category_probabilities(window) >= thresholds.category
+    named = np.logical_and(sure, numbers != something)
+    sound_named = _sound_is_named(window, thresholds.known, categories)
     least = max(min_score, thresholds.sounding)
     frames = []
     for frame, scores in enumerate(window.sounding_probability):
@@ -78,7 +89,7 @@ def find_regions(
             Detection(
                 frame=frame,
                 query=query,
-                category=int(categories[query]),
+                category=int(numbers[query]),
                 score=float(scores[query]),
                 probability=probability,
                 mask=mask,
@@ -86,11 +97,24 @@ def find_regions(
             )
             for query in np.argsort(-scores, kind="stable").tolist()
             if scores[query] >= least
+            and (named[query] or not sound_named[frame])
             and (probability := window.mask_probability[frame, query]) is not None
             and (mask := probability > thresholds.mask).any()
         ]
         frames.append(without_twins(found))
     return frames
+
+
+def _sound_is_named(
+    window: Segmentation, least: float, categories: Sequence[str]
+) -> NDArray[np.bool_]:
+    """Return for each frame [t] whether a category is heard at this probability or above."""
+    if window.heard_probability is None:
+        return np.zeros(len(window.sounding_probability), np.bool_)
+    nameable = [k for k, name in enumerate(categories) if name != SOMETHING]
+    heard = window.heard_probability[:, nameable] if nameable else window.heard_probability
+    surest: Float = heard.max(axis=1, initial=0.0)
+    return surest >= least
 
 
 def query_categories(window: Segmentation) -> NDArray[np.intp]:

@@ -77,7 +77,7 @@ def _points(
     sources = [(source, _sampled(source.masks, clip)) for source in scene.sources]
     for found in (
         region
-        for frame in find_regions(clip, thresholds=thresholds, min_score=0.0)
+        for frame in find_regions(clip, thresholds=thresholds, min_score=0.0, categories=categories)
         for region in frame
     ):
         for source, masks in sources:

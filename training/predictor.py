@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from functools import partial
 from typing import Self
 
 import numpy as np
@@ -61,7 +62,10 @@ class Predictor(ABC):
         self, clips: list[Segmentation], size: tuple[int, int], *, captions: bool = True
     ) -> list[list[list[PredictedRegion]]]:
         """Return the regions of every frame of every clip, with masks of `size` and sentences."""
-        found = [find_regions(clip, thresholds=self.thresholds, min_score=0.0) for clip in clips]
+        find = partial(
+            find_regions, thresholds=self.thresholds, min_score=0.0, categories=self._categories
+        )
+        found = [find(clip) for clip in clips]
         said = self._describe(clips, found) if captions else [{} for _ in clips]
         return [
             [

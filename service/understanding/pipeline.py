@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,7 +41,7 @@ from ssuformer.regions import (
     plan_captions,
     sentence_of,
 )
-from ssuformer.sentences import SOMETHING, Wording
+from ssuformer.sentences import Wording
 from ssuformer.tokenizer import Tokenizer
 
 
@@ -163,15 +164,15 @@ class Pipeline:
     def _find(self, window: Window, outputs: Segmentation, run: _Run) -> _Found:
         """Return the regions that were asked for; judge the clip by all that there are."""
         thresholds, least = self._manifest.thresholds, run.options.min_score
-        every = find_regions(outputs, thresholds=thresholds, min_score=0.0)
-        known = [
-            any(name_of(region, self._manifest.categories) != SOMETHING for region in frame)
-            for frame in every[window.fresh :]
-        ]
+        find = partial(
+            find_regions, outputs, thresholds=thresholds, categories=self._manifest.categories
+        )
+        every = find(min_score=0.0)
+        known = [any(region.named for region in frame) for frame in every[window.fresh :]]
         run.recognition.add(window.chunk.waveform[window.fresh :], known)
         asked = every
         if least > thresholds.sounding:
-            asked = find_regions(outputs, thresholds=thresholds, min_score=least)
+            asked = find(min_score=least)
         seen = [{region.category for region in frame} for frame in every]
         return _Found(window, outputs, asked, seen)
 

@@ -304,6 +304,29 @@ def test_two_somethings_at_one_place_are_one() -> None:
 
 
 @pytest.mark.parametrize(
+    ("heard", "names"),
+    [
+        ([0.1, 0.4, 0.9], ["dog", "something"]),
+        ([0.1, 0.6, 0.0], ["dog"]),
+        (None, ["dog", "something"]),
+    ],
+)
+def test_where_the_sound_has_a_name_no_region_is_something(
+    heard: list[float] | None, names: list[str]
+) -> None:
+    categories = ("dog", "cat", "something")
+    answer = window([[0.9, 0.6]])
+    answer.category_logits[0] = [[5, 0, 0], [0, 0, 5]]
+    rows(answer, 0, 1, 0, 5)
+    if heard is not None:
+        answer = replace(answer, heard_probability=np.array([heard], np.float32))
+
+    (found,) = find_regions(answer, thresholds=Thresholds(), min_score=0.0, categories=categories)
+
+    assert [name_of(region, categories) for region in found] == names
+
+
+@pytest.mark.parametrize(
     ("threshold", "expected"), [(0.0, [2, 0, 3, 1]), (0.3, [2, 0, 3]), (0.5, [2]), (0.95, [])]
 )
 def test_categories_from_the_threshold_on_are_heard_most_probable_first(
