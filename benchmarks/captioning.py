@@ -196,7 +196,7 @@ def decoders(model: SSUFormer, manifest: Manifest, folder: Path) -> dict[str, An
 
 
 def main(
-    checkpoint_folder: Annotated[Path, typer.Argument()] = Path("training/checkpoints/tiny"),
+    checkpoint_folder: Annotated[Path, typer.Argument()] = Path("training/checkpoints/small"),
     samples: Path = Path("samples"),
     regions: Annotated[list[int] | None, typer.Option(help="Regions decoded together.")] = None,
     runs: int = 20,

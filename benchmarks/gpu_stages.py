@@ -54,7 +54,7 @@ from training.scenes.composer import Composer
 from training.task import Task
 
 MODELS = Path("triton_repo")
-WEIGHTS = Path("training/checkpoints/tiny")
+WEIGHTS = Path("training/checkpoints/small")
 """The checkpoint that the models were exported from."""
 
 BATCH, SECONDS = 4, 2

@@ -21,7 +21,7 @@ from ssuformer.repository import MODEL, version_folder
 
 
 def main(
-    checkpoint_folder: Annotated[Path, typer.Argument()] = Path("training/checkpoints/tiny"),
+    checkpoint_folder: Annotated[Path, typer.Argument()] = Path("training/checkpoints/small"),
     models: Path = Path("triton_repo"),
     threads: int = 1,
     frames: int = 5,

@@ -31,7 +31,7 @@ def export(
 ) -> None:
     """Export a checkpoint as the engines ssu_segmentation and ssu_caption, and verify them.
 
-    Example: `python -m model_export export training/checkpoints/tiny --out triton_repo`
+    Example: `python -m model_export export training/checkpoints/small --out triton_repo`
     """
     console = Console()
     with told():

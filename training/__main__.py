@@ -217,7 +217,7 @@ def render(
 def clips(
     out: Annotated[Path, typer.Argument(help="The .npz file to write.")],
     checkpoint: Annotated[Path, typer.Option(help="Checkpoint with the categories to use.")] = Path(
-        "training/checkpoints/tiny"
+        "training/checkpoints/small"
     ),
     scenes: Annotated[int, typer.Option(min=2, help="Number of scenes.")] = 48,
     pack: Pack = "debian",

@@ -8,22 +8,20 @@ import numpy as np
 
 from benchmarks.onnx_predictor import OnnxPredictor
 from benchmarks.precision import BATCHES, on_front, time_all
+from ssuformer.clip import read_clip
 from ssuformer.contract import CAPTION, SEGMENTATION
 from ssuformer.model import checkpoint
-from training.packs import procedural
 from training.predictor import TorchPredictor
-from training.scenes.composer import Composer
 
 REPOSITORY = Path("triton_repo")
 
 
-def test_the_exported_engines_answer_about_scenes_as_the_torch_model_does() -> None:
-    model, manifest = checkpoint.load(Path("training/checkpoints/tiny"))
+def test_the_exported_engines_answer_about_films_as_the_torch_model_does() -> None:
+    model, manifest = checkpoint.load(Path("training/checkpoints/small"))
     torch_predictor = TorchPredictor.of(model, manifest)
-    composer = Composer(procedural.pack(), "test", seconds=2)
-    scenes = [composer.compose(number) for number in range(3)]
-    frames = np.stack([scene.frames for scene in scenes])
-    waveform = np.stack([scene.waveform for scene in scenes])
+    films = [read_clip(Path("samples") / f"{name}.mp4") for name in ("music-solo", "music-duet")]
+    frames = np.stack([film.frames[1:3] for film in films])
+    waveform = np.stack([film.waveform[1:3] for film in films])
 
     answers = [
         predictor.regions(predictor.segment(frames, waveform), (224, 224))

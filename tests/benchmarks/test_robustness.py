@@ -167,7 +167,7 @@ def test_the_command_prints_json(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_repositories_and_checkpoints_are_told_apart() -> None:
     engines = open_subject(Path("triton_repo"))
-    weights = open_subject(Path("training/checkpoints/tiny"))
+    weights = open_subject(Path("training/checkpoints/small"))
 
     assert isinstance(engines.predictor, OnnxPredictor)
     assert isinstance(weights.predictor, TorchPredictor)

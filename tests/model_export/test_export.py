@@ -35,7 +35,7 @@ from ssuformer.model import checkpoint
 from tests.ssuformer.model.small_model import small_config, small_model
 
 REPOSITORY = Path("triton_repo")
-CHECKPOINT = Path("training/checkpoints/tiny")
+CHECKPOINT = Path("training/checkpoints/small")
 
 
 @pytest.fixture(scope="module")

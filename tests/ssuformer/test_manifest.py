@@ -15,7 +15,7 @@ import pytest
 from ssuformer.errors import ConfigError
 from ssuformer.manifest import FILE_NAME, Manifest, Thresholds, digest
 
-COMMITTED = Path("training/checkpoints/tiny")
+COMMITTED = Path("training/checkpoints/small")
 
 
 def fields() -> dict[str, Any]:

@@ -25,7 +25,7 @@ def write_version(folder: Path, number: int, *models: str, weights: str = "5" * 
 
 
 def test_the_committed_repository_is_a_pair_of_the_committed_checkpoint() -> None:
-    checkpoint = Path("training/checkpoints/tiny") / repository.WEIGHTS
+    checkpoint = Path("training/checkpoints/small") / repository.WEIGHTS
 
     found = repository.open_repository(COMMITTED)
 

@@ -10,7 +10,7 @@ from ssuformer.model import checkpoint
 from ssuformer.repository import WEIGHTS
 from tests.ssuformer.model.small_model import clips, small_model
 
-COMMITTED = Path("training/checkpoints/tiny")
+COMMITTED = Path("training/checkpoints/small")
 
 
 def saved(folder: Path) -> Path:
@@ -94,7 +94,7 @@ def test_the_committed_checkpoint_is_loaded_as_it_is_stored() -> None:
     ],
 )
 def test_a_wrong_config_is_refused_in_one_line(content: bytes, reason: str, tmp_path: Path) -> None:
-    Manifest.read(Path("training/checkpoints/tiny")).write(tmp_path)
+    Manifest.read(Path("training/checkpoints/small")).write(tmp_path)
     file = tmp_path / checkpoint.CONFIG
     file.write_bytes(content)
 
