@@ -77,6 +77,8 @@ class ClipInfo:
     height: int
     rotation: int
     """Degrees counter-clockwise that were applied: 0, 90, 180 or 270."""
+    mirrored: bool
+    """Whether left and right were exchanged, after turning."""
     fps: float | None
     """Average frames per second of the source; None if it is not stated."""
     has_audio: bool
@@ -271,11 +273,11 @@ def seek(container: InputContainer, seconds: float) -> None:
         container.seek(0)
 
 
-def display_size(
-    width: int, height: int, *, pixel_aspect: Fraction | None, rotation: int, limits: Limits
+def square_pixels(
+    width: int, height: int, pixel_aspect: Fraction | None, limits: Limits
 ) -> tuple[int, int]:
-    """Return width and height as a player shows them: square pixels, upright."""
+    """Return width and height of a stored picture once its pixels are square."""
     if pixel_aspect is not None and pixel_aspect > 0:
         stretched = max(1, round(width * pixel_aspect))
         width = stretched if stretched * height <= limits.pixels else width
-    return (height, width) if rotation in (90, 270) else (width, height)
+    return width, height

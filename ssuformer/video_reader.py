@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import av.error
 import numpy as np
@@ -21,15 +21,16 @@ from ssuformer.media import (
     audio_stream,
     check_pixels,
     codec_name,
-    display_size,
     ffmpeg_errors,
     open_media,
     seek,
     select,
+    square_pixels,
     start_time,
     stated_duration,
     video_stream,
 )
+from ssuformer.orientation import orientation_of
 
 Frame = NDArray[np.uint8]
 """[224 224 3], RGB 0..255."""
@@ -207,24 +208,20 @@ class VideoReader:
         small = self._reformatter.reformat(
             frame, width=FRAME_SIZE, height=FRAME_SIZE, format="rgb24", interpolation="AREA"
         )
-        picture: Frame = np.rot90(small.to_ndarray(), self._info.rotation // 90)
-        return picture
+        return orientation_of(frame).apply(cast(Frame, small.to_ndarray()))
 
     def _read_info(self, frame: VideoFrame) -> ClipInfo:
         stream, sound = self._stream, audio_stream(self._container)
-        rotation = round((frame.rotation or 0) / 90) * 90 % 360
-        width, height = display_size(
-            frame.width,
-            frame.height,
-            pixel_aspect=stream.sample_aspect_ratio,
-            rotation=rotation,
-            limits=self._limits,
+        orientation = orientation_of(frame)
+        width, height = orientation.displayed(
+            *square_pixels(frame.width, frame.height, stream.sample_aspect_ratio, self._limits)
         )
         return ClipInfo(
             duration=stated_duration(self._container),
             width=width,
             height=height,
-            rotation=rotation,
+            rotation=orientation.quarters * 90,
+            mirrored=orientation.mirrored,
             fps=float(stream.average_rate) if stream.average_rate else None,
             has_audio=sound is not None,
             video_codec=codec_name(stream),

@@ -255,6 +255,7 @@ class Pipeline:
                 width=info.width,
                 height=info.height,
                 rotation=info.rotation,
+                mirrored=info.mirrored,
                 audio=info.has_audio,
                 fps=info.fps and round(info.fps, 3),
                 video_codec=info.video_codec,

@@ -81,6 +81,9 @@ class ClipFacts(_Answer):
     width: int = Field(description="Pixels, as displayed: upright, with square pixels.")
     height: int
     rotation: int = Field(description="Degrees counter-clockwise that were applied.")
+    mirrored: bool = Field(
+        default=False, description="Whether left and right were exchanged, after turning."
+    )
     audio: bool = Field(description="Whether there is a sound track.")
     fps: float | None = Field(description="Average frames per second of the clip, if known.")
     video_codec: str

@@ -28,6 +28,7 @@ from ssuformer.media import (
     start_time,
     video_stream,
 )
+from ssuformer.orientation import Orientation, orientation_of
 
 _ENOUGH = Limits(bytes=2**40, pixels=2**28, frames=2**31, seconds=1e9)
 _USUAL_RATE = 25
@@ -42,9 +43,9 @@ class FilmFrame:
     time: float
 
     @property
-    def quarters(self) -> int:
-        """Number of quarter turns, counter-clockwise, that make the frame upright."""
-        return round((self.frame.rotation or 0) / 90) % 4
+    def orientation(self) -> Orientation:
+        """How the frame is turned and mirrored to be displayed."""
+        return orientation_of(self.frame)
 
 
 class FilmReader(Closing):
@@ -94,15 +95,14 @@ class FrameConverter:
 
     def picture(self, shown: FilmFrame) -> ImageArray:
         """Return a frame as RGB [h w 3]."""
-        return np.ascontiguousarray(np.rot90(self._convert(shown, "rgb24"), shown.quarters))
+        return np.ascontiguousarray(shown.orientation.apply(self._convert(shown, "rgb24")))
 
     def planes(self, shown: FilmFrame) -> NDArray[np.uint8]:
         """Return a frame as YUV 4:2:0 [h * 3 / 2, w]; both sides of the size must be even."""
-        frame = self._convert(shown, "yuv420p")
-        return turn(frame, quarters=shown.quarters) if shown.quarters else frame
+        return turn(self._convert(shown, "yuv420p"), shown.orientation)
 
     def _convert(self, shown: FilmFrame, pixel_format: str) -> NDArray[np.uint8]:
-        height, width = self._size if shown.quarters % 2 == 0 else self._size[::-1]
+        height, width = shown.orientation.displayed(*self._size)
         full_range = shown.frame.color_range == ColorRange.JPEG
         frame = self._reformatter.reformat(
             shown.frame,
