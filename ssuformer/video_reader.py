@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, cast
+from itertools import chain
+from typing import NamedTuple, cast
 
-import av.error
 import numpy as np
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorTrc, VideoReformatter
@@ -19,11 +19,9 @@ from ssuformer.media import (
     Limits,
     Source,
     audio_stream,
-    check_pixels,
     codec_name,
     ffmpeg_errors,
     open_media,
-    seek,
     select,
     square_pixels,
     start_time,
@@ -31,42 +29,58 @@ from ssuformer.media import (
     video_stream,
 )
 from ssuformer.orientation import orientation_of
+from ssuformer.picture_decoder import PictureDecoder
 
 Frame = NDArray[np.uint8]
 """[224 224 3], RGB 0..255."""
 
 _USUAL_RATE = 25
+_WORTH_SEEKING = 1.0
+"""Seconds from the start up to which everything is decoded."""
+_EARLIER = (0.0, 4.0, 16.0, 64.0)
+"""By how many seconds an earlier key frame is sought, if one was too late; then all is decoded."""
 _HDR = (ColorTrc.SMPTE2084, ColorTrc.ARIB_STD_B67)
+
+
+class Packets(NamedTuple):
+    """Packets of a film that were decoded, and that were dropped because nobody needs them."""
+
+    decoded: int
+    dropped: int
 
 
 class VideoReader:
     """A clip's video on one timeline; times passed to `at` must increase."""
 
     def __init__(self, source: Source, *, limits: Limits, start: float = 0.0) -> None:
+        self._source = source
         self._limits = limits
+        self._skips = True
         self._media = open_media(source, limits)
-        self._container = self._media.container
         try:
             with ffmpeg_errors():
-                self._open(start)
+                self._prepare_decoder()
+                self._start(start)
         except BaseException:
             self._media.close()
             raise
 
-    def _open(self, start: float) -> None:
+    def _prepare_decoder(self) -> None:
+        self._container = self._media.container
         self._stream = video_stream(self._container, self._limits)
-        self._prepare_decoder()
+        select(self._container, self._stream)
+        self._decoder = PictureDecoder(
+            self._container, self._stream, self._limits, skips=self._skips
+        )
+
+    def _start(self, start: float) -> None:
         self._check_seconds(stated_duration(self._container) or 0.0)
         zero = start_time(self._container)
-        if start > 1:
-            seek(self._container, start + (zero or 0.0))
-        self._read = self._damaged = 0
-        self._wanted = 0.0
-        self._start = zero or 0.0
+        self.zero = zero or 0.0
         self._step = 1 / float(self._stream.average_rate or _USUAL_RATE)
         self._reformatter = VideoReformatter()
         self._picture: Frame | None = None
-        self._frames = self._decode()
+        self._frames = self._begin(start)
         first = next(self._frames, None)
         if first is None:
             raise ClipUnreadable("no video frame of the clip can be decoded")
@@ -75,17 +89,33 @@ class VideoReader:
         self._info = self._read_info(first)
         self._ahead, self._ahead_at = self._pull()
 
-    def _prepare_decoder(self) -> None:
-        select(self._container, self._stream)
-        context = self._stream.codec_context
-        context.options = {"max_pixels": str(self._limits.pixels)}
-        context.thread_count = self._limits.threads
-        self._stream.thread_type = "AUTO"
+    def _begin(self, time: float) -> Iterator[VideoFrame]:
+        """Return the pictures from one shown at `time` or before; the first one if all are later.
+
+        A key frame that is found without an index may be too late; then an earlier one is sought.
+        """
+        for earlier in _EARLIER:
+            if time - earlier < _WORTH_SEEKING:
+                break
+            frames = self._decoder.from_key_before(self.zero + time - earlier)
+            first = next(frames, None)
+            if first is not None and (first.time or 0.0) - self.zero <= time:
+                return chain([first], frames)
+        if time >= _WORTH_SEEKING:
+            self._media.close()
+            self._media = open_media(self._source, self._limits)
+            self._prepare_decoder()
+        return self._decoder.from_beginning()
 
     @property
     def info(self) -> ClipInfo:
         """Properties stated by the clip."""
         return self._info
+
+    @property
+    def packets(self) -> Packets:
+        """How many packets have been decoded and dropped so far."""
+        return Packets(self._decoder.decoded, self._decoder.dropped)
 
     @property
     def end(self) -> float | None:
@@ -107,7 +137,7 @@ class VideoReader:
 
     def at(self, time: float) -> Frame | None:
         """Return the frame shown at `time`, the first one before that; None after the last."""
-        self._wanted = time
+        self._decoder.wanted = time + self.zero
         with ffmpeg_errors():
             while self._ahead is not None and self._ahead_at <= time:
                 self._shown, self._shown_at = self._ahead, self._ahead_at
@@ -126,7 +156,8 @@ class VideoReader:
 
     def warnings(self) -> Iterator[ClipWarning]:
         """Yield the warnings; raise ClipTruncated if too large a share was damaged."""
-        share = self._damaged / max(1, self._read)
+        decoded, damaged = self._decoder.decoded, self._decoder.damaged
+        share = damaged / max(1, decoded)
         if share > self._limits.damaged_share:
             raise ClipTruncated(
                 f"{share:.0%} of the video frames are damaged",
@@ -135,7 +166,7 @@ class VideoReader:
             )
         if share > 0:
             yield ClipWarning(
-                "pictures_damaged", f"{self._damaged} of {self._read} video frames are damaged"
+                "pictures_damaged", f"{damaged} of {decoded} video frames are damaged"
             )
         if getattr(self._shown, "color_trc", None) in _HDR:
             yield ClipWarning("hdr", "the colours are HDR and were not tone-mapped")
@@ -146,6 +177,8 @@ class VideoReader:
 
     def _pull(self) -> tuple[VideoFrame | None, float]:
         frame = next(self._frames, None)
+        if frame is not None and self._decoder.missed_key(frame):
+            frame = self._begin_again()
         if frame is None:
             return None, self._shown_at
         time = self._shown_at if frame.time is None else frame.time - self.zero
@@ -154,47 +187,14 @@ class VideoReader:
         self._check_seconds(time)
         return frame, time
 
-    def _decode(self) -> Iterator[VideoFrame]:
-        packets: Iterator[Any] = self._container.demux(self._stream)
-        latest = 0.0
-        while True:
-            try:
-                packet = next(packets, None)
-                if packet is None:
-                    return
-                self._count(packet)
-                latest = self._skip_if_unseen(packet, latest)
-                frames = packet.decode()
-            except (av.error.InvalidDataError, av.error.EOFError):
-                self._damaged += 1
-                continue
-            for frame in frames:
-                self._damaged += frame.is_corrupt
-                check_pixels(frame.width, frame.height, self._limits)
-                yield frame
-
-    def _skip_if_unseen(self, packet: Any, latest: float) -> float:  # noqa: ANN401
-        """Skip decoding of a frame that no other frame refers to and that is not needed.
-
-        A frame is not needed if a later one, already seen, is shown by then. Returns
-        the latest time seen so far.
-        """
-        context = self._stream.codec_context
-        if packet.pts is None or packet.time_base is None:
-            context.skip_frame = "DEFAULT"
-            return latest
-        time = float(packet.pts * packet.time_base) - self._start
-        context.skip_frame = "NONREF" if time < latest <= self._wanted else "DEFAULT"
-        return max(latest, time)
-
-    def _count(self, packet: Any) -> None:  # noqa: ANN401
-        self._read += packet.size > 0
-        if self._read > self._limits.frames:
-            raise ClipTooLarge(
-                f"the clip has more than {self._limits.frames} video frames",
-                limit=self._limits.frames,
-                actual=self._read,
-            )
+    def _begin_again(self) -> VideoFrame | None:
+        """Return the next picture after what is shown, without starting at key frames midway."""
+        wanted = self._decoder.wanted
+        self._skips = self._decoder.skips = False
+        self._frames = self._begin(wanted - self.zero)
+        self._decoder.wanted = wanted
+        later = (f for f in self._frames if (f.time or 0.0) - self.zero > self._shown_at)
+        return next(later, None)
 
     def _check_seconds(self, seconds: float) -> None:
         if seconds > self._limits.seconds:
