@@ -17,12 +17,11 @@ from ssuformer.media import (
     ClipWarning,
     Limits,
     Source,
-    audio_stream,
     ffmpeg_errors,
     open_media,
     seek,
-    select,
 )
+from ssuformer.media_tracks import AUTOMATIC, Choice, choose_tracks
 from ssuformer.mono_mix import MonoMix
 from ssuformer.sound_level import SoundLevel
 
@@ -35,16 +34,25 @@ _JITTER = SAMPLE_RATE // 20
 class AudioReader:
     """A clip's audio on the timeline starting at `zero`; times passed to `around` must increase."""
 
-    def __init__(self, source: Source, *, limits: Limits, zero: float, start: float = 0.0) -> None:
+    def __init__(
+        self,
+        source: Source,
+        *,
+        limits: Limits,
+        zero: float,
+        choice: Choice = AUTOMATIC,
+        start: float = 0.0,
+    ) -> None:
         self._zero = zero
         self._last_sample = int(limits.seconds * SAMPLE_RATE)
         self._media = open_media(source, limits)
         self._container = self._media.container
         try:
-            self._stream = audio_stream(self._container)
+            tracks = choose_tracks(self._container, limits, choice)
         except BaseException:
             self.close()
             raise
+        self._stream = tracks.audio
         self._blocks: deque[tuple[int, Waveform]] = deque()
         self._end = 0
         self._ended = self._stream is None
@@ -56,7 +64,7 @@ class AudioReader:
         self._mix = MonoMix(())
         self._pieces: Iterator[Waveform] = iter(())
         if self._stream is not None:
-            select(self._container, self._stream)
+            tracks.read_only(self._stream)
             if start > 1:
                 seek(self._container, start - 1 + zero)
             self._pieces = self._decode()

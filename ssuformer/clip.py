@@ -18,6 +18,7 @@ from ssuformer.audio_reader import AudioReader, Waveform
 from ssuformer.closing import Closing
 from ssuformer.errors import ClipTruncated, OptionError
 from ssuformer.media import ClipInfo, ClipWarning, Limits, Source
+from ssuformer.media_tracks import Choice
 from ssuformer.video_reader import Frame, VideoReader
 
 __all__ = [
@@ -36,11 +37,16 @@ _WHOLE_SHARE = 0.95
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """Which frames to sample: frames per second, between two times of the clip in seconds."""
+    """What to read: frames per second, between two times of the clip in seconds, which tracks.
+
+    Tracks are numbered from 0 among those of their kind; None takes the best one.
+    """
 
     fps: float = 1.0
     start: float = 0.0
     end: float | None = None
+    video_track: int | None = None
+    audio_track: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +82,12 @@ class ClipReader(Closing):
         self._sampling = sampling or Sampling()
         self._limits = limits or Limits()
         start = self._sampling.start
-        self._pictures = VideoReader(source, limits=self._limits, start=start)
+        choice = Choice(self._sampling.video_track, self._sampling.audio_track)
+        self._pictures = VideoReader(source, limits=self._limits, choice=choice, start=start)
+        zero = self._pictures.zero
         try:
             self._sound = AudioReader(
-                source, limits=self._limits, zero=self._pictures.zero, start=start
+                source, limits=self._limits, choice=choice, zero=zero, start=start
             )
         except BaseException:
             self._pictures.close()
@@ -165,9 +173,9 @@ class ClipReader(Closing):
         if self._pictures.end is None:
             return
         reached = max(self._pictures.end, self._sound.end)
-        stated = max(self.info.duration or 0.0, self._pictures.stated_end or 0.0)
-        share = reached / stated if stated else 1.0
         self._duration = reached
+        stated = self.info.duration or reached
+        share = reached / stated
         if share < 1 - self._limits.damaged_share:
             raise ClipTruncated(
                 f"the container states {stated:.1f} s but the clip ends after {reached:.1f} s",

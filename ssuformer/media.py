@@ -1,4 +1,4 @@
-"""Open untrusted media: allow-lists, stream selection, limits, error translation.
+"""Open untrusted media: allow-lists, limits, error translation.
 
 Only formats, protocols and codecs on the lists below are opened. The bytes are read through a file
 object, never by name, so that a playlist cannot point FFmpeg at another file of this machine.
@@ -20,7 +20,6 @@ import av
 import av.error
 from av.audio.stream import AudioStream
 from av.container import InputContainer
-from av.stream import Discard, Disposition
 from av.video.stream import VideoStream
 
 from ssuformer.errors import (
@@ -72,7 +71,7 @@ class ClipInfo:
     """Properties stated by the clip; width and height are as displayed, after rotation."""
 
     duration: float | None
-    """Seconds, as the container states them; None if it does not."""
+    """Seconds of the tracks that are read, as the clip states them; None if it does not."""
     width: int
     height: int
     rotation: int
@@ -84,6 +83,9 @@ class ClipInfo:
     has_audio: bool
     video_codec: str
     audio_codec: str | None
+    video_track: int
+    """Number of the track among the video tracks, from 0."""
+    audio_track: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,38 +207,6 @@ def _why_not(head: bytes, error: Exception) -> Exception:
     return ClipUnreadable("the data is not a clip in a supported format")
 
 
-def video_stream(container: InputContainer, limits: Limits) -> VideoStream:
-    """Return the video stream of a container, after checking its codec and size."""
-    stream = next(
-        (s for s in container.streams.video if not s.disposition & Disposition.attached_pic), None
-    )
-    if stream is None:
-        raise ClipHasNoVideo("the clip has no video stream")
-    codec = codec_name(stream)
-    if codec not in VIDEO_CODECS:
-        raise ClipUnsupported(f"the video codec {codec} is not supported", actual=codec)
-    check_pixels(stream.codec_context.width, stream.codec_context.height, limits)
-    return stream
-
-
-def audio_stream(container: InputContainer) -> AudioStream | None:
-    """Return the first audio stream of a container, after checking its codec, or None."""
-    stream = next(iter(container.streams.audio), None)
-    if stream is None:
-        return None
-    codec = codec_name(stream)
-    if codec not in AUDIO_CODECS and not codec.startswith(("pcm_", "adpcm_")):
-        raise ClipUnsupported(f"the audio codec {codec} is not supported", actual=codec)
-    return stream
-
-
-def select(container: InputContainer, chosen: VideoStream | AudioStream) -> None:
-    """Make the demuxer skip every other stream."""
-    for stream in container.streams:
-        if stream.index != chosen.index:
-            stream.discard = Discard.all
-
-
 def codec_name(stream: VideoStream | AudioStream) -> str:
     """Return the codec's name independent of the decoder; `unknown` if there is no decoder."""
     context = stream.codec_context
@@ -253,8 +223,8 @@ def check_pixels(width: int, height: int, limits: Limits) -> None:
         )
 
 
-def stated_duration(container: InputContainer) -> float | None:
-    """Return the duration the container states in seconds, or None."""
+def container_seconds(container: InputContainer) -> float | None:
+    """Return the duration the container states in seconds, all tracks included, or None."""
     duration = container.duration
     return duration / _CONTAINER_TIME_BASE if duration and duration > 0 else None
 

@@ -18,16 +18,12 @@ from ssuformer.media import (
     ClipWarning,
     Limits,
     Source,
-    audio_stream,
     codec_name,
     ffmpeg_errors,
     open_media,
-    select,
     square_pixels,
-    start_time,
-    stated_duration,
-    video_stream,
 )
+from ssuformer.media_tracks import AUTOMATIC, Choice, choose_tracks
 from ssuformer.orientation import orientation_of
 from ssuformer.picture_decoder import PictureDecoder
 
@@ -52,8 +48,11 @@ class Packets(NamedTuple):
 class VideoReader:
     """A clip's video on one timeline; times passed to `at` must increase."""
 
-    def __init__(self, source: Source, *, limits: Limits, start: float = 0.0) -> None:
+    def __init__(
+        self, source: Source, *, limits: Limits, choice: Choice = AUTOMATIC, start: float = 0.0
+    ) -> None:
         self._source = source
+        self._choice = choice
         self._limits = limits
         self._skips = True
         self._media = open_media(source, limits)
@@ -67,15 +66,16 @@ class VideoReader:
 
     def _prepare_decoder(self) -> None:
         self._container = self._media.container
-        self._stream = video_stream(self._container, self._limits)
-        select(self._container, self._stream)
+        self.tracks = choose_tracks(self._container, self._limits, self._choice)
+        self._stream = self.tracks.video
+        self.tracks.read_only(self._stream)
         self._decoder = PictureDecoder(
             self._container, self._stream, self._limits, skips=self._skips
         )
 
     def _start(self, start: float) -> None:
-        self._check_seconds(stated_duration(self._container) or 0.0)
-        zero = start_time(self._container)
+        self._check_seconds(self.tracks.seconds or 0.0)
+        zero = self.tracks.zero
         self.zero = zero or 0.0
         self._step = 1 / float(self._stream.average_rate or _USUAL_RATE)
         self._reformatter = VideoReformatter()
@@ -127,14 +127,6 @@ class VideoReader:
             return self._shown_at + self._step
         return self._shown_at + float(last.duration * last.time_base)
 
-    @property
-    def stated_end(self) -> float | None:
-        """End of the last frame as stated by the stream; None if it is not stated."""
-        stream = self._stream
-        if stream.duration is None or stream.time_base is None:
-            return None
-        return float((stream.duration + (stream.start_time or 0)) * stream.time_base) - self.zero
-
     def at(self, time: float) -> Frame | None:
         """Return the frame shown at `time`, the first one before that; None after the last."""
         self._decoder.wanted = time + self.zero
@@ -168,6 +160,7 @@ class VideoReader:
             yield ClipWarning(
                 "pictures_damaged", f"{damaged} of {decoded} video frames are damaged"
             )
+        yield from self.tracks.warnings()
         if getattr(self._shown, "color_trc", None) in _HDR:
             yield ClipWarning("hdr", "the colours are HDR and were not tone-mapped")
 
@@ -211,13 +204,14 @@ class VideoReader:
         return orientation_of(frame).apply(cast(Frame, small.to_ndarray()))
 
     def _read_info(self, frame: VideoFrame) -> ClipInfo:
-        stream, sound = self._stream, audio_stream(self._container)
+        stream, sound = self._stream, self.tracks.audio
         orientation = orientation_of(frame)
         width, height = orientation.displayed(
             *square_pixels(frame.width, frame.height, stream.sample_aspect_ratio, self._limits)
         )
+        video_track, audio_track = self.tracks.numbers
         return ClipInfo(
-            duration=stated_duration(self._container),
+            duration=self.tracks.seconds,
             width=width,
             height=height,
             rotation=orientation.quarters * 90,
@@ -226,4 +220,6 @@ class VideoReader:
             has_audio=sound is not None,
             video_codec=codec_name(stream),
             audio_codec=None if sound is None else codec_name(sound),
+            video_track=video_track,
+            audio_track=audio_track,
         )

@@ -42,6 +42,22 @@ class Options(BaseModel):
     captions: bool = Field(default=True, description="Whether to describe what sounds.")
     start: float = Field(default=0.0, ge=0, description="Start time, in seconds of the clip.")
     end: float | None = Field(default=None, gt=0, description="End time, in seconds of the clip.")
+    video_track: int | None = Field(
+        default=None,
+        ge=0,
+        description=(
+            "Which video track to analyse, counted from 0; otherwise a readable one that is no "
+            "thumbnail, the default one first."
+        ),
+    )
+    audio_track: int | None = Field(
+        default=None,
+        ge=0,
+        description=(
+            "Which sound track to analyse, counted from 0; otherwise a readable one, the default "
+            "one first. The warning `tracks_left_out` names the others."
+        ),
+    )
     deadline: float | None = Field(
         default=None,
         gt=0,

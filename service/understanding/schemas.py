@@ -88,6 +88,8 @@ class ClipFacts(_Answer):
     fps: float | None = Field(description="Average frames per second of the clip, if known.")
     video_codec: str
     audio_codec: str | None
+    video_track: int = Field(default=0, description="The track used, counted from 0.")
+    audio_track: int | None = Field(default=None, description="The track used, if there is any.")
 
 
 class ModelFacts(_Answer):
@@ -105,8 +107,9 @@ class Notice(_Answer):
         description=(
             "Stable; switch on this. About the sound: `no_audio`, `silent_audio`, `quiet_audio`, "
             "`clipped_audio`, `audio_damaged`; about the pictures: `picture_held`, "
-            "`pictures_damaged`, `hdr`; about the clip: `clip_incomplete`; about the answer: "
-            "`out_of_domain`, when there is sound in most seconds but little of it was recognised."
+            "`pictures_damaged`, `hdr`; about the clip: `clip_incomplete`, `tracks_left_out`; "
+            "about the answer: `out_of_domain`, when there is sound in most seconds but little of "
+            "it was recognised."
         ),
         examples=["out_of_domain"],
     )

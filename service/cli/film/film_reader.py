@@ -20,14 +20,8 @@ from numpy.typing import NDArray
 from service.cli.film.drawing import ImageArray, Size
 from service.cli.film.yuv_layer import turn
 from ssuformer.closing import Closing
-from ssuformer.media import (
-    Limits,
-    audio_stream,
-    ffmpeg_errors,
-    open_media,
-    start_time,
-    video_stream,
-)
+from ssuformer.media import Limits, ffmpeg_errors, open_media
+from ssuformer.media_tracks import AUTOMATIC, Choice, choose_tracks
 from ssuformer.orientation import Orientation, orientation_of
 
 _ENOUGH = Limits(bytes=2**40, pixels=2**28, frames=2**31, seconds=1e9)
@@ -51,19 +45,19 @@ class FilmFrame:
 class FilmReader(Closing):
     """Decodes the film from its start, as a context manager; memory use is constant."""
 
-    def __init__(self, path: Path, *, threads: int = 2) -> None:
+    def __init__(self, path: Path, *, choice: Choice = AUTOMATIC, threads: int = 2) -> None:
         """Open the film; raise a ClipError if it cannot be opened."""
         self._media = open_media(path, _ENOUGH)
         self._container = self._media.container
         try:
-            self.video = video_stream(self._container, _ENOUGH)
-            self.audio = audio_stream(self._container)
+            tracks = choose_tracks(self._container, _ENOUGH, choice)
         except BaseException:
             self._media.close()
             raise
+        self.video, self.audio = tracks.video, tracks.audio
         self.video.thread_type = "AUTO"
         self.video.codec_context.thread_count = threads
-        self.start = start_time(self._container) or 0.0
+        self.start = tracks.zero or 0.0
         self.rate = Fraction(self.video.average_rate or _USUAL_RATE)
 
     def close(self) -> None:
