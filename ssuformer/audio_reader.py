@@ -28,7 +28,11 @@ from ssuformer.sound_level import SoundLevel
 Waveform = NDArray[np.float32]
 """[16000], -1..1."""
 
-_JITTER = SAMPLE_RATE // 20
+_JITTER = SAMPLE_RATE // 60
+"""Samples by which time stamps may miss where the sound before them ends."""
+
+_TRIMMED_UNSAID = SAMPLE_RATE // 10
+"""Samples of overlap that are cut without a warning."""
 
 
 class AudioReader:
@@ -57,6 +61,7 @@ class AudioReader:
         self._end = 0
         self._ended = self._stream is None
         self._damaged = 0
+        self._surplus = self._trimmed = 0
         self._level = SoundLevel()
         self._expected: float | None = None
         self._kind: tuple[str, str, int] | None = None
@@ -73,6 +78,11 @@ class AudioReader:
     def end(self) -> float:
         """Up to when audio has been decoded, in seconds."""
         return self._end / SAMPLE_RATE
+
+    @property
+    def ended(self) -> bool:
+        """Whether all audio has been decoded."""
+        return self._ended
 
     def reaches(self, time: float) -> bool:
         """Return whether there is audio at `time` or later."""
@@ -98,6 +108,13 @@ class AudioReader:
             yield ClipWarning("no_audio", "the clip has no audio; silence was used instead")
         else:
             yield from self._level.warnings()
+        if self._trimmed > _TRIMMED_UNSAID:
+            seconds = self._trimmed / SAMPLE_RATE
+            yield ClipWarning(
+                "audio_clock",
+                f"the audio's time stamps give it {seconds:.1f} s less than its samples; overlaps "
+                "were cut",
+            )
         if self._damaged:
             yield ClipWarning("audio_damaged", f"{self._damaged} audio packets are damaged")
 
@@ -127,16 +144,25 @@ class AudioReader:
         yield from self._flush()
 
     def _place(self, frame: AudioFrame) -> Iterator[Waveform]:
-        first = self._expected is None
-        start = self._expected or 0.0
-        if frame.time is not None:
-            start = (frame.time - self._zero) * SAMPLE_RATE
-        if first or start > (self._expected or 0.0) + _JITTER:
+        """Put a frame where its time stamp says, unless that is where it comes anyway."""
+        stamped = None if frame.time is None else (frame.time - self._zero) * SAMPLE_RATE
+        if self._expected is None:
+            self._end = round(stamped or 0.0)
+            self._expected = stamped or 0.0
+        elif stamped is not None and abs(stamped - self._expected) > _JITTER:
             yield from self._flush()
-            self._end = round(start) if first else max(self._end, round(start))
-            self._expected = start
-        self._expected = (self._expected or 0.0) + frame.samples * SAMPLE_RATE / frame.sample_rate
+            self._correct(round(stamped))
+            self._expected = stamped
+        self._expected += frame.samples * SAMPLE_RATE / frame.sample_rate
         yield from self._resample(frame)
+
+    def _correct(self, start: int) -> None:
+        """Go on at sample `start`: after silence, or without what overlaps the sound before it."""
+        if start >= self._end:
+            self._end, self._surplus = start, 0
+        else:
+            self._surplus = self._end - start
+            self._trimmed += self._surplus
 
     def _resample(self, frame: AudioFrame) -> Iterator[Waveform]:
         kind = (frame.format.name, frame.layout.name, frame.sample_rate)
@@ -156,6 +182,8 @@ class AudioReader:
     def _keep(self, frame: AudioFrame) -> Waveform:
         packed = frame.to_ndarray().reshape(-1, frame.layout.nb_channels)
         channels = np.nan_to_num(packed.T).clip(-1, 1)
+        cut, self._surplus = self._surplus, max(0, self._surplus - channels.shape[1])
+        channels = channels[:, cut:]
         block = self._mix.mix(channels)
         self._level.add(channels, block)
         self._blocks.append((self._end, block))

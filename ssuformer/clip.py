@@ -33,6 +33,8 @@ __all__ = [
 ]
 
 _WHOLE_SHARE = 0.95
+_SHORTER_UNSAID = 0.5
+"""Seconds by which the sound may end before the pictures without a warning."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +168,15 @@ class ClipReader(Closing):
     def _judge(self) -> None:
         """Collect the warnings, and raise ClipTruncated if too much of the clip is missing."""
         self._warnings += [*self._pictures.warnings(), *self._sound.warnings()]
+        missing = self._sound_missing()
+        if missing > _SHORTER_UNSAID:
+            self._warnings.append(
+                ClipWarning(
+                    "audio_shorter",
+                    f"the audio ends {missing:.1f} s before the pictures; if that much was cut out "
+                    "of it, what follows the cut is heard too early",
+                )
+            )
         if self._held:
             self._warnings.append(
                 ClipWarning("picture_held", "the audio continues after the last video frame")
@@ -186,6 +197,12 @@ class ClipReader(Closing):
             self._warnings.append(
                 ClipWarning("clip_incomplete", f"only {reached:.1f} of {stated:.1f} s were read")
             )
+
+    def _sound_missing(self) -> float:
+        """Return by how many seconds the sound ends before the pictures, read or as stated."""
+        if self._pictures.end is None or not self._sound.ended:
+            return self._pictures.tracks.sound_missing
+        return self._pictures.end - self._sound.end if self.info.has_audio else 0.0
 
 
 def read_clip(

@@ -85,6 +85,12 @@ class Tracks:
         whole = container_seconds(self.container)
         return whole if whole is None or whole <= zero else whole - max(0.0, zero)
 
+    @property
+    def sound_missing(self) -> float:
+        """By how many seconds the sound ends before the pictures, as stated; 0 if it is not."""
+        ends = [stated_end(track) for track in self.used]
+        return ends[0] - ends[-1] if ends[0] is not None and ends[-1] is not None else 0.0
+
     def read_only(self, track: Track) -> None:
         """Make the demuxer skip every track but this one."""
         for stream in self.container.streams:

@@ -106,10 +106,10 @@ class Notice(_Answer):
     code: str = Field(
         description=(
             "Stable; switch on this. About the sound: `no_audio`, `silent_audio`, `quiet_audio`, "
-            "`clipped_audio`, `audio_damaged`; about the pictures: `picture_held`, "
-            "`pictures_damaged`, `hdr`; about the clip: `clip_incomplete`, `tracks_left_out`; "
-            "about the answer: `out_of_domain`, when there is sound in most seconds but little of "
-            "it was recognised."
+            "`clipped_audio`, `audio_damaged`, `audio_clock`, `audio_shorter`; about the pictures: "
+            "`picture_held`, `pictures_damaged`, `hdr`; about the clip: `clip_incomplete`, "
+            "`tracks_left_out`, `clock_jumps`; about the answer: `out_of_domain`, when there is "
+            "sound in most seconds but little of it was recognised."
         ),
         examples=["out_of_domain"],
     )
