@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import av.error
@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 
 from ssuformer.contract import SAMPLE_RATE
 from ssuformer.media import (
+    UNCOMPRESSED,
     ClipWarning,
     Limits,
     Source,
+    codec_name,
     ffmpeg_errors,
     open_media,
     seek,
@@ -57,6 +59,7 @@ class AudioReader:
             self.close()
             raise
         self._stream = tracks.audio
+        self._channels = tracks.channels
         self._blocks: deque[tuple[int, Waveform]] = deque()
         self._end = 0
         self._ended = self._stream is None
@@ -169,10 +172,16 @@ class AudioReader:
         if kind != self._kind:
             yield from self._flush()
             self._kind = kind
-            self._mix = MonoMix([channel.name for channel in frame.layout.channels])
+            self._mix = MonoMix(self._names(frame))
         if self._resampler is None:
             self._resampler = AudioResampler(format="flt", layout=frame.layout, rate=SAMPLE_RATE)
         yield from map(self._keep, self._resampler.resample(frame))
+
+    def _names(self, frame: AudioFrame) -> Sequence[str]:
+        """Return the names of the channels; uncompressed audio has those of the container."""
+        if self._stream is not None and codec_name(self._stream).startswith(UNCOMPRESSED):
+            return self._channels
+        return [channel.name for channel in frame.layout.channels]
 
     def _flush(self) -> Iterator[Waveform]:
         resampler, self._resampler = self._resampler, None

@@ -42,6 +42,8 @@ VIDEO_CODECS = frozenset(
 AUDIO_CODECS = frozenset(
     ("aac", "mp3", "mp2", "opus", "vorbis", "flac", "alac", "ac3", "eac3", "amr_nb", "amr_wb")
 )
+UNCOMPRESSED = ("pcm_", "adpcm_")
+"""How the names of allowed audio codecs begin that are not in the list."""
 
 _PICTURES = (b"\x89PNG", b"GIF8", b"\xff\xd8\xff", b"BM", b"II*\0", b"MM\0*")
 _SOUNDS = (b"fLaC", b"ID3", b"\xff\xfb", b"\xff\xf3", b"\xff\xf2", b"\xff\xf1", b"\xff\xf9")

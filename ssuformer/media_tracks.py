@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeVar
 
+from av.audio.layout import AudioLayout
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.stream import Discard, Disposition
@@ -14,6 +16,7 @@ from av.video.stream import VideoStream
 from ssuformer.errors import ClipHasNoVideo, ClipUnsupported, OptionError
 from ssuformer.media import (
     AUDIO_CODECS,
+    UNCOMPRESSED,
     VIDEO_CODECS,
     ClipWarning,
     Limits,
@@ -56,6 +59,8 @@ class Tracks:
     video: VideoStream
     audio: AudioStream | None
     choice: Choice
+    channels: tuple[str, ...] = ()
+    """FFmpeg's names of the audio's channels, as the container states them."""
 
     @property
     def used(self) -> Sequence[Track]:
@@ -127,7 +132,33 @@ def choose_tracks(container: InputContainer, limits: Limits, choice: Choice) -> 
     if audio is not None and not _readable(audio):
         codec = codec_name(audio)
         raise ClipUnsupported(f"the audio codec {codec} is not supported", actual=codec)
-    return Tracks(container, video, audio, choice)
+    channels = () if audio is None else take_layout(audio)
+    return Tracks(container, video, audio, choice, channels)
+
+
+def take_layout(track: AudioStream) -> tuple[str, ...]:
+    """Return FFmpeg's names of the channels, and leave the decoder a layout without own names.
+
+    PyAV 18 frees the list of names of such a layout once for the decoder or frame and once for
+    Python. Taken from the decoder before any frame is decoded, only Python's is left.
+    """
+    context = track.codec_context
+    layout = context.layout
+    if layout.nb_channels == 0:
+        return ()
+    names = tuple(channel.name for channel in layout.channels)
+    context.layout = _without_names(layout)
+    return names
+
+
+def _without_names(layout: AudioLayout) -> str:
+    """Return the name of the layout, or of a usual one of as many channels if it has own names."""
+    count = layout.nb_channels
+    if not layout.name.startswith(f"{count} channels ("):
+        return layout.name
+    with suppress(ValueError):
+        return AudioLayout(f"{count}c").name
+    return f"{count} channels"
 
 
 def stated_end(track: Track) -> float | None:
@@ -161,7 +192,7 @@ def _readable(track: Track) -> bool:
     codec = codec_name(track)
     if isinstance(track, VideoStream):
         return codec in VIDEO_CODECS
-    return codec in AUDIO_CODECS or codec.startswith(("pcm_", "adpcm_"))
+    return codec in AUDIO_CODECS or codec.startswith(UNCOMPRESSED)
 
 
 def _start(track: Track) -> float | None:
