@@ -32,6 +32,11 @@ __all__ = [
     "read_clip",
 ]
 
+MOST_FPS = 30.0
+"""Most frames per second that can be sampled."""
+
+_MOST_SECONDS = 1e6
+"""The latest time that may be asked for; far beyond any clip, and safe in microseconds."""
 _WHOLE_SHARE = 0.95
 _SHORTER_UNSAID = 0.5
 """Seconds by which the sound may end before the pictures without a warning."""
@@ -49,6 +54,13 @@ class Sampling:
     end: float | None = None
     video_track: int | None = None
     audio_track: int | None = None
+
+    def __post_init__(self) -> None:
+        """Raise OptionError for a value that is no time of a clip."""
+        _check("fps", self.fps, least=0.001, most=MOST_FPS)
+        _check("start", self.start, least=0.0, most=_MOST_SECONDS)
+        if self.end is not None:
+            _check("end", self.end, least=self.start, most=_MOST_SECONDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +215,15 @@ class ClipReader(Closing):
         if self._pictures.end is None or not self._sound.ended:
             return self._pictures.tracks.sound_missing
         return self._pictures.end - self._sound.end if self.info.has_audio else 0.0
+
+
+def _check(name: str, value: float, *, least: float, most: float) -> None:
+    if not least <= value <= most:
+        raise OptionError(
+            f"{name} is {value:g}, it must be from {least:g} to {most:g}",
+            limit=least if value < least else most,
+            actual=str(value),
+        )
 
 
 def read_clip(

@@ -24,14 +24,10 @@ from av.video.stream import VideoStream
 
 from ssuformer.errors import (
     ClipEmpty,
-    ClipHasNoVideo,
     ClipTooLarge,
     ClipUnreadable,
-    ClipUnsupported,
 )
-
-FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,flv,ogg"
-"""Allowed container formats, by FFmpeg's names."""
+from ssuformer.file_kind import FORMATS, refuse_early, why_unreadable
 
 VIDEO_CODECS = frozenset(
     (
@@ -45,8 +41,6 @@ AUDIO_CODECS = frozenset(
 UNCOMPRESSED = ("pcm_", "adpcm_")
 """How the names of allowed audio codecs begin that are not in the list."""
 
-_PICTURES = (b"\x89PNG", b"GIF8", b"\xff\xd8\xff", b"BM", b"II*\0", b"MM\0*")
-_SOUNDS = (b"fLaC", b"ID3", b"\xff\xfb", b"\xff\xf3", b"\xff\xf2", b"\xff\xf1", b"\xff\xf9")
 _CONTAINER_TIME_BASE = 1_000_000
 
 Source = Path | bytes | int
@@ -181,8 +175,6 @@ def open_media(source: Source, limits: Limits) -> OpenMedia:
 
 def _open_container(file: BinaryIO, limits: Limits) -> InputContainer:
     size = file.seek(0, io.SEEK_END)
-    head = (file.seek(0), file.read(16))[1]
-    file.seek(0)
     if size == 0:
         raise ClipEmpty("the clip is empty")
     if size > limits.bytes:
@@ -191,22 +183,13 @@ def _open_container(file: BinaryIO, limits: Limits) -> InputContainer:
             limit=limits.bytes,
             actual=size,
         )
+    refuse_early(file)
     options = {"format_whitelist": FORMATS, "protocol_whitelist": "none"}
     try:
         with ffmpeg_errors():
             return av.open(file, mode="r", options=options, metadata_errors="replace")
     except (ClipUnreadable, UnicodeError) as error:
-        raise _why_not(head, error) from error
-
-
-def _why_not(head: bytes, error: Exception) -> Exception:
-    if head.startswith(_PICTURES) or (head[:4] == b"RIFF" and head[8:12] == b"WEBP"):
-        return ClipHasNoVideo("this is a still picture or an animation, not a video with sound")
-    if head.startswith(_SOUNDS) or (head[:4] == b"RIFF" and head[8:12] == b"WAVE"):
-        return ClipHasNoVideo("this is audio only; there is no video")
-    if isinstance(error.__cause__, av.error.ArgumentError):
-        return ClipUnsupported(f"the format is not one of {FORMATS}", limit=FORMATS)
-    return ClipUnreadable("the data is not a clip in a supported format")
+        raise why_unreadable(file, error) from error
 
 
 def codec_name(stream: VideoStream | AudioStream) -> str:

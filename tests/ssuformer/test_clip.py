@@ -210,6 +210,13 @@ def test_a_start_after_the_end_names_the_end() -> None:
         read_clip(Footage().make(), sampling=Sampling(start=60))
 
 
+@pytest.mark.parametrize("value", [float("inf"), float("nan"), 1e308, -1.0])
+@pytest.mark.parametrize("option", ["start", "end", "fps"])
+def test_a_time_that_is_none_is_refused_by_name(option: str, value: float) -> None:
+    with pytest.raises(errors.OptionError, match=f"{option} is "):
+        Sampling(**{option: value})
+
+
 def test_bytes_a_path_and_a_descriptor_give_the_same(tmp_path: Path) -> None:
     media = Footage().make()
     path = tmp_path / "clip"

@@ -6,7 +6,8 @@ from fastapi import APIRouter
 
 from service.http.routes.dependencies import GatewayDep
 from service.understanding.schemas import Accepted, LoadedModel, Models
-from ssuformer.media import AUDIO_CODECS, FORMATS, VIDEO_CODECS
+from ssuformer.file_kind import FORMATS
+from ssuformer.media import AUDIO_CODECS, VIDEO_CODECS
 
 router = APIRouter(tags=["information"])
 

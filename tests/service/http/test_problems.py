@@ -76,6 +76,28 @@ async def test_a_bad_clip_is_a_problem_with_its_code(running: Running, kind: str
 
 
 @pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("header", "value"),
+    [
+        ("content-encoding", "gzip"),
+        ("content-encoding", "br"),
+        ("content-type", "application/json"),
+        ("content-type", "text/plain; charset=utf-8"),
+        ("content-type", "application/problem+json"),
+    ],
+)
+async def test_a_body_that_says_it_is_no_clip_is_an_unsupported_media_type(
+    running: Running, clip: bytes, header: str, value: str
+) -> None:
+    response = await running.client.post("/understand", content=clip, headers={header: value})
+
+    body = response.json()
+    assert (response.status_code, body["code"]) == (415, "clip_unsupported")
+    assert body["actual"] == value.partition(";")[0]
+    assert value.partition(";")[0] in body["detail"]
+
+
+@pytest.mark.anyio
 async def test_a_form_without_the_field_names_the_field(running: Running, clip: bytes) -> None:
     response = await running.client.post("/understand", files={"video": ("a", clip)})
 
