@@ -50,7 +50,7 @@ class AudioReader:
         start: float = 0.0,
     ) -> None:
         self._zero = zero
-        self._last_sample = int(limits.seconds * SAMPLE_RATE)
+        self._last_sample = int((start + limits.seconds + 1) * SAMPLE_RATE)
         self._media = open_media(source, limits)
         self._container = self._media.container
         try:

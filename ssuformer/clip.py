@@ -19,6 +19,7 @@ from ssuformer.closing import Closing
 from ssuformer.errors import ClipTruncated, OptionError
 from ssuformer.media import ClipInfo, ClipWarning, Limits, Source
 from ssuformer.media_tracks import Choice
+from ssuformer.part import check_part, check_work
 from ssuformer.video_reader import Frame, VideoReader
 
 __all__ = [
@@ -107,9 +108,25 @@ class ClipReader(Closing):
             self._pictures.close()
             raise
         self.info = self._pictures.info
+        try:
+            self._check_part()
+        except BaseException:
+            self.close()
+            raise
         self._warnings: list[ClipWarning] = []
         self._held = False
         self._duration = self.info.duration or 0.0
+
+    def _check_part(self) -> None:
+        """Raise ClipTooLarge if what is asked for is over a limit, as far as the clip tells."""
+        part, limits = self._sampling, self._limits
+        known = max(self.info.duration or 0.0, self._pictures.reached)
+        end = known if part.end is None else min(known, part.end)
+        check_part(end - part.start, part.fps, limits)
+        zero = self._pictures.zero
+        check_work(
+            self._pictures.tracks.video, part.start + zero, end + zero, fps=part.fps, limits=limits
+        )
 
     def close(self) -> None:
         """Release the decoders."""
@@ -156,6 +173,7 @@ class ClipReader(Closing):
             time = first + i * step
             if end is not None and time >= end and i > 0:
                 return
+            check_part(i * step, self._sampling.fps, self._limits)
             yield time
 
     def _first_time(self) -> float:

@@ -56,7 +56,12 @@ class Limits:
     """Of one frame."""
     frames: int = 40_000
     """Decoded frames, whether or not they are sampled."""
+    decoded_pixels: float = 16e9
+    """Of all decoded frames together."""
     seconds: float = 600.0
+    """Of the part that is read."""
+    samples: int = 6_000
+    """Frames sampled."""
     damaged_share: float = 0.5
     """If a larger share of frames is damaged or missing, the clip is ClipTruncated."""
     threads: int = 2

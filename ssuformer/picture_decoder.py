@@ -19,6 +19,7 @@ from av.video.stream import VideoStream
 
 from ssuformer.errors import ClipTooLarge
 from ssuformer.media import Limits, check_pixels, seek
+from ssuformer.part import pixels_exceeded
 
 _LOOK_AHEAD = 1000
 """Most packets read ahead of the decoder."""
@@ -51,6 +52,7 @@ class PictureDecoder:
         self._key: int | None = None
         self._due: int | None = None
         self._latest = float("-inf")
+        self._pixels = 0
 
     def from_beginning(self) -> Iterator[VideoFrame]:
         """Yield the pictures from where a container that was just opened stands."""
@@ -152,6 +154,9 @@ class PictureDecoder:
         for frame in frames:
             self.damaged += frame.is_corrupt
             check_pixels(frame.width, frame.height, self._limits)
+            self._pixels += frame.width * frame.height
+            if self._pixels > self._limits.decoded_pixels:
+                raise pixels_exceeded(self._pixels, self._limits)
             yield frame
 
     def _skip_if_unseen(self, packet: Any) -> None:  # noqa: ANN401
@@ -168,7 +173,8 @@ class PictureDecoder:
         self.decoded += 1
         if self.decoded > self._limits.frames:
             raise ClipTooLarge(
-                f"more than {self._limits.frames} video frames of the clip have to be decoded",
+                f"more than {self._limits.frames} frames of the clip have to be decoded; ask for "
+                "less with start and end",
                 limit=self._limits.frames,
                 actual=self.decoded,
             )

@@ -12,7 +12,7 @@ from av.video.reformatter import ColorTrc, VideoReformatter
 from numpy.typing import NDArray
 
 from ssuformer.contract import FRAME_SIZE
-from ssuformer.errors import ClipTooLarge, ClipTruncated, ClipUnreadable
+from ssuformer.errors import ClipTruncated, ClipUnreadable
 from ssuformer.media import (
     ClipInfo,
     ClipWarning,
@@ -74,7 +74,6 @@ class VideoReader:
         )
 
     def _start(self, start: float) -> None:
-        self._check_seconds(self.tracks.seconds or 0.0)
         zero = self.tracks.zero
         self.zero = zero or 0.0
         self._step = 1 / float(self._stream.average_rate or _USUAL_RATE)
@@ -116,6 +115,11 @@ class VideoReader:
     def packets(self) -> Packets:
         """How many packets have been decoded and dropped so far."""
         return Packets(self._decoder.decoded, self._decoder.dropped)
+
+    @property
+    def reached(self) -> float:
+        """Time of the last picture that was decoded, in seconds."""
+        return self._ahead_at
 
     @property
     def end(self) -> float | None:
@@ -177,7 +181,6 @@ class VideoReader:
         time = self._shown_at if frame.time is None else frame.time - self.zero
         if time <= self._shown_at:
             time = self._shown_at + self._step
-        self._check_seconds(time)
         return frame, time
 
     def _begin_again(self) -> VideoFrame | None:
@@ -188,14 +191,6 @@ class VideoReader:
         self._decoder.wanted = wanted
         later = (f for f in self._frames if (f.time or 0.0) - self.zero > self._shown_at)
         return next(later, None)
-
-    def _check_seconds(self, seconds: float) -> None:
-        if seconds > self._limits.seconds:
-            raise ClipTooLarge(
-                f"the clip lasts {seconds:.1f} s or more, the limit is {self._limits.seconds:g} s",
-                limit=self._limits.seconds,
-                actual=round(seconds, 3),
-            )
 
     def _convert(self, frame: VideoFrame) -> Frame:
         small = self._reformatter.reformat(

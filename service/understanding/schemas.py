@@ -183,7 +183,9 @@ class Accepted(_Answer):
     bytes: int
     pixels: int = Field(description="Pixels per frame.")
     frames: int = Field(description="Decoded frames per clip.")
-    seconds: float
+    decoded_pixels: float = Field(description="Pixels of all decoded frames of a clip.")
+    seconds: float = Field(description="Of the part asked for with `start` and `end`.")
+    samples: int = Field(description="Frames analysed per clip.")
     deadline_seconds: float
     queue: int = Field(description="Clips that may wait.")
     formats: list[str]

@@ -214,7 +214,7 @@ def test_a_start_after_the_end_names_the_end() -> None:
 @pytest.mark.parametrize("option", ["start", "end", "fps"])
 def test_a_time_that_is_none_is_refused_by_name(option: str, value: float) -> None:
     with pytest.raises(errors.OptionError, match=f"{option} is "):
-        Sampling(**{option: value})
+        Sampling(**{option: value})  # type: ignore[arg-type]
 
 
 def test_bytes_a_path_and_a_descriptor_give_the_same(tmp_path: Path) -> None:
