@@ -20,6 +20,7 @@ from ssuformer.media import (
     Source,
     codec_name,
     ffmpeg_errors,
+    is_empty,
     open_media,
     seek,
 )
@@ -136,7 +137,7 @@ class AudioReader:
         while True:
             try:
                 packet = next(packets, None)
-                frames = [] if packet is None else packet.decode()
+                frames = [] if packet is None or is_empty(packet) else packet.decode()
             except (av.error.InvalidDataError, av.error.EOFError):
                 self._damaged += 1
                 continue

@@ -14,12 +14,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import av
 import av.error
 from av.audio.stream import AudioStream
 from av.container import InputContainer
+from av.packet import Packet
 from av.video.stream import VideoStream
 
 from ssuformer.errors import (
@@ -195,6 +196,11 @@ def _open_container(file: BinaryIO, limits: Limits) -> InputContainer:
             return av.open(file, mode="r", options=options, metadata_errors="replace")
     except (ClipUnreadable, UnicodeError) as error:
         raise why_unreadable(file, error) from error
+
+
+def is_empty(packet: Packet[Any]) -> bool:
+    """Return whether a packet holds nothing but its time, unlike the one that ends a stream."""
+    return packet.size == 0 and packet.pts is not None
 
 
 def codec_name(stream: VideoStream | AudioStream) -> str:

@@ -45,8 +45,8 @@ class PictureDecoder:
         self.wanted = float("-inf")
         self.decoded = self.dropped = self.damaged = 0
         """Packets that were decoded, that were not, and pictures lost or damaged."""
-        self.repeated_until: float | None = None
-        """Until when empty packets repeat the last picture; None if there are none."""
+        self.repeated_until = float("-inf")
+        """Until when empty packets repeat the last picture."""
         self.skips = skips
         self._ahead: deque[Any] = deque()
         self._key: int | None = None

@@ -127,9 +127,10 @@ class VideoReader:
         if self._ahead is not None:
             return None
         last = self._shown
-        if not last.duration or last.time_base is None:
-            return self._shown_at + self._step
-        return self._shown_at + float(last.duration * last.time_base)
+        length = self._step
+        if last.duration and last.time_base is not None:
+            length = float(last.duration * last.time_base)
+        return max(self._shown_at + length, self._decoder.repeated_until - self.zero)
 
     def at(self, time: float) -> Frame | None:
         """Return the frame shown at `time`, the first one before that; None after the last."""

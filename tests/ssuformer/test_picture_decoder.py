@@ -1,7 +1,10 @@
 """Which pictures are decoded: those shown at the wanted times, from wherever a part begins."""
 
+import subprocess
 from dataclasses import replace
+from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
@@ -80,3 +83,37 @@ def test_each_picture_of_a_film_can_be_asked_for() -> None:
     clip = read_clip(film("mp4", "one key frame"), sampling=Sampling(fps=5, end=6))
 
     np.testing.assert_allclose(clip.frames.mean((1, 2, 3)), [*map(level, clip.times)], atol=2)
+
+
+def dropped_theora(folder: Path) -> Path:
+    """A film whose encoder had so few bits that most of its packets are empty."""
+    out = folder / "film.ogv"
+    grey = "color=c=0x808080:s=320x240:r=25:d=6,noise=alls=60:allf=t"
+    encode = ("-c:v", "libtheora", "-b:v", "20k", "-g", "50")
+    command = ("ffmpeg", "-v", "error", "-f", "lavfi", "-i", grey, *encode, out)
+    subprocess.run(command, check=True)
+    return out
+
+
+@pytest.mark.parametrize("fps", [1, 5, 25])
+def test_an_empty_packet_repeats_the_picture(tmp_path: Path, fps: float) -> None:
+    film = dropped_theora(tmp_path)
+    with av.open(film) as container:
+        packets = [packet for packet in container.demux(video=0) if packet.pts is not None]
+    assert sum(packet.size == 0 for packet in packets) > len(packets) / 2
+
+    clip = read_clip(film, sampling=Sampling(fps=fps))
+
+    seconds = len(packets) / 25
+    assert clip.duration == pytest.approx(seconds, abs=0.05)
+    assert len(clip.times) == pytest.approx(seconds * fps, abs=1)
+    np.testing.assert_allclose(clip.frames.mean((1, 2, 3)), 128, atol=6)
+    assert [warning.code for warning in clip.warnings] == ["no_audio"]
+
+
+def test_a_film_of_nothing_but_repeated_pictures_after_the_first_lasts_as_long_as_they() -> None:
+    times = (0.0, 0.04, 3.96)
+
+    clip = read_clip(Footage(container="avi", video="mpeg4", times=times, audio=None).make())
+
+    assert len(clip.times) == 4

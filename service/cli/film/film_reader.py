@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from service.cli.film.drawing import ImageArray, Size
 from service.cli.film.yuv_layer import turn
 from ssuformer.closing import Closing
-from ssuformer.media import Limits, ffmpeg_errors, open_media
+from ssuformer.media import Limits, ffmpeg_errors, is_empty, open_media
 from ssuformer.media_tracks import AUTOMATIC, Choice, choose_tracks
 from ssuformer.orientation import Orientation, orientation_of
 
@@ -110,8 +110,8 @@ class FrameConverter:
 
 
 def _decode(packet: Packet[VideoStream]) -> list[VideoFrame]:
-    """Return the frames of a packet; none if it is damaged."""
+    """Return the frames of a packet; none if it is damaged, or repeats the frame before it."""
     try:
-        return packet.decode()
+        return [] if is_empty(packet) else packet.decode()
     except (av.error.InvalidDataError, av.error.EOFError):
         return []
