@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import av.error
 import numpy as np
@@ -12,6 +11,7 @@ from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 from numpy.typing import NDArray
 
+from ssuformer.clock import STEADY, Clock
 from ssuformer.contract import SAMPLE_RATE
 from ssuformer.media import (
     UNCOMPRESSED,
@@ -48,6 +48,7 @@ class AudioReader:
         limits: Limits,
         zero: float,
         choice: Choice = AUTOMATIC,
+        clock: Clock = STEADY,
         start: float = 0.0,
     ) -> None:
         self._zero = zero
@@ -59,6 +60,7 @@ class AudioReader:
         except BaseException:
             self.close()
             raise
+        self._clock = clock
         self._stream = tracks.audio
         self._channels = tracks.channels
         self._blocks: deque[tuple[int, Waveform]] = deque()
@@ -74,7 +76,7 @@ class AudioReader:
         self._pieces: Iterator[Waveform] = iter(())
         if self._stream is not None:
             tracks.read_only(self._stream)
-            if start > 1:
+            if start > 1 and not clock.jumps:
                 seek(self._container, start - 1 + zero)
             self._pieces = self._decode()
 
@@ -133,7 +135,7 @@ class AudioReader:
                     self._ended = True
 
     def _decode(self) -> Iterator[Waveform]:
-        packets: Iterator[Any] = self._container.demux(self._stream)
+        packets = self._clock.steady(self._container.demux(self._stream))
         while True:
             try:
                 packet = next(packets, None)

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssuformer.audio_reader import AudioReader, Waveform
+from ssuformer.clock import read_clock
 from ssuformer.closing import Closing
 from ssuformer.errors import ClipTruncated, OptionError
 from ssuformer.media import ClipInfo, ClipWarning, Limits, Source
@@ -98,11 +99,14 @@ class ClipReader(Closing):
         self._limits = limits or Limits()
         start = self._sampling.start
         choice = Choice(self._sampling.video_track, self._sampling.audio_track)
-        self._pictures = VideoReader(source, limits=self._limits, choice=choice, start=start)
+        clock = read_clock(source, self._limits, choice)
+        self._pictures = VideoReader(
+            source, limits=self._limits, choice=choice, clock=clock, start=start
+        )
         zero = self._pictures.zero
         try:
             self._sound = AudioReader(
-                source, limits=self._limits, choice=choice, zero=zero, start=start
+                source, limits=self._limits, choice=choice, clock=clock, zero=zero, start=start
             )
         except BaseException:
             self._pictures.close()

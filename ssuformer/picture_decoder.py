@@ -17,6 +17,7 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from ssuformer.clock import Clock
 from ssuformer.errors import ClipTooLarge
 from ssuformer.media import Limits, check_pixels, seek
 from ssuformer.part import pixels_exceeded
@@ -32,13 +33,20 @@ class PictureDecoder:
     """
 
     def __init__(
-        self, container: InputContainer, stream: VideoStream, limits: Limits, *, skips: bool
+        self,
+        container: InputContainer,
+        stream: VideoStream,
+        limits: Limits,
+        *,
+        clock: Clock,
+        skips: bool,
     ) -> None:
         """Take the stream of a container that was just opened; without `skips` all is decoded."""
         self._container = container
         self._stream = stream
         self._context = stream.codec_context
         self._limits = limits
+        self._clock = clock
         self._context.options = {"max_pixels": str(limits.pixels)}
         self._context.thread_count = limits.threads
         stream.thread_type = "AUTO"
@@ -56,7 +64,7 @@ class PictureDecoder:
 
     def from_beginning(self) -> Iterator[VideoFrame]:
         """Yield the pictures from where a container that was just opened stands."""
-        return self._pictures(self._container.demux(self._stream))
+        return self._pictures(self._clock.steady(self._container.demux(self._stream)))
 
     def from_key_before(self, time: float) -> Iterator[VideoFrame]:
         """Yield the pictures from a key frame on, near the last one before `time`.

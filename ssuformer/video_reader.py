@@ -11,6 +11,7 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import ColorTrc, VideoReformatter
 from numpy.typing import NDArray
 
+from ssuformer.clock import STEADY, Clock
 from ssuformer.contract import FRAME_SIZE
 from ssuformer.errors import ClipTruncated, ClipUnreadable
 from ssuformer.media import (
@@ -49,8 +50,15 @@ class VideoReader:
     """A clip's video on one timeline; times passed to `at` must increase."""
 
     def __init__(
-        self, source: Source, *, limits: Limits, choice: Choice = AUTOMATIC, start: float = 0.0
+        self,
+        source: Source,
+        *,
+        limits: Limits,
+        choice: Choice = AUTOMATIC,
+        clock: Clock = STEADY,
+        start: float = 0.0,
     ) -> None:
+        self._clock = clock
         self._source = source
         self._choice = choice
         self._limits = limits
@@ -70,7 +78,7 @@ class VideoReader:
         self._stream = self.tracks.video
         self.tracks.read_only(self._stream)
         self._decoder = PictureDecoder(
-            self._container, self._stream, self._limits, skips=self._skips
+            self._container, self._stream, self._limits, clock=self._clock, skips=self._skips
         )
 
     def _start(self, start: float) -> None:
@@ -94,7 +102,7 @@ class VideoReader:
         A key frame that is found without an index may be too late; then an earlier one is sought.
         """
         for earlier in _EARLIER:
-            if time - earlier < _WORTH_SEEKING:
+            if time - earlier < _WORTH_SEEKING or self._clock.jumps:
                 break
             frames = self._decoder.from_key_before(self.zero + time - earlier)
             first = next(frames, None)
@@ -166,6 +174,7 @@ class VideoReader:
                 "pictures_damaged", f"{damaged} of {decoded} video frames are damaged"
             )
         yield from self.tracks.warnings()
+        yield from self._clock.warnings()
         if getattr(self._shown, "color_trc", None) in _HDR:
             yield ClipWarning("hdr", "the colours are HDR and were not tone-mapped")
 
@@ -207,7 +216,7 @@ class VideoReader:
         )
         video_track, audio_track = self.tracks.numbers
         return ClipInfo(
-            duration=self.tracks.seconds,
+            duration=self._clock.seconds or self.tracks.seconds,
             width=width,
             height=height,
             rotation=orientation.quarters * 90,

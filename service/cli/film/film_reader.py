@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from service.cli.film.drawing import ImageArray, Size
 from service.cli.film.yuv_layer import turn
+from ssuformer.clock import read_clock
 from ssuformer.closing import Closing
 from ssuformer.media import Limits, ffmpeg_errors, is_empty, open_media
 from ssuformer.media_tracks import AUTOMATIC, Choice, choose_tracks
@@ -47,6 +48,7 @@ class FilmReader(Closing):
 
     def __init__(self, path: Path, *, choice: Choice = AUTOMATIC, threads: int = 2) -> None:
         """Open the film; raise a ClipError if it cannot be opened."""
+        self._clock = read_clock(path, _ENOUGH, choice)
         self._media = open_media(path, _ENOUGH)
         self._container = self._media.container
         try:
@@ -69,7 +71,7 @@ class FilmReader(Closing):
         streams = [self.video, *([self.audio] if self.audio and listen else [])]
         time = -1 / float(self.rate)
         with ffmpeg_errors():
-            for packet in self._container.demux(*streams):
+            for packet in self._clock.steady(self._container.demux(*streams)):
                 if isinstance(packet.stream, AudioStream):
                     if listen is not None:
                         listen(cast("Packet[AudioStream]", packet))
