@@ -8,12 +8,13 @@ from typing import NamedTuple, cast
 
 import numpy as np
 from av.video.frame import VideoFrame
-from av.video.reformatter import ColorTrc, VideoReformatter
+from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 from ssuformer.clock import STEADY, Clock
 from ssuformer.contract import FRAME_SIZE
 from ssuformer.errors import ClipTruncated, ClipUnreadable
+from ssuformer.hdr import CURVES, to_usual_range
 from ssuformer.media import (
     ClipInfo,
     ClipWarning,
@@ -36,7 +37,6 @@ _WORTH_SEEKING = 1.0
 """Seconds from the start up to which everything is decoded."""
 _EARLIER = (0.0, 4.0, 16.0, 64.0)
 """By how many seconds an earlier key frame is sought, if one was too late; then all is decoded."""
-_HDR = (ColorTrc.SMPTE2084, ColorTrc.ARIB_STD_B67)
 
 
 class Packets(NamedTuple):
@@ -175,8 +175,9 @@ class VideoReader:
             )
         yield from self.tracks.warnings()
         yield from self._clock.warnings()
-        if getattr(self._shown, "color_trc", None) in _HDR:
-            yield ClipWarning("hdr", "the colours are HDR and were not tone-mapped")
+        if self._shown.color_trc in CURVES:
+            curve = CURVES[self._shown.color_trc]
+            yield ClipWarning("hdr", f"the colours are HDR ({curve}), mapped to the usual range")
 
     def close(self) -> None:
         """Release the decoder."""
@@ -203,10 +204,17 @@ class VideoReader:
         return next(later, None)
 
     def _convert(self, frame: VideoFrame) -> Frame:
+        hdr = frame.color_trc in CURVES
         small = self._reformatter.reformat(
-            frame, width=FRAME_SIZE, height=FRAME_SIZE, format="rgb24", interpolation="AREA"
-        )
-        return orientation_of(frame).apply(cast(Frame, small.to_ndarray()))
+            frame,
+            width=FRAME_SIZE,
+            height=FRAME_SIZE,
+            format="rgb48le" if hdr else "rgb24",
+            interpolation="AREA",
+        ).to_ndarray()
+        if hdr:
+            small = to_usual_range(cast(NDArray[np.uint16], small), frame.color_trc)
+        return orientation_of(frame).apply(cast(Frame, small))
 
     def _read_info(self, frame: VideoFrame) -> ClipInfo:
         stream, sound = self._stream, self.tracks.audio
