@@ -34,6 +34,9 @@ Waveform = NDArray[np.float32]
 _JITTER = SAMPLE_RATE // 60
 """Samples by which time stamps may miss where the sound before them ends."""
 
+_FAR = SAMPLE_RATE
+"""Samples by which a time stamp that no other one agrees with may miss."""
+
 _TRIMMED_UNSAID = SAMPLE_RATE // 10
 """Samples of overlap that are cut without a warning."""
 
@@ -70,6 +73,7 @@ class AudioReader:
         self._surplus = self._trimmed = 0
         self._level = SoundLevel()
         self._expected: float | None = None
+        self._doubted: AudioFrame | None = None
         self._kind: tuple[str, str, int] | None = None
         self._resampler: AudioResampler | None = None
         self._mix = MonoMix(())
@@ -147,18 +151,36 @@ class AudioReader:
                 break
             for frame in frames:
                 yield from self._place(frame)
+        if self._doubted is not None:
+            yield from self._put(self._doubted, at=self._expected)
         yield from self._flush()
 
     def _place(self, frame: AudioFrame) -> Iterator[Waveform]:
-        """Put a frame where its time stamp says, unless that is where it comes anyway."""
-        stamped = None if frame.time is None else (frame.time - self._zero) * SAMPLE_RATE
+        """Put a frame where its time stamp says, once the next one agrees if that is far away."""
+        doubted, self._doubted = self._doubted, None
+        if doubted is not None:
+            agrees = abs(self._stamp(frame) - self._stamp(doubted)) < SAMPLE_RATE
+            yield from self._put(doubted, at=self._stamp(doubted) if agrees else self._expected)
+        stamp = self._stamp(frame)
+        if self._expected is not None and abs(stamp - self._expected) > _FAR:
+            self._doubted = frame
+        else:
+            yield from self._put(frame, at=stamp)
+
+    def _stamp(self, frame: AudioFrame) -> float:
+        """Return the sample at which a frame starts by its time stamp, or where it comes."""
+        if frame.time is None:
+            return self._expected or 0.0
+        return (frame.time - self._zero) * SAMPLE_RATE
+
+    def _put(self, frame: AudioFrame, *, at: float | None) -> Iterator[Waveform]:
+        at = at or 0.0
         if self._expected is None:
-            self._end = round(stamped or 0.0)
-            self._expected = stamped or 0.0
-        elif stamped is not None and abs(stamped - self._expected) > _JITTER:
+            self._end, self._expected = round(at), at
+        elif abs(at - self._expected) > _JITTER:
             yield from self._flush()
-            self._correct(round(stamped))
-            self._expected = stamped
+            self._correct(round(at))
+            self._expected = at
         self._expected += frame.samples * SAMPLE_RATE / frame.sample_rate
         yield from self._resample(frame)
 

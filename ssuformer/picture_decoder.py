@@ -51,8 +51,8 @@ class PictureDecoder:
         self._context.thread_count = limits.threads
         stream.thread_type = "AUTO"
         self.wanted = float("-inf")
-        self.decoded = self.dropped = self.damaged = 0
-        """Packets that were decoded, that were not, and pictures lost or damaged."""
+        self.decoded = self.dropped = self.lost = self.damaged = 0
+        """Packets that were decoded, that were not, that gave no picture, or none or a bad one."""
         self.repeated_until = float("-inf")
         """Until when empty packets repeat the last picture."""
         self.skips = skips
@@ -117,7 +117,7 @@ class PictureDecoder:
         try:
             return next(packets, None)
         except (av.error.InvalidDataError, av.error.EOFError):
-            self.damaged += 1
+            self._lose()
             return None
 
     def _looks_further(self) -> bool:
@@ -157,7 +157,7 @@ class PictureDecoder:
         try:
             frames = self._context.decode(packet)
         except (av.error.InvalidDataError, av.error.EOFError):
-            self.damaged += 1
+            self._lose()
             return
         for frame in frames:
             self.damaged += frame.is_corrupt
@@ -166,6 +166,10 @@ class PictureDecoder:
             if self._pixels > self._limits.decoded_pixels:
                 raise pixels_exceeded(self._pixels, self._limits)
             yield frame
+
+    def _lose(self) -> None:
+        self.lost += 1
+        self.damaged += 1
 
     def _skip_if_unseen(self, packet: Any) -> None:  # noqa: ANN401
         """Leave out a picture that no other one refers to, if a later one is shown by then."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import chain
 from typing import NamedTuple, cast
 
@@ -84,20 +85,24 @@ class VideoReader:
     def _start(self, start: float) -> None:
         zero = self.tracks.zero
         self.zero = zero or 0.0
+        self._start_at = start
         self._step = 1 / float(self._stream.average_rate or _USUAL_RATE)
         self._reformatter = VideoReformatter()
         self._picture: Frame | None = None
-        self._frames = self._begin(start)
-        first = next(self._frames, None)
+        self._frames: Iterator[VideoFrame] = iter(())
+        self._shown_at = float("-inf")
+        self._begin(start)
+        first = self._next()
         if first is None:
             raise ClipUnreadable("no video frame of the clip can be decoded")
         self.zero = zero if zero is not None else (first.time or 0.0)
+        self._decoded = 1
         self._shown, self._shown_at = first, (first.time or 0.0) - self.zero
         self._info = self._read_info(first)
         self._ahead, self._ahead_at = self._pull()
 
-    def _begin(self, time: float) -> Iterator[VideoFrame]:
-        """Return the pictures from one shown at `time` or before; the first one if all are later.
+    def _begin(self, time: float) -> None:
+        """Begin with a picture shown at `time` or before, or the first one if all are later.
 
         A key frame that is found without an index may be too late; then an earlier one is sought.
         """
@@ -107,12 +112,18 @@ class VideoReader:
             frames = self._decoder.from_key_before(self.zero + time - earlier)
             first = next(frames, None)
             if first is not None and (first.time or 0.0) - self.zero <= time:
-                return chain([first], frames)
+                self._frames = chain([first], frames)
+                return
         if time >= _WORTH_SEEKING:
-            self._media.close()
-            self._media = open_media(self._source, self._limits)
-            self._prepare_decoder()
-        return self._decoder.from_beginning()
+            self._open_again()
+        self._frames = self._decoder.from_beginning()
+
+    def _open_again(self) -> None:
+        wanted = self._decoder.wanted
+        self._media.close()
+        self._media = open_media(self._source, self._limits)
+        self._prepare_decoder()
+        self._decoder.wanted = wanted
 
     @property
     def info(self) -> ClipInfo:
@@ -161,7 +172,8 @@ class VideoReader:
 
     def warnings(self) -> Iterator[ClipWarning]:
         """Yield the warnings; raise ClipTruncated if too large a share was damaged."""
-        decoded, damaged = self._decoder.decoded, self._decoder.damaged
+        damaged = self._decoder.damaged
+        decoded = max(self._decoded + self._decoder.lost, damaged)
         share = damaged / max(1, decoded)
         if share > self._limits.damaged_share:
             raise ClipTruncated(
@@ -184,24 +196,38 @@ class VideoReader:
         self._media.close()
 
     def _pull(self) -> tuple[VideoFrame | None, float]:
-        frame = next(self._frames, None)
-        if frame is not None and self._decoder.missed_key(frame):
-            frame = self._begin_again()
+        frame = self._next()
         if frame is None:
             return None, self._shown_at
+        self._decoded += 1
         time = self._shown_at if frame.time is None else frame.time - self.zero
         if time <= self._shown_at:
             time = self._shown_at + self._step
         return frame, time
 
-    def _begin_again(self) -> VideoFrame | None:
-        """Return the next picture after what is shown, without starting at key frames midway."""
-        wanted = self._decoder.wanted
-        self._skips = self._decoder.skips = False
-        self._frames = self._begin(wanted - self.zero)
-        self._decoder.wanted = wanted
-        later = (f for f in self._frames if (f.time or 0.0) - self.zero > self._shown_at)
-        return next(later, None)
+    def _next(self) -> VideoFrame | None:
+        """Return the next picture, as one thread without any doubtful shortcut decodes it.
+
+        What several threads make of damaged packets depends on their timing, and where decoding
+        cannot begin at a key frame is known only afterwards.
+        """
+        frame = next(self._frames, None)
+        if self._decoder.damaged and self._limits.threads > 1:
+            self._limits = replace(self._limits, threads=1)
+            return self._next_after_shown()
+        if frame is not None and self._decoder.missed_key(frame):
+            self._skips = False
+            return self._next_after_shown()
+        return frame
+
+    def _next_after_shown(self) -> VideoFrame | None:
+        """Begin again with what has been changed, and return the picture after what is shown."""
+        self._open_again()
+        self._begin(max(self._start_at, self._decoder.wanted - self.zero))
+        while (frame := self._next()) is not None:
+            if frame.time is None or frame.time - self.zero > self._shown_at:
+                break
+        return frame
 
     def _convert(self, frame: VideoFrame) -> Frame:
         hdr = frame.color_trc in CURVES

@@ -1,5 +1,7 @@
 """When sound is heard, whatever its time stamps say."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from av.stream import Disposition
@@ -32,6 +34,28 @@ def test_sound_is_heard_when_its_time_stamps_say(container: str, pace: float) ->
 
     assert onset(clip) == pytest.approx(16 * pace, abs=0.04)
     assert ("audio_clock" in codes(clip)) == (pace < 0.99)
+
+
+def with_wrong_stamp(flv: bytes, near: float, wrong: float) -> bytes:
+    """Return an FLV whose first sound packet from `near` on has another time stamp."""
+    media, at = bytearray(flv), 13
+    while at < len(media):
+        kind, size = media[at], int.from_bytes(media[at + 1 : at + 4], "big")
+        if kind == 8 and int.from_bytes(media[at + 4 : at + 7], "big") >= near * 1000:
+            media[at + 4 : at + 7] = round(wrong * 1000).to_bytes(3, "big")
+            return bytes(media)
+        at += 11 + size + 4
+    raise ValueError("no such packet")
+
+
+@pytest.mark.parametrize("wrong", [400.0, 17.9, 2.0])
+def test_one_wrong_time_stamp_moves_no_sound(wrong: float) -> None:
+    media = with_wrong_stamp(replace(FILM, container="flv").make(), 10, wrong)
+
+    clip = read_clip(media, sampling=Sampling(end=19))
+
+    assert onset(clip) == pytest.approx(16, abs=0.03)
+    assert "audio_clock" not in codes(clip)
 
 
 def without(begin: float, end: float) -> Track:

@@ -29,26 +29,30 @@ def mux(container: str, *tracks: Track) -> bytes:
     """Return a clip of these tracks, in this order."""
     file = io.BytesIO()
     with av.open(file, "w", format=container) as clip:
-        packets: list[Packet[Any]] = []
+        packets: list[tuple[float, Packet[Any]]] = []
         sources = [av.open(io.BytesIO(track.footage.make()), "r") for track in tracks]
         for track, source in zip(tracks, sources, strict=True):
             (template,) = source.streams.get({track.kind: 0})
             stream = clip.add_stream_from_template(template)
             stream.disposition = track.disposition
             packets += _copied(track, source.demux(template), stream)
-        for packet in sorted(packets, key=lambda p: (p.dts or 0) * p.time_base):
+        for _, packet in sorted(packets, key=lambda timed: timed[0]):
             clip.mux(packet)
     return file.getvalue()
 
 
-def _copied(track: Track, packets: Iterator[Packet[Any]], stream: Stream) -> Iterator[Packet[Any]]:
+def _copied(
+    track: Track, packets: Iterator[Packet[Any]], stream: Stream
+) -> Iterator[tuple[float, Packet[Any]]]:
+    """Yield the packets of a track with the times they had."""
     for packet in packets:
         if packet.size == 0 or packet.dts is None or packet.pts is None:
             continue
-        time = track.retime(float(packet.dts * packet.time_base))
+        before = float(packet.dts * packet.time_base)
+        time = track.retime(before)
         if time is not None:
             late = packet.pts - packet.dts
             packet.dts = round(time / packet.time_base)
             packet.pts = packet.dts + late
             packet.stream = stream
-            yield packet
+            yield before, packet
