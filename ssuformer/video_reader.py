@@ -58,12 +58,14 @@ class VideoReader:
         choice: Choice = AUTOMATIC,
         clock: Clock = STEADY,
         start: float = 0.0,
+        skips: bool = True,
     ) -> None:
+        """Open the clip at `start`; without `skips` every packet from there on is decoded."""
         self._clock = clock
         self._source = source
         self._choice = choice
         self._limits = limits
-        self._skips = True
+        self._skips = skips
         self._media = open_media(source, limits)
         try:
             with ffmpeg_errors():

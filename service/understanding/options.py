@@ -7,6 +7,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from service.understanding.mask_formats import MaskFormat, describe_formats
+from ssuformer.clip import MOST_FPS
 
 MaskSize = Literal["engine", "source"]
 
@@ -19,7 +20,7 @@ class Options(BaseModel):
     fps: float | None = Field(
         default=None,
         ge=0.1,
-        le=10,
+        le=MOST_FPS,
         description="Frames to analyse per second; defaults to the model's training rate.",
     )
     mask_format: MaskFormat = Field(

@@ -28,7 +28,7 @@ def test_no_two_errors_share_a_code() -> None:
 
 BAD_OPTIONS: list[dict[str, object]] = [
     {"fps": 0},
-    {"fps": 11},
+    {"fps": 31},
     {"fps": "nan"},
     {"mask_format": "svg"},
     {"mask_size": "huge"},
