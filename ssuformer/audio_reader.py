@@ -9,6 +9,7 @@ import av.error
 import numpy as np
 from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
+from av.audio.stream import AudioStream
 from numpy.typing import NDArray
 
 from ssuformer.clock import STEADY, Clock
@@ -22,6 +23,7 @@ from ssuformer.media import (
     ffmpeg_errors,
     is_empty,
     open_media,
+    packets_of,
     seek,
 )
 from ssuformer.media_tracks import AUTOMATIC, Choice, choose_tracks
@@ -82,7 +84,7 @@ class AudioReader:
             tracks.read_only(self._stream)
             if start > 1 and not clock.jumps:
                 seek(self._container, start - 1 + zero)
-            self._pieces = self._decode()
+            self._pieces = self._decode(self._stream)
 
     @property
     def end(self) -> float:
@@ -138,8 +140,8 @@ class AudioReader:
                 if next(self._pieces, None) is None:
                     self._ended = True
 
-    def _decode(self) -> Iterator[Waveform]:
-        packets = self._clock.steady(self._container.demux(self._stream))
+    def _decode(self, stream: AudioStream) -> Iterator[Waveform]:
+        packets = self._clock.steady(packets_of(self._container, stream))
         while True:
             try:
                 packet = next(packets, None)

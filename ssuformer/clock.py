@@ -12,7 +12,15 @@ from typing import Any
 
 import av.error
 
-from ssuformer.media import ClipWarning, Limits, Source, ffmpeg_errors, open_bytes, open_media
+from ssuformer.media import (
+    ClipWarning,
+    Limits,
+    Source,
+    ffmpeg_errors,
+    open_bytes,
+    open_media,
+    packets_of,
+)
 from ssuformer.media_tracks import Choice, choose_tracks
 
 _FORWARD = 10.0
@@ -109,7 +117,7 @@ def read_clock(source: Source, limits: Limits, choice: Choice) -> Clock:
         found: dict[int, list[_Jump]] = {track.index: [] for track in tracks.used}
         hands = {track.index: _Hand() for track in tracks.used}
         with ffmpeg_errors():
-            for packet in _readable(media.container.demux(*tracks.used)):
+            for packet in _readable(packets_of(media.container, *tracks.used)):
                 jump = hands[packet.stream.index].jump(packet)
                 if jump is not None:
                     found[packet.stream.index].append(jump)

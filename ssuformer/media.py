@@ -10,7 +10,7 @@ import errno
 import io
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -21,6 +21,7 @@ import av.error
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.packet import Packet
+from av.stream import Stream
 from av.video.stream import VideoStream
 
 from ssuformer.errors import (
@@ -198,6 +199,15 @@ def _open_container(file: BinaryIO, limits: Limits) -> InputContainer:
         raise why_unreadable(file, error) from error
 
 
+def packets_of(container: InputContainer, *streams: Stream) -> Iterator[Packet[Any]]:
+    """Yield the packets of some streams, in the order of the file.
+
+    Where PyAV ends the streams, it stumbles over those that appeared midway (IndexError).
+    """
+    with suppress(IndexError):
+        yield from container.demux(*streams)
+
+
 def is_empty(packet: Packet[Any]) -> bool:
     """Return whether a packet holds nothing but its time, unlike the one that ends a stream."""
     return packet.size == 0 and packet.pts is not None
@@ -232,11 +242,11 @@ def start_time(container: InputContainer) -> float | None:
 
 
 def seek(container: InputContainer, seconds: float) -> None:
-    """Seek to the last keyframe before `seconds`; stay at the start if that fails."""
-    try:
-        container.seek(int(seconds * _CONTAINER_TIME_BASE), backward=True)
-    except av.error.FFmpegError:
-        container.seek(0)
+    """Seek to the last keyframe before `seconds`; go to the start, or stay, if that fails."""
+    for offset in (int(seconds * _CONTAINER_TIME_BASE), 0):
+        with suppress(av.error.FFmpegError):
+            container.seek(offset, backward=True)
+            return
 
 
 def square_pixels(

@@ -19,7 +19,7 @@ from av.video.stream import VideoStream
 
 from ssuformer.clock import Clock
 from ssuformer.errors import ClipTooLarge
-from ssuformer.media import Limits, check_pixels, seek
+from ssuformer.media import Limits, check_pixels, packets_of, seek
 from ssuformer.part import pixels_exceeded
 
 _LOOK_AHEAD = 1000
@@ -64,7 +64,7 @@ class PictureDecoder:
 
     def from_beginning(self) -> Iterator[VideoFrame]:
         """Yield the pictures from where a container that was just opened stands."""
-        return self._pictures(self._clock.steady(self._container.demux(self._stream)))
+        return self._pictures(self._clock.steady(packets_of(self._container, self._stream)))
 
     def from_key_before(self, time: float) -> Iterator[VideoFrame]:
         """Yield the pictures from a key frame on, near the last one before `time`.
@@ -74,7 +74,7 @@ class PictureDecoder:
         seek(self._container, time)
         self._ahead.clear()
         self._latest = float("-inf")
-        packets: Iterator[Any] = self._container.demux(self._stream)
+        packets = packets_of(self._container, self._stream)
         key = next((packet for packet in packets if packet.is_keyframe and packet.size), None)
         if key is None:
             return

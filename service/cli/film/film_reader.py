@@ -21,7 +21,7 @@ from service.cli.film.drawing import ImageArray, Size
 from service.cli.film.yuv_layer import turn
 from ssuformer.clock import read_clock
 from ssuformer.closing import Closing
-from ssuformer.media import Limits, ffmpeg_errors, is_empty, open_media
+from ssuformer.media import Limits, ffmpeg_errors, is_empty, open_media, packets_of
 from ssuformer.media_tracks import AUTOMATIC, Choice, choose_tracks
 from ssuformer.orientation import Orientation, orientation_of
 
@@ -71,7 +71,7 @@ class FilmReader(Closing):
         streams = [self.video, *([self.audio] if self.audio and listen else [])]
         time = -1 / float(self.rate)
         with ffmpeg_errors():
-            for packet in self._clock.steady(self._container.demux(*streams)):
+            for packet in self._clock.steady(packets_of(self._container, *streams)):
                 if isinstance(packet.stream, AudioStream):
                     if listen is not None:
                         listen(cast("Packet[AudioStream]", packet))
