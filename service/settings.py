@@ -99,7 +99,13 @@ class Settings(BaseSettings):
         default=4096 * 2304, description="Pixels of one frame of the clip."
     )
     max_frames: PositiveInt = Field(default=40_000, description="Maximum frames decoded per clip.")
-    max_seconds: PositiveFloat = Field(default=600.0, description="Duration of a clip.")
+    max_decoded_pixels: PositiveFloat = Field(
+        default=16e9, description="Pixels of all frames decoded per clip."
+    )
+    max_seconds: PositiveFloat = Field(
+        default=600.0, description="Duration of the part of a clip that is analysed."
+    )
+    max_samples: PositiveInt = Field(default=6_000, description="Maximum frames analysed per clip.")
 
     deadline_seconds: PositiveFloat = Field(
         default=120.0, description="Maximum seconds of a request; a client may set less."
@@ -143,7 +149,9 @@ class Settings(BaseSettings):
             bytes=self.max_bytes,
             pixels=self.max_pixels,
             frames=self.max_frames,
+            decoded_pixels=self.max_decoded_pixels,
             seconds=self.max_seconds,
+            samples=self.max_samples,
             threads=self.decode_threads,
         )
 

@@ -15,9 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssuformer.audio_reader import AudioReader, Waveform
+from ssuformer.clock import read_clock
 from ssuformer.closing import Closing
 from ssuformer.errors import ClipTruncated, OptionError
 from ssuformer.media import ClipInfo, ClipWarning, Limits, Source
+from ssuformer.media_tracks import Choice
+from ssuformer.part import check_part, check_work
 from ssuformer.video_reader import Frame, VideoReader
 
 __all__ = [
@@ -31,16 +34,35 @@ __all__ = [
     "read_clip",
 ]
 
+MOST_FPS = 30.0
+"""Most frames per second that can be sampled."""
+
+_MOST_SECONDS = 1e6
+"""The latest time that may be asked for; far beyond any clip, and safe in microseconds."""
 _WHOLE_SHARE = 0.95
+_SHORTER_UNSAID = 0.5
+"""Seconds by which the sound may end before the pictures without a warning."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """Which frames to sample: frames per second, between two times of the clip in seconds."""
+    """What to read: frames per second, between two times of the clip in seconds, which tracks.
+
+    Tracks are numbered from 0 among those of their kind; None takes the best one.
+    """
 
     fps: float = 1.0
     start: float = 0.0
     end: float | None = None
+    video_track: int | None = None
+    audio_track: int | None = None
+
+    def __post_init__(self) -> None:
+        """Raise OptionError for a value that is no time of a clip."""
+        _check("fps", self.fps, least=0.001, most=MOST_FPS)
+        _check("start", self.start, least=0.0, most=_MOST_SECONDS)
+        if self.end is not None:
+            _check("end", self.end, least=self.start, most=_MOST_SECONDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,18 +98,39 @@ class ClipReader(Closing):
         self._sampling = sampling or Sampling()
         self._limits = limits or Limits()
         start = self._sampling.start
-        self._pictures = VideoReader(source, limits=self._limits, start=start)
+        choice = Choice(self._sampling.video_track, self._sampling.audio_track)
+        clock = read_clock(source, self._limits, choice)
+        self._pictures = VideoReader(
+            source, limits=self._limits, choice=choice, clock=clock, start=start
+        )
+        zero = self._pictures.zero
         try:
             self._sound = AudioReader(
-                source, limits=self._limits, zero=self._pictures.zero, start=start
+                source, limits=self._limits, choice=choice, clock=clock, zero=zero, start=start
             )
         except BaseException:
             self._pictures.close()
             raise
         self.info = self._pictures.info
+        try:
+            self._check_part()
+        except BaseException:
+            self.close()
+            raise
         self._warnings: list[ClipWarning] = []
         self._held = False
         self._duration = self.info.duration or 0.0
+
+    def _check_part(self) -> None:
+        """Raise ClipTooLarge if what is asked for is over a limit, as far as the clip tells."""
+        part, limits = self._sampling, self._limits
+        known = max(self.info.duration or 0.0, self._pictures.reached)
+        end = known if part.end is None else min(known, part.end)
+        check_part(end - part.start, part.fps, limits)
+        zero = self._pictures.zero
+        check_work(
+            self._pictures.tracks.video, part.start + zero, end + zero, fps=part.fps, limits=limits
+        )
 
     def close(self) -> None:
         """Release the decoders."""
@@ -134,6 +177,7 @@ class ClipReader(Closing):
             time = first + i * step
             if end is not None and time >= end and i > 0:
                 return
+            check_part(i * step, self._sampling.fps, self._limits)
             yield time
 
     def _first_time(self) -> float:
@@ -158,6 +202,15 @@ class ClipReader(Closing):
     def _judge(self) -> None:
         """Collect the warnings, and raise ClipTruncated if too much of the clip is missing."""
         self._warnings += [*self._pictures.warnings(), *self._sound.warnings()]
+        missing = self._sound_missing()
+        if missing > _SHORTER_UNSAID:
+            self._warnings.append(
+                ClipWarning(
+                    "audio_shorter",
+                    f"the audio ends {missing:.1f} s before the pictures; if that much was cut out "
+                    "of it, what follows the cut is heard too early",
+                )
+            )
         if self._held:
             self._warnings.append(
                 ClipWarning("picture_held", "the audio continues after the last video frame")
@@ -165,9 +218,9 @@ class ClipReader(Closing):
         if self._pictures.end is None:
             return
         reached = max(self._pictures.end, self._sound.end)
-        stated = max(self.info.duration or 0.0, self._pictures.stated_end or 0.0)
-        share = reached / stated if stated else 1.0
         self._duration = reached
+        stated = self.info.duration or reached
+        share = reached / stated
         if share < 1 - self._limits.damaged_share:
             raise ClipTruncated(
                 f"the container states {stated:.1f} s but the clip ends after {reached:.1f} s",
@@ -178,6 +231,21 @@ class ClipReader(Closing):
             self._warnings.append(
                 ClipWarning("clip_incomplete", f"only {reached:.1f} of {stated:.1f} s were read")
             )
+
+    def _sound_missing(self) -> float:
+        """Return by how many seconds the sound ends before the pictures, read or as stated."""
+        if self._pictures.end is None or not self._sound.ended:
+            return self._pictures.tracks.sound_missing
+        return self._pictures.end - self._sound.end if self.info.has_audio else 0.0
+
+
+def _check(name: str, value: float, *, least: float, most: float) -> None:
+    if not least <= value <= most:
+        raise OptionError(
+            f"{name} is {value:g}, it must be from {least:g} to {most:g}",
+            limit=least if value < least else most,
+            actual=str(value),
+        )
 
 
 def read_clip(

@@ -5,6 +5,7 @@
     │   ├── ClipEmpty              no bytes
     │   ├── ClipUnreadable         not a clip FFmpeg can open, or no frame could be decoded
     │   ├── ClipUnsupported        a format, protocol or codec that is not on the allow-list
+    │   │   └── ClipEncrypted      encrypted
     │   ├── ClipHasNoVideo         audio only, or a still picture
     │   ├── ClipTruncated          too much of it is missing or damaged
     │   └── ClipTooLarge           over a limit: bytes, pixels, frames, seconds
@@ -70,6 +71,12 @@ class ClipUnsupported(ClipError):
     """The container or the codec is not on the allow-list."""
 
     code = "clip_unsupported"
+
+
+class ClipEncrypted(ClipUnsupported):
+    """The clip is encrypted; no key can be sent."""
+
+    code = "clip_encrypted"
 
 
 class ClipHasNoVideo(ClipError):

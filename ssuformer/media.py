@@ -1,4 +1,4 @@
-"""Open untrusted media: allow-lists, stream selection, limits, error translation.
+"""Open untrusted media: allow-lists, limits, error translation.
 
 Only formats, protocols and codecs on the lists below are opened. The bytes are read through a file
 object, never by name, so that a playlist cannot point FFmpeg at another file of this machine.
@@ -10,29 +10,26 @@ import errno
 import io
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import av
 import av.error
 from av.audio.stream import AudioStream
 from av.container import InputContainer
-from av.stream import Discard, Disposition
+from av.packet import Packet
+from av.stream import Stream
 from av.video.stream import VideoStream
 
 from ssuformer.errors import (
     ClipEmpty,
-    ClipHasNoVideo,
     ClipTooLarge,
     ClipUnreadable,
-    ClipUnsupported,
 )
-
-FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,flv,ogg"
-"""Allowed container formats, by FFmpeg's names."""
+from ssuformer.file_kind import FORMATS, refuse_early, why_unreadable
 
 VIDEO_CODECS = frozenset(
     (
@@ -43,9 +40,9 @@ VIDEO_CODECS = frozenset(
 AUDIO_CODECS = frozenset(
     ("aac", "mp3", "mp2", "opus", "vorbis", "flac", "alac", "ac3", "eac3", "amr_nb", "amr_wb")
 )
+UNCOMPRESSED = ("pcm_", "adpcm_")
+"""How the names of allowed audio codecs begin that are not in the list."""
 
-_PICTURES = (b"\x89PNG", b"GIF8", b"\xff\xd8\xff", b"BM", b"II*\0", b"MM\0*")
-_SOUNDS = (b"fLaC", b"ID3", b"\xff\xfb", b"\xff\xf3", b"\xff\xf2", b"\xff\xf1", b"\xff\xf9")
 _CONTAINER_TIME_BASE = 1_000_000
 
 Source = Path | bytes | int
@@ -61,7 +58,12 @@ class Limits:
     """Of one frame."""
     frames: int = 40_000
     """Decoded frames, whether or not they are sampled."""
+    decoded_pixels: float = 16e9
+    """Of all decoded frames together."""
     seconds: float = 600.0
+    """Of the part that is read."""
+    samples: int = 6_000
+    """Frames sampled."""
     damaged_share: float = 0.5
     """If a larger share of frames is damaged or missing, the clip is ClipTruncated."""
     threads: int = 2
@@ -72,16 +74,21 @@ class ClipInfo:
     """Properties stated by the clip; width and height are as displayed, after rotation."""
 
     duration: float | None
-    """Seconds, as the container states them; None if it does not."""
+    """Seconds of the tracks that are read, as the clip states them; None if it does not."""
     width: int
     height: int
     rotation: int
     """Degrees counter-clockwise that were applied: 0, 90, 180 or 270."""
+    mirrored: bool
+    """Whether left and right were exchanged, after turning."""
     fps: float | None
     """Average frames per second of the source; None if it is not stated."""
     has_audio: bool
     video_codec: str
     audio_codec: str | None
+    video_track: int
+    """Number of the track among the video tracks, from 0."""
+    audio_track: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,8 +182,6 @@ def open_media(source: Source, limits: Limits) -> OpenMedia:
 
 def _open_container(file: BinaryIO, limits: Limits) -> InputContainer:
     size = file.seek(0, io.SEEK_END)
-    head = (file.seek(0), file.read(16))[1]
-    file.seek(0)
     if size == 0:
         raise ClipEmpty("the clip is empty")
     if size > limits.bytes:
@@ -185,54 +190,27 @@ def _open_container(file: BinaryIO, limits: Limits) -> InputContainer:
             limit=limits.bytes,
             actual=size,
         )
+    refuse_early(file)
     options = {"format_whitelist": FORMATS, "protocol_whitelist": "none"}
     try:
         with ffmpeg_errors():
             return av.open(file, mode="r", options=options, metadata_errors="replace")
     except (ClipUnreadable, UnicodeError) as error:
-        raise _why_not(head, error) from error
+        raise why_unreadable(file, error) from error
 
 
-def _why_not(head: bytes, error: Exception) -> Exception:
-    if head.startswith(_PICTURES) or (head[:4] == b"RIFF" and head[8:12] == b"WEBP"):
-        return ClipHasNoVideo("this is a still picture or an animation, not a video with sound")
-    if head.startswith(_SOUNDS) or (head[:4] == b"RIFF" and head[8:12] == b"WAVE"):
-        return ClipHasNoVideo("this is audio only; there is no video")
-    if isinstance(error.__cause__, av.error.ArgumentError):
-        return ClipUnsupported(f"the format is not one of {FORMATS}", limit=FORMATS)
-    return ClipUnreadable("the data is not a clip in a supported format")
+def packets_of(container: InputContainer, *streams: Stream) -> Iterator[Packet[Any]]:
+    """Yield the packets of some streams, in the order of the file.
+
+    Where PyAV ends the streams, it stumbles over those that appeared midway (IndexError).
+    """
+    with suppress(IndexError):
+        yield from container.demux(*streams)
 
 
-def video_stream(container: InputContainer, limits: Limits) -> VideoStream:
-    """Return the video stream of a container, after checking its codec and size."""
-    stream = next(
-        (s for s in container.streams.video if not s.disposition & Disposition.attached_pic), None
-    )
-    if stream is None:
-        raise ClipHasNoVideo("the clip has no video stream")
-    codec = codec_name(stream)
-    if codec not in VIDEO_CODECS:
-        raise ClipUnsupported(f"the video codec {codec} is not supported", actual=codec)
-    check_pixels(stream.codec_context.width, stream.codec_context.height, limits)
-    return stream
-
-
-def audio_stream(container: InputContainer) -> AudioStream | None:
-    """Return the first audio stream of a container, after checking its codec, or None."""
-    stream = next(iter(container.streams.audio), None)
-    if stream is None:
-        return None
-    codec = codec_name(stream)
-    if codec not in AUDIO_CODECS and not codec.startswith(("pcm_", "adpcm_")):
-        raise ClipUnsupported(f"the audio codec {codec} is not supported", actual=codec)
-    return stream
-
-
-def select(container: InputContainer, chosen: VideoStream | AudioStream) -> None:
-    """Make the demuxer skip every other stream."""
-    for stream in container.streams:
-        if stream.index != chosen.index:
-            stream.discard = Discard.all
+def is_empty(packet: Packet[Any]) -> bool:
+    """Return whether a packet holds nothing but its time, unlike the one that ends a stream."""
+    return packet.size == 0 and packet.pts is not None
 
 
 def codec_name(stream: VideoStream | AudioStream) -> str:
@@ -251,8 +229,8 @@ def check_pixels(width: int, height: int, limits: Limits) -> None:
         )
 
 
-def stated_duration(container: InputContainer) -> float | None:
-    """Return the duration the container states in seconds, or None."""
+def container_seconds(container: InputContainer) -> float | None:
+    """Return the duration the container states in seconds, all tracks included, or None."""
     duration = container.duration
     return duration / _CONTAINER_TIME_BASE if duration and duration > 0 else None
 
@@ -264,18 +242,18 @@ def start_time(container: InputContainer) -> float | None:
 
 
 def seek(container: InputContainer, seconds: float) -> None:
-    """Seek to the last keyframe before `seconds`; stay at the start if that fails."""
-    try:
-        container.seek(int(seconds * _CONTAINER_TIME_BASE), backward=True)
-    except av.error.FFmpegError:
-        container.seek(0)
+    """Seek to the last keyframe before `seconds`; go to the start, or stay, if that fails."""
+    for offset in (int(seconds * _CONTAINER_TIME_BASE), 0):
+        with suppress(av.error.FFmpegError):
+            container.seek(offset, backward=True)
+            return
 
 
-def display_size(
-    width: int, height: int, *, pixel_aspect: Fraction | None, rotation: int, limits: Limits
+def square_pixels(
+    width: int, height: int, pixel_aspect: Fraction | None, limits: Limits
 ) -> tuple[int, int]:
-    """Return width and height as a player shows them: square pixels, upright."""
+    """Return width and height of a stored picture once its pixels are square."""
     if pixel_aspect is not None and pixel_aspect > 0:
         stretched = max(1, round(width * pixel_aspect))
         width = stretched if stretched * height <= limits.pixels else width
-    return (height, width) if rotation in (90, 270) else (width, height)
+    return width, height

@@ -3,83 +3,129 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from dataclasses import replace
+from itertools import chain
+from typing import NamedTuple, cast
 
-import av.error
 import numpy as np
 from av.video.frame import VideoFrame
-from av.video.reformatter import ColorTrc, VideoReformatter
+from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
+from ssuformer.clock import STEADY, Clock
 from ssuformer.contract import FRAME_SIZE
-from ssuformer.errors import ClipTooLarge, ClipTruncated, ClipUnreadable
+from ssuformer.errors import ClipTruncated, ClipUnreadable
+from ssuformer.hdr import CURVES, to_usual_range
 from ssuformer.media import (
     ClipInfo,
     ClipWarning,
     Limits,
     Source,
-    audio_stream,
-    check_pixels,
     codec_name,
-    display_size,
     ffmpeg_errors,
     open_media,
-    seek,
-    select,
-    start_time,
-    stated_duration,
-    video_stream,
+    square_pixels,
 )
+from ssuformer.media_tracks import AUTOMATIC, Choice, choose_tracks
+from ssuformer.orientation import orientation_of
+from ssuformer.picture_decoder import PictureDecoder
 
 Frame = NDArray[np.uint8]
 """[224 224 3], RGB 0..255."""
 
 _USUAL_RATE = 25
-_HDR = (ColorTrc.SMPTE2084, ColorTrc.ARIB_STD_B67)
+_WORTH_SEEKING = 1.0
+"""Seconds from the start up to which everything is decoded."""
+_EARLIER = (0.0, 4.0, 16.0, 64.0)
+"""By how many seconds an earlier key frame is sought, if one was too late; then all is decoded."""
+
+
+class Packets(NamedTuple):
+    """Packets of a film that were decoded, and that were dropped because nobody needs them."""
+
+    decoded: int
+    dropped: int
 
 
 class VideoReader:
     """A clip's video on one timeline; times passed to `at` must increase."""
 
-    def __init__(self, source: Source, *, limits: Limits, start: float = 0.0) -> None:
+    def __init__(
+        self,
+        source: Source,
+        *,
+        limits: Limits,
+        choice: Choice = AUTOMATIC,
+        clock: Clock = STEADY,
+        start: float = 0.0,
+        skips: bool = True,
+    ) -> None:
+        """Open the clip at `start`; without `skips` every packet from there on is decoded."""
+        self._clock = clock
+        self._source = source
+        self._choice = choice
         self._limits = limits
+        self._skips = skips
         self._media = open_media(source, limits)
-        self._container = self._media.container
         try:
             with ffmpeg_errors():
-                self._open(start)
+                self._prepare_decoder()
+                self._start(start)
         except BaseException:
             self._media.close()
             raise
 
-    def _open(self, start: float) -> None:
-        self._stream = video_stream(self._container, self._limits)
-        self._prepare_decoder()
-        self._check_seconds(stated_duration(self._container) or 0.0)
-        zero = start_time(self._container)
-        if start > 1:
-            seek(self._container, start + (zero or 0.0))
-        self._read = self._damaged = 0
-        self._wanted = 0.0
-        self._start = zero or 0.0
+    def _prepare_decoder(self) -> None:
+        self._container = self._media.container
+        self.tracks = choose_tracks(self._container, self._limits, self._choice)
+        self._stream = self.tracks.video
+        self.tracks.read_only(self._stream)
+        self._decoder = PictureDecoder(
+            self._container, self._stream, self._limits, clock=self._clock, skips=self._skips
+        )
+
+    def _start(self, start: float) -> None:
+        zero = self.tracks.zero
+        self.zero = zero or 0.0
+        self._start_at = start
         self._step = 1 / float(self._stream.average_rate or _USUAL_RATE)
         self._reformatter = VideoReformatter()
         self._picture: Frame | None = None
-        self._frames = self._decode()
-        first = next(self._frames, None)
+        self._frames: Iterator[VideoFrame] = iter(())
+        self._shown_at = float("-inf")
+        self._begin(start)
+        first = self._next()
         if first is None:
             raise ClipUnreadable("no video frame of the clip can be decoded")
         self.zero = zero if zero is not None else (first.time or 0.0)
+        self._decoded = 1
         self._shown, self._shown_at = first, (first.time or 0.0) - self.zero
         self._info = self._read_info(first)
         self._ahead, self._ahead_at = self._pull()
 
-    def _prepare_decoder(self) -> None:
-        select(self._container, self._stream)
-        context = self._stream.codec_context
-        context.options = {"max_pixels": str(self._limits.pixels)}
-        context.thread_count = self._limits.threads
-        self._stream.thread_type = "AUTO"
+    def _begin(self, time: float) -> None:
+        """Begin with a picture shown at `time` or before, or the first one if all are later.
+
+        A key frame that is found without an index may be too late; then an earlier one is sought.
+        """
+        for earlier in _EARLIER:
+            if time - earlier < _WORTH_SEEKING or self._clock.jumps:
+                break
+            frames = self._decoder.from_key_before(self.zero + time - earlier)
+            first = next(frames, None)
+            if first is not None and (first.time or 0.0) - self.zero <= time:
+                self._frames = chain([first], frames)
+                return
+        if time >= _WORTH_SEEKING:
+            self._open_again()
+        self._frames = self._decoder.from_beginning()
+
+    def _open_again(self) -> None:
+        wanted = self._decoder.wanted
+        self._media.close()
+        self._media = open_media(self._source, self._limits)
+        self._prepare_decoder()
+        self._decoder.wanted = wanted
 
     @property
     def info(self) -> ClipInfo:
@@ -87,26 +133,29 @@ class VideoReader:
         return self._info
 
     @property
+    def packets(self) -> Packets:
+        """How many packets have been decoded and dropped so far."""
+        return Packets(self._decoder.decoded, self._decoder.dropped)
+
+    @property
+    def reached(self) -> float:
+        """Time of the last picture that was decoded, in seconds."""
+        return self._ahead_at
+
+    @property
     def end(self) -> float | None:
         """End of the last frame in seconds; None until it has been reached."""
         if self._ahead is not None:
             return None
         last = self._shown
-        if not last.duration or last.time_base is None:
-            return self._shown_at + self._step
-        return self._shown_at + float(last.duration * last.time_base)
-
-    @property
-    def stated_end(self) -> float | None:
-        """End of the last frame as stated by the stream; None if it is not stated."""
-        stream = self._stream
-        if stream.duration is None or stream.time_base is None:
-            return None
-        return float((stream.duration + (stream.start_time or 0)) * stream.time_base) - self.zero
+        length = self._step
+        if last.duration and last.time_base is not None:
+            length = float(last.duration * last.time_base)
+        return max(self._shown_at + length, self._decoder.repeated_until - self.zero)
 
     def at(self, time: float) -> Frame | None:
         """Return the frame shown at `time`, the first one before that; None after the last."""
-        self._wanted = time
+        self._decoder.wanted = time + self.zero
         with ffmpeg_errors():
             while self._ahead is not None and self._ahead_at <= time:
                 self._shown, self._shown_at = self._ahead, self._ahead_at
@@ -125,7 +174,9 @@ class VideoReader:
 
     def warnings(self) -> Iterator[ClipWarning]:
         """Yield the warnings; raise ClipTruncated if too large a share was damaged."""
-        share = self._damaged / max(1, self._read)
+        damaged = self._decoder.damaged
+        decoded = max(self._decoded + self._decoder.lost, damaged)
+        share = damaged / max(1, decoded)
         if share > self._limits.damaged_share:
             raise ClipTruncated(
                 f"{share:.0%} of the video frames are damaged",
@@ -134,99 +185,82 @@ class VideoReader:
             )
         if share > 0:
             yield ClipWarning(
-                "pictures_damaged", f"{self._damaged} of {self._read} video frames are damaged"
+                "pictures_damaged", f"{damaged} of {decoded} video frames are damaged"
             )
-        if getattr(self._shown, "color_trc", None) in _HDR:
-            yield ClipWarning("hdr", "the colours are HDR and were not tone-mapped")
+        yield from self.tracks.warnings()
+        yield from self._clock.warnings()
+        if self._shown.color_trc in CURVES:
+            curve = CURVES[self._shown.color_trc]
+            yield ClipWarning("hdr", f"the colours are HDR ({curve}), mapped to the usual range")
 
     def close(self) -> None:
         """Release the decoder."""
         self._media.close()
 
     def _pull(self) -> tuple[VideoFrame | None, float]:
-        frame = next(self._frames, None)
+        frame = self._next()
         if frame is None:
             return None, self._shown_at
+        self._decoded += 1
         time = self._shown_at if frame.time is None else frame.time - self.zero
         if time <= self._shown_at:
             time = self._shown_at + self._step
-        self._check_seconds(time)
         return frame, time
 
-    def _decode(self) -> Iterator[VideoFrame]:
-        packets: Iterator[Any] = self._container.demux(self._stream)
-        latest = 0.0
-        while True:
-            try:
-                packet = next(packets, None)
-                if packet is None:
-                    return
-                self._count(packet)
-                latest = self._skip_if_unseen(packet, latest)
-                frames = packet.decode()
-            except (av.error.InvalidDataError, av.error.EOFError):
-                self._damaged += 1
-                continue
-            for frame in frames:
-                self._damaged += frame.is_corrupt
-                check_pixels(frame.width, frame.height, self._limits)
-                yield frame
+    def _next(self) -> VideoFrame | None:
+        """Return the next picture, as one thread without any doubtful shortcut decodes it.
 
-    def _skip_if_unseen(self, packet: Any, latest: float) -> float:  # noqa: ANN401
-        """Skip decoding of a frame that no other frame refers to and that is not needed.
-
-        A frame is not needed if a later one, already seen, is shown by then. Returns
-        the latest time seen so far.
+        What several threads make of damaged packets depends on their timing, and where decoding
+        cannot begin at a key frame is known only afterwards.
         """
-        context = self._stream.codec_context
-        if packet.pts is None or packet.time_base is None:
-            context.skip_frame = "DEFAULT"
-            return latest
-        time = float(packet.pts * packet.time_base) - self._start
-        context.skip_frame = "NONREF" if time < latest <= self._wanted else "DEFAULT"
-        return max(latest, time)
+        frame = next(self._frames, None)
+        if self._decoder.damaged and self._limits.threads > 1:
+            self._limits = replace(self._limits, threads=1)
+            return self._next_after_shown()
+        if frame is not None and self._decoder.missed_key(frame):
+            self._skips = False
+            return self._next_after_shown()
+        return frame
 
-    def _count(self, packet: Any) -> None:  # noqa: ANN401
-        self._read += packet.size > 0
-        if self._read > self._limits.frames:
-            raise ClipTooLarge(
-                f"the clip has more than {self._limits.frames} video frames",
-                limit=self._limits.frames,
-                actual=self._read,
-            )
-
-    def _check_seconds(self, seconds: float) -> None:
-        if seconds > self._limits.seconds:
-            raise ClipTooLarge(
-                f"the clip lasts {seconds:.1f} s or more, the limit is {self._limits.seconds:g} s",
-                limit=self._limits.seconds,
-                actual=round(seconds, 3),
-            )
+    def _next_after_shown(self) -> VideoFrame | None:
+        """Begin again with what has been changed, and return the picture after what is shown."""
+        self._open_again()
+        self._begin(max(self._start_at, self._decoder.wanted - self.zero))
+        while (frame := self._next()) is not None:
+            if frame.time is None or frame.time - self.zero > self._shown_at:
+                break
+        return frame
 
     def _convert(self, frame: VideoFrame) -> Frame:
+        hdr = frame.color_trc in CURVES
         small = self._reformatter.reformat(
-            frame, width=FRAME_SIZE, height=FRAME_SIZE, format="rgb24", interpolation="AREA"
-        )
-        picture: Frame = np.rot90(small.to_ndarray(), self._info.rotation // 90)
-        return picture
+            frame,
+            width=FRAME_SIZE,
+            height=FRAME_SIZE,
+            format="rgb48le" if hdr else "rgb24",
+            interpolation="AREA",
+        ).to_ndarray()
+        if hdr:
+            small = to_usual_range(cast(NDArray[np.uint16], small), frame.color_trc)
+        return orientation_of(frame).apply(cast(Frame, small))
 
     def _read_info(self, frame: VideoFrame) -> ClipInfo:
-        stream, sound = self._stream, audio_stream(self._container)
-        rotation = round((frame.rotation or 0) / 90) * 90 % 360
-        width, height = display_size(
-            frame.width,
-            frame.height,
-            pixel_aspect=stream.sample_aspect_ratio,
-            rotation=rotation,
-            limits=self._limits,
+        stream, sound = self._stream, self.tracks.audio
+        orientation = orientation_of(frame)
+        width, height = orientation.displayed(
+            *square_pixels(frame.width, frame.height, stream.sample_aspect_ratio, self._limits)
         )
+        video_track, audio_track = self.tracks.numbers
         return ClipInfo(
-            duration=stated_duration(self._container),
+            duration=self._clock.seconds or self.tracks.seconds,
             width=width,
             height=height,
-            rotation=rotation,
+            rotation=orientation.quarters * 90,
+            mirrored=orientation.mirrored,
             fps=float(stream.average_rate) if stream.average_rate else None,
             has_audio=sound is not None,
             video_codec=codec_name(stream),
             audio_codec=None if sound is None else codec_name(sound),
+            video_track=video_track,
+            audio_track=audio_track,
         )

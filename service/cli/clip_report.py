@@ -26,6 +26,7 @@ from service.cli.tables import facts_of, seconds_of
 from service.cli.terminal import Step, complain, progress
 from service.understanding.schemas import Understanding
 from ssuformer.errors import SsuError
+from ssuformer.media_tracks import Choice
 from ssuformer.terminal import console
 
 
@@ -150,7 +151,8 @@ def draw(
     ]
     tiles = ContactSheet(moments, width=clip.width, height=clip.height) if sheet else None
     with ExitStack() as stack:
-        reel = stack.enter_context(FilmReader(source, threads=threads))
+        choice = Choice(clip.video_track, clip.audio_track)
+        reel = stack.enter_context(FilmReader(source, choice=choice, threads=threads))
         film = None
         if overlay is not None:
             film = stack.enter_context(OverlayFilm(overlay, reel, size, threads=threads))

@@ -138,7 +138,8 @@ def _ffmpeg() -> Iterator[Check]:
     )
     yield Check("ffmpeg", "good", f"{av.ffmpeg_version_info} in PyAV {av.__version__}: {libraries}")
 
-    from ssuformer.media import AUDIO_CODECS, FORMATS, VIDEO_CODECS
+    from ssuformer.file_kind import FORMATS
+    from ssuformer.media import AUDIO_CODECS, VIDEO_CODECS
 
     yield _available("containers", FORMATS.split(","), _opens)
     yield _available("decoders", sorted(VIDEO_CODECS | AUDIO_CODECS), _codec("r"))

@@ -52,6 +52,12 @@ def understand(
     ] = None,
     start: Annotated[float | None, typer.Option(help="Start time in seconds.")] = None,
     end: Annotated[float | None, typer.Option(help="End time in seconds.")] = None,
+    video_track: Annotated[
+        int | None, typer.Option(help="Video track, counted from 0.", show_default="the best")
+    ] = None,
+    audio_track: Annotated[
+        int | None, typer.Option(help="Sound track, counted from 0.", show_default="the best")
+    ] = None,
     captions: Annotated[bool, typer.Option(help="Describe the regions.")] = True,
     mask_format: Annotated[
         str,
@@ -92,6 +98,8 @@ def understand(
         "min_score": min_score,
         "start": start,
         "end": end,
+        "video_track": video_track,
+        "audio_track": audio_track,
         "captions": str(captions).lower(),
         "mask_format": mask_format,
         "mask_size": mask_size,

@@ -27,6 +27,7 @@ STATUS: Mapping[type[errors.SsuError], int] = {
     errors.ClipEmpty: 400,
     errors.ClipUnreadable: 422,
     errors.ClipUnsupported: 415,
+    errors.ClipEncrypted: 415,
     errors.ClipHasNoVideo: 422,
     errors.ClipTruncated: 422,
     errors.ClipTooLarge: 413,

@@ -14,7 +14,7 @@ from fastapi import Request
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
-from ssuformer.errors import ClipEmpty, ClipTooLarge, OptionError
+from ssuformer.errors import ClipEmpty, ClipTooLarge, ClipUnsupported, OptionError
 
 FIELD = "file"
 _MULTIPART_OVERHEAD = 65_536
@@ -37,6 +37,7 @@ class Upload:
 async def receive(request: Request, *, limit: int) -> Upload:
     """Read the body; raise ClipTooLarge as soon as it exceeds the limit. Close the file after."""
     kind = request.headers.get("content-type", "")
+    _check_encoding(request)
     multipart = kind.lower().startswith("multipart/form-data")
     allowed = limit + (_MULTIPART_OVERHEAD if multipart else 0)
     stated = request.headers.get("content-length", "")
@@ -93,6 +94,24 @@ async def _read_form(request: Request, body: AsyncGenerator[bytes, None]) -> IO[
         raise OptionError(f"the multipart body has no file in a field named `{FIELD}`")
     found.file.flush()
     return found.file
+
+
+def _check_encoding(request: Request) -> None:
+    """Raise ClipUnsupported for a body that is compressed or says that it is no clip."""
+    encoding = request.headers.get("content-encoding", "identity")
+    if encoding.lower() not in {"", "identity"}:
+        raise ClipUnsupported(
+            f"the body has the content-encoding {encoding[:40]}; send the clip as it is",
+            limit="identity",
+            actual=encoding[:40],
+        )
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind.startswith("text/") or kind.endswith(("/json", "+json", "/xml", "+xml")):
+        raise ClipUnsupported(
+            f"the body is {kind[:80]}; send the clip as `multipart/form-data` or as `video/*`",
+            limit="multipart/form-data, video/*, application/octet-stream",
+            actual=kind[:80],
+        )
 
 
 def _too_large(actual: int, limit: int) -> ClipTooLarge:

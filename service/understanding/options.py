@@ -7,6 +7,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from service.understanding.mask_formats import MaskFormat, describe_formats
+from ssuformer.clip import MOST_FPS
 
 MaskSize = Literal["engine", "source"]
 
@@ -19,7 +20,7 @@ class Options(BaseModel):
     fps: float | None = Field(
         default=None,
         ge=0.1,
-        le=10,
+        le=MOST_FPS,
         description="Frames to analyse per second; defaults to the model's training rate.",
     )
     mask_format: MaskFormat = Field(
@@ -42,6 +43,22 @@ class Options(BaseModel):
     captions: bool = Field(default=True, description="Whether to describe what sounds.")
     start: float = Field(default=0.0, ge=0, description="Start time, in seconds of the clip.")
     end: float | None = Field(default=None, gt=0, description="End time, in seconds of the clip.")
+    video_track: int | None = Field(
+        default=None,
+        ge=0,
+        description=(
+            "Which video track to analyse, counted from 0; otherwise a readable one that is no "
+            "thumbnail, the default one first."
+        ),
+    )
+    audio_track: int | None = Field(
+        default=None,
+        ge=0,
+        description=(
+            "Which sound track to analyse, counted from 0; otherwise a readable one, the default "
+            "one first. The warning `tracks_left_out` names the others."
+        ),
+    )
     deadline: float | None = Field(
         default=None,
         gt=0,

@@ -106,7 +106,13 @@ class Pipeline:
         `seconds` after the request arrived the answer is no longer needed; engines use this limit.
         """
         fps = options.fps or self._manifest.frames_per_second
-        sampling = Sampling(fps=fps, start=options.start, end=options.end)
+        sampling = Sampling(
+            fps=fps,
+            start=options.start,
+            end=options.end,
+            video_track=options.video_track,
+            audio_track=options.audio_track,
+        )
         async with AsyncExitStack() as stack:
             with clock.stage("probe"):
                 decoding = await stack.enter_async_context(self._pool.decode(file, sampling))
@@ -256,10 +262,13 @@ class Pipeline:
                 width=info.width,
                 height=info.height,
                 rotation=info.rotation,
+                mirrored=info.mirrored,
                 audio=info.has_audio,
                 fps=info.fps and round(info.fps, 3),
                 video_codec=info.video_codec,
                 audio_codec=info.audio_codec,
+                video_track=info.video_track,
+                audio_track=info.audio_track,
             ),
             model=ModelFacts(
                 name=self._manifest.name,

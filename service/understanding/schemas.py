@@ -81,10 +81,15 @@ class ClipFacts(_Answer):
     width: int = Field(description="Pixels, as displayed: upright, with square pixels.")
     height: int
     rotation: int = Field(description="Degrees counter-clockwise that were applied.")
+    mirrored: bool = Field(
+        default=False, description="Whether left and right were exchanged, after turning."
+    )
     audio: bool = Field(description="Whether there is a sound track.")
     fps: float | None = Field(description="Average frames per second of the clip, if known.")
     video_codec: str
     audio_codec: str | None
+    video_track: int = Field(default=0, description="The track used, counted from 0.")
+    audio_track: int | None = Field(default=None, description="The track used, if there is any.")
 
 
 class ModelFacts(_Answer):
@@ -101,9 +106,10 @@ class Notice(_Answer):
     code: str = Field(
         description=(
             "Stable; switch on this. About the sound: `no_audio`, `silent_audio`, `quiet_audio`, "
-            "`clipped_audio`, `audio_damaged`; about the pictures: `picture_held`, "
-            "`pictures_damaged`, `hdr`; about the clip: `clip_incomplete`; about the answer: "
-            "`out_of_domain`, when there is sound in most seconds but little of it was recognised."
+            "`clipped_audio`, `audio_damaged`, `audio_clock`, `audio_shorter`; about the pictures: "
+            "`picture_held`, `pictures_damaged`, `hdr`; about the clip: `clip_incomplete`, "
+            "`tracks_left_out`, `clock_jumps`; about the answer: `out_of_domain`, when there is "
+            "sound in most seconds but little of it was recognised."
         ),
         examples=["out_of_domain"],
     )
@@ -177,7 +183,9 @@ class Accepted(_Answer):
     bytes: int
     pixels: int = Field(description="Pixels per frame.")
     frames: int = Field(description="Decoded frames per clip.")
-    seconds: float
+    decoded_pixels: float = Field(description="Pixels of all decoded frames of a clip.")
+    seconds: float = Field(description="Of the part asked for with `start` and `end`.")
+    samples: int = Field(description="Frames analysed per clip.")
     deadline_seconds: float
     queue: int = Field(description="Clips that may wait.")
     formats: list[str]

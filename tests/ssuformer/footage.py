@@ -121,3 +121,11 @@ class Footage:
             for converted in resampler.resample(frame):
                 yield from audio.encode(converted)
         yield from audio.encode()
+
+
+def with_matrix(media: bytes, a: float, b: float, c: float, d: float) -> bytes:
+    """Return an MP4 whose first track, the film, is shown by this display matrix."""
+    at = media.index(b"tkhd") + 44
+    rows = [a, b, 0, c, d, 0, 0, 0, 2**14]
+    matrix = b"".join(round(value * 2**16).to_bytes(4, "big", signed=True) for value in rows)
+    return media[:at] + matrix + media[at + len(matrix) :]

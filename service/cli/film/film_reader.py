@@ -19,15 +19,11 @@ from numpy.typing import NDArray
 
 from service.cli.film.drawing import ImageArray, Size
 from service.cli.film.yuv_layer import turn
+from ssuformer.clock import read_clock
 from ssuformer.closing import Closing
-from ssuformer.media import (
-    Limits,
-    audio_stream,
-    ffmpeg_errors,
-    open_media,
-    start_time,
-    video_stream,
-)
+from ssuformer.media import Limits, ffmpeg_errors, is_empty, open_media, packets_of
+from ssuformer.media_tracks import AUTOMATIC, Choice, choose_tracks
+from ssuformer.orientation import Orientation, orientation_of
 
 _ENOUGH = Limits(bytes=2**40, pixels=2**28, frames=2**31, seconds=1e9)
 _USUAL_RATE = 25
@@ -42,27 +38,28 @@ class FilmFrame:
     time: float
 
     @property
-    def quarters(self) -> int:
-        """Number of quarter turns, counter-clockwise, that make the frame upright."""
-        return round((self.frame.rotation or 0) / 90) % 4
+    def orientation(self) -> Orientation:
+        """How the frame is turned and mirrored to be displayed."""
+        return orientation_of(self.frame)
 
 
 class FilmReader(Closing):
     """Decodes the film from its start, as a context manager; memory use is constant."""
 
-    def __init__(self, path: Path, *, threads: int = 2) -> None:
+    def __init__(self, path: Path, *, choice: Choice = AUTOMATIC, threads: int = 2) -> None:
         """Open the film; raise a ClipError if it cannot be opened."""
+        self._clock = read_clock(path, _ENOUGH, choice)
         self._media = open_media(path, _ENOUGH)
         self._container = self._media.container
         try:
-            self.video = video_stream(self._container, _ENOUGH)
-            self.audio = audio_stream(self._container)
+            tracks = choose_tracks(self._container, _ENOUGH, choice)
         except BaseException:
             self._media.close()
             raise
+        self.video, self.audio = tracks.video, tracks.audio
         self.video.thread_type = "AUTO"
         self.video.codec_context.thread_count = threads
-        self.start = start_time(self._container) or 0.0
+        self.start = tracks.zero or 0.0
         self.rate = Fraction(self.video.average_rate or _USUAL_RATE)
 
     def close(self) -> None:
@@ -74,7 +71,7 @@ class FilmReader(Closing):
         streams = [self.video, *([self.audio] if self.audio and listen else [])]
         time = -1 / float(self.rate)
         with ffmpeg_errors():
-            for packet in self._container.demux(*streams):
+            for packet in self._clock.steady(packets_of(self._container, *streams)):
                 if isinstance(packet.stream, AudioStream):
                     if listen is not None:
                         listen(cast("Packet[AudioStream]", packet))
@@ -94,15 +91,14 @@ class FrameConverter:
 
     def picture(self, shown: FilmFrame) -> ImageArray:
         """Return a frame as RGB [h w 3]."""
-        return np.ascontiguousarray(np.rot90(self._convert(shown, "rgb24"), shown.quarters))
+        return np.ascontiguousarray(shown.orientation.apply(self._convert(shown, "rgb24")))
 
     def planes(self, shown: FilmFrame) -> NDArray[np.uint8]:
         """Return a frame as YUV 4:2:0 [h * 3 / 2, w]; both sides of the size must be even."""
-        frame = self._convert(shown, "yuv420p")
-        return turn(frame, quarters=shown.quarters) if shown.quarters else frame
+        return turn(self._convert(shown, "yuv420p"), shown.orientation)
 
     def _convert(self, shown: FilmFrame, pixel_format: str) -> NDArray[np.uint8]:
-        height, width = self._size if shown.quarters % 2 == 0 else self._size[::-1]
+        height, width = shown.orientation.displayed(*self._size)
         full_range = shown.frame.color_range == ColorRange.JPEG
         frame = self._reformatter.reformat(
             shown.frame,
@@ -116,8 +112,8 @@ class FrameConverter:
 
 
 def _decode(packet: Packet[VideoStream]) -> list[VideoFrame]:
-    """Return the frames of a packet; none if it is damaged."""
+    """Return the frames of a packet; none if it is damaged, or repeats the frame before it."""
     try:
-        return packet.decode()
+        return [] if is_empty(packet) else packet.decode()
     except (av.error.InvalidDataError, av.error.EOFError):
         return []

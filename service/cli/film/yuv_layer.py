@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.cli.film.drawing import Layer, Opacity
+from ssuformer.orientation import Orientation
 
 Plane = NDArray[np.uint8]
 _Weights = NDArray[np.uint16]
@@ -59,9 +60,11 @@ def split(frame: Plane) -> tuple[Plane, Plane, Plane]:
     return frame[:height], blue, red
 
 
-def turn(frame: Plane, *, quarters: int) -> Plane:
-    """Return a frame turned counter-clockwise by this number of quarter turns."""
-    turned = [np.rot90(plane, quarters) for plane in split(frame)]
+def turn(frame: Plane, orientation: Orientation) -> Plane:
+    """Return a stored frame as it is displayed."""
+    if orientation.upright:
+        return frame
+    turned = [orientation.apply(plane) for plane in split(frame)]
     return np.concatenate([plane.ravel() for plane in turned]).reshape(-1, turned[0].shape[1])
 
 

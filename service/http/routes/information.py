@@ -6,7 +6,8 @@ from fastapi import APIRouter
 
 from service.http.routes.dependencies import GatewayDep
 from service.understanding.schemas import Accepted, LoadedModel, Models
-from ssuformer.media import AUDIO_CODECS, FORMATS, VIDEO_CODECS
+from ssuformer.file_kind import FORMATS
+from ssuformer.media import AUDIO_CODECS, VIDEO_CODECS
 
 router = APIRouter(tags=["information"])
 
@@ -19,7 +20,9 @@ async def limits(gateway: GatewayDep) -> Accepted:
         bytes=settings.max_bytes,
         pixels=settings.max_pixels,
         frames=settings.max_frames,
+        decoded_pixels=settings.max_decoded_pixels,
         seconds=settings.max_seconds,
+        samples=settings.max_samples,
         deadline_seconds=settings.deadline_seconds,
         queue=settings.queue_limit,
         formats=FORMATS.split(","),

@@ -141,8 +141,9 @@ def test_a_clip_that_comes_through_a_pipe_is_read_once_and_used_as_a_file(
 
 def test_understand_sends_the_options_it_was_given(address: str, film: Path) -> None:
     options = ("--fps", 2, "--start", 1, "--end", 2, "--no-captions", "--min-score", 0.85)
+    tracks = ("--video-track", 0, "--audio-track", 0, "--mask-format", "none")
 
-    result = ssu("understand", film, "--url", address, "--json", "--mask-format", "none", *options)
+    result = ssu("understand", film, "--url", address, "--json", *tracks, *options)
 
     answer = Understanding.model_validate_json(result.stdout)
     assert [frame.time for frame in answer.frames] == [1.25, 1.75]

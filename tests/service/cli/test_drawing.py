@@ -17,6 +17,7 @@ from service.cli.film.drawing import (
 )
 from service.cli.film.yuv_layer import Stencil, split, turn
 from ssuformer.masks import Mask
+from ssuformer.orientation import Orientation
 
 SIZE = (120, 160)
 
@@ -174,7 +175,7 @@ def test_a_turned_frame_is_turned_in_all_planes() -> None:
     luma, to_blue, _ = split(frame)
     luma[0, 0] = to_blue[0, 0] = 200
 
-    turned = split(turn(frame, quarters=1))
+    turned = split(turn(frame, Orientation(quarters=1)))
 
     assert [plane.shape for plane in turned] == [(4, 6), (2, 3), (2, 3)]
     assert turned[0][-1, 0] == 200

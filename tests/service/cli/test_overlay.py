@@ -17,7 +17,7 @@ from service.understanding.schemas import Heard, Notice, Region
 from ssuformer.errors import ClipUnreadable
 from ssuformer.masks import Mask
 from tests.service.made_answer import answer, region
-from tests.ssuformer.footage import Footage
+from tests.ssuformer.footage import Footage, with_matrix
 
 HEAD = 60
 """Rows of a contact sheet that its title takes."""
@@ -308,6 +308,25 @@ def test_tiles_stand_in_at_most_five_columns(tiles: int, columns: int) -> None:
 )
 def test_times_are_written_as_people_read_them(seconds: float, text: str) -> None:
     assert clock(seconds) == text
+
+
+def test_a_mirrored_film_is_mirrored_in_the_overlay_too(tmp_path: Path) -> None:
+    clip = tmp_path / "clip.mp4"
+    clip.write_bytes(with_matrix(Footage(seconds=0.2, paint=left_half).make(), -1, 0, 0, 1))
+
+    with FilmReader(clip) as reel:
+        shot = next(reel.frames())
+        picture = FrameConverter((48, 64)).picture(shot)
+        luma = FrameConverter((48, 64)).planes(shot)[:48]
+
+    for shown in (picture, luma):
+        assert shown[:, 40:].mean() > shown[:, :24].mean() + 100
+
+
+def left_half(_: int, __: float) -> NDArray[np.uint8]:
+    picture = np.zeros((48, 64, 3), np.uint8)
+    picture[:, :32] = 200
+    return picture
 
 
 def test_a_full_range_film_is_brought_to_the_range_that_an_overlay_is_in(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ def test_no_two_errors_share_a_code() -> None:
 
 BAD_OPTIONS: list[dict[str, object]] = [
     {"fps": 0},
-    {"fps": 11},
+    {"fps": 31},
     {"fps": "nan"},
     {"mask_format": "svg"},
     {"mask_size": "huge"},
@@ -73,6 +73,28 @@ async def test_a_bad_clip_is_a_problem_with_its_code(running: Running, kind: str
 
     assert (response.status_code, response.json()["code"]) == (status, code)
     assert running.metric("ssu_input_rejected_total", code=code) == 1
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("header", "value"),
+    [
+        ("content-encoding", "gzip"),
+        ("content-encoding", "br"),
+        ("content-type", "application/json"),
+        ("content-type", "text/plain; charset=utf-8"),
+        ("content-type", "application/problem+json"),
+    ],
+)
+async def test_a_body_that_says_it_is_no_clip_is_an_unsupported_media_type(
+    running: Running, clip: bytes, header: str, value: str
+) -> None:
+    response = await running.client.post("/understand", content=clip, headers={header: value})
+
+    body = response.json()
+    assert (response.status_code, body["code"]) == (415, "clip_unsupported")
+    assert body["actual"] == value.partition(";")[0]
+    assert value.partition(";")[0] in body["detail"]
 
 
 @pytest.mark.anyio
