@@ -10,11 +10,14 @@ from service.understanding.mask_formats import MaskFormat, describe_formats
 
 MaskSize = Literal["engine", "source"]
 
+MOST_SECONDS = 1e6
+"""The latest time that an option may name; far beyond any clip, and safe in microseconds."""
+
 
 class Options(BaseModel):
     """The query parameters of `POST /understand`."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     fps: float | None = Field(
         default=None,
@@ -40,11 +43,16 @@ class Options(BaseModel):
         description="Leave out regions with a lower probability of sounding.",
     )
     captions: bool = Field(default=True, description="Whether to describe what sounds.")
-    start: float = Field(default=0.0, ge=0, description="Start time, in seconds of the clip.")
-    end: float | None = Field(default=None, gt=0, description="End time, in seconds of the clip.")
+    start: float = Field(
+        default=0.0, ge=0, le=MOST_SECONDS, description="Start time, in seconds of the clip."
+    )
+    end: float | None = Field(
+        default=None, gt=0, le=MOST_SECONDS, description="End time, in seconds of the clip."
+    )
     deadline: float | None = Field(
         default=None,
         gt=0,
+        le=MOST_SECONDS,
         description="Fail with 504 after this many seconds. Capped by the server.",
     )
 

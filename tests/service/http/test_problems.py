@@ -34,6 +34,11 @@ BAD_OPTIONS: list[dict[str, object]] = [
     {"mask_size": "huge"},
     {"min_score": 2},
     {"start": -1},
+    *(
+        {name: value}
+        for name in ("start", "end", "deadline", "min_score", "fps")
+        for value in ("inf", "-inf", "nan", "1e308", "1e13", "-1")
+    ),
     {"start": 3, "end": 2},
     {"deadline": 0},
     {"colour": "red"},
