@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import signal
 import socket
 from collections.abc import Callable, Iterator
@@ -12,9 +13,11 @@ from types import FrameType
 import uvicorn
 from fastapi import FastAPI
 from prometheus_client import start_http_server
+from starlette.types import ASGIApp
 
 from service.app import create_app
 from service.gateway import Gateway
+from service.http.connection import Connections
 from service.settings import Settings
 from ssuformer.errors import ConfigError
 
@@ -52,10 +55,25 @@ def serve(
     with closing(_bind(host, port)) as listener:
         app: FastAPI = create_app(settings)
         gateway: Gateway = app.state.gateway
-        config = uvicorn.Config(app, host=host, port=port, access_log=False, log_level="warning")
+        config = limited(app, gateway)
         with _metrics_served(gateway, host) as metrics:
             bound(address(host, listener.getsockname()[1]), address(host, metrics))
             DrainingServer(config, gateway).run(sockets=[listener])
+
+
+def limited(app: ASGIApp, gateway: Gateway, *, port: str = "http") -> uvicorn.Config:
+    """Return uvicorn's configuration, with the limits on connections."""
+    settings = gateway.settings
+    return uvicorn.Config(
+        app,
+        http=Connections(settings, gateway.metrics, gateway.log, port=port),  # type: ignore[arg-type]
+        ws="none",
+        access_log=False,
+        log_config=None,
+        log_level="error",
+        timeout_keep_alive=settings.idle_seconds,  # type: ignore[arg-type]
+        timeout_graceful_shutdown=math.ceil(settings.deadline_seconds + settings.transfer_seconds),
+    )
 
 
 def address(host: str, port: int) -> str:
