@@ -8,11 +8,12 @@ import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from threading import Thread
 from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI
-from prometheus_client import start_http_server
+from prometheus_client import make_asgi_app
 from starlette.types import ASGIApp
 
 from service.app import create_app
@@ -52,7 +53,7 @@ def serve(
     A thread serves the metrics, so that they can be read while the event loop is blocked. `bound`
     is called with both addresses once the ports are open. Raises ConfigError if one cannot be.
     """
-    with closing(_bind(host, port)) as listener:
+    with closing(_bind(host, port, change="--host and --port")) as listener:
         app: FastAPI = create_app(settings)
         gateway: Gateway = app.state.gateway
         config = limited(app, gateway)
@@ -82,7 +83,7 @@ def address(host: str, port: int) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def _bind(host: str, port: int) -> socket.socket:
+def _bind(host: str, port: int, *, change: str) -> socket.socket:
     listener = None
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
@@ -93,26 +94,25 @@ def _bind(host: str, port: int) -> socket.socket:
         if listener is not None:
             listener.close()
         raise ConfigError(
-            f"cannot listen on {host}, port {port} ({error.strerror}); "
-            "choose others with --host and --port"
+            f"cannot listen on {host}, port {port} ({error.strerror}); choose others with {change}"
         ) from error
     return listener
 
 
 @contextmanager
 def _metrics_served(gateway: Gateway, host: str) -> Iterator[int]:
+    """Serve the metrics from one thread, within the same limits as the service itself."""
     port = gateway.settings.metrics_port
-    try:
-        server, thread = start_http_server(port, host, gateway.metrics.registry)
-    except OSError as error:
-        raise ConfigError(
-            f"metrics cannot be served on port {port} ({error.strerror}); "
-            "choose another with SSU_METRICS_PORT or --metrics-port"
-        ) from error
-    gateway.log.info("metrics", port=server.server_port)
-    try:
-        yield server.server_port
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with closing(_bind(host, port, change="SSU_METRICS_PORT or --metrics-port")) as listener:
+        app = make_asgi_app(gateway.metrics.registry)
+        server = uvicorn.Server(limited(app, gateway, port="metrics"))
+        thread = Thread(target=server.run, args=([listener],), name="metrics", daemon=True)
+        port = listener.getsockname()[1]
+        gateway.log.info("metrics", port=port)
+        listener.listen()
+        thread.start()
+        try:
+            yield port
+        finally:
+            server.should_exit = server.force_exit = True
+            thread.join()

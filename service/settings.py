@@ -168,9 +168,16 @@ class Settings(BaseSettings):
     keys_file: FilePath | None = Field(
         default=None,
         description=(
-            "File with a bearer key per line; without one of them every route but health answers "
-            "401. It is read again when it changes."
+            "File with a bearer key per line: `KEY [name=NAME] [clips_per_minute=N] "
+            "[seconds_per_day=N]`. Without one of them every route but health answers 401. It is "
+            "read again when it changes."
         ),
+    )
+    key_clips_per_minute: PositiveFloat | None = Field(
+        default=None, description="Clips a minute that a key may send; more get 429."
+    )
+    key_seconds_per_day: PositiveFloat | None = Field(
+        default=None, description="Seconds of a worker that a key may use a day; then it gets 429."
     )
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 

@@ -113,7 +113,7 @@ class LimitedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for a request, or refuse one connection too many."""
         super().connection_made(transport)
-        self._peer = _network(self.client[0]) if self.client else ""
+        self._peer = network(self.client[0]) if self.client else ""
         try:
             self._connections.enter(self, self._peer)
         except TooManyConnections as error:
@@ -290,7 +290,7 @@ def _written(error: SsuError) -> bytes:
     return b"\r\n".join([status.encode(), *headers, b"connection: close", b"", response.body])
 
 
-def _network(host: str) -> str:
+def network(host: str) -> str:
     """Return what counts as one client: an IPv4 address, or 64 bits of an IPv6 address."""
     try:
         address = ip_address(host.partition("%")[0])

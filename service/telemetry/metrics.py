@@ -148,6 +148,15 @@ class Metrics:
         self.admission_rejected = Counter(
             "ssu_admission_rejected", "Requests not let in.", ("reason",), registry=registry
         )
+        self.key_clips = Counter(
+            "ssu_key_clips",
+            "Requests with clips, by the key's name.",
+            ("key", "outcome"),
+            registry=registry,
+        )
+        self.key_seconds = Counter(
+            "ssu_key_seconds", "Seconds of work, by the key's name.", ("key",), registry=registry
+        )
         self.connections_refused = Counter(
             "ssu_connections_refused",
             "Connections refused or closed before, or without, an answer of the application.",

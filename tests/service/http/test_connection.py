@@ -16,10 +16,8 @@ from tests.service.test_load import SlowEngine
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
-    limits = {"header_seconds": 1.0, "idle_seconds": 1.0}
-    with service(
-        max_header_bytes=20_000, max_headers=50, client_connections=500, **limits
-    ) as found:
+    sizes = {"max_header_bytes": 20_000, "max_headers": 50}
+    with service(None, header_seconds=1.0, idle_seconds=1.0, **sizes) as found:
         yield found
 
 
@@ -135,7 +133,7 @@ def test_idle_connections_give_way_and_those_of_one_client_are_limited() -> None
         assert live(address) == 200
 
 
-EARLY = {
+EARLY: dict[str, tuple[dict[str, int], bytes, int]] = {
     "a body too long": ({"max_bytes": 1000}, b"/understand", 413),
     "no such route": ({}, b"/nowhere", 404),
     "a wrong option": ({}, b"/understand?fps=99", 422),
@@ -146,7 +144,7 @@ EARLY = {
 def test_a_refusal_arrives_although_the_body_was_not_read(kind: str) -> None:
     settings, target, status = EARLY[kind]
     body = b"x" * 5_000_000
-    with service(**settings) as address:
+    with service(None, **settings) as address:
         for _ in range(10):
             client = RawClient(address)
             client.send(post(body, b"Connection: close", target=target))
