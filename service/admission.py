@@ -127,8 +127,8 @@ class Admission:
         self._had[sender] = max(self._had.get(sender, 0.0), least if here else 0.0)
 
     def _begin_next(self) -> None:
-        while self._free and self._waiting:
-            ticket = min(self._waiting, key=lambda one: (self._had[one.sender], one.rank))
+        while self._free and (waiting := self._still_waiting()):
+            ticket = min(waiting, key=lambda one: (self._had[one.sender], one.rank))
             self._waiting.remove(ticket)
             self._free -= 1
             self._in_work[ticket.sender] += 1
@@ -141,13 +141,19 @@ class Admission:
         self._in_work += Counter()  # drops what is zero
         self._begin_next()
 
+    def _still_waiting(self) -> list[_Ticket]:
+        """Return those in the queue whose request has not just been cancelled."""
+        return [one for one in self._waiting if not one.turn.done()]
+
     def _last_of_most(self, sender: str) -> _Ticket | None:
         """Return the clip that this sender may push out: it has at least two fewer waiting."""
-        waiting = Counter(one.sender for one in self._waiting)
-        most, number = max(waiting.items(), key=lambda item: item[1], default=("", 0))
-        if number < waiting[sender] + 2:
+        waiting = self._still_waiting()
+        number = Counter(one.sender for one in waiting)
+        most = max(number, key=lambda one: number[one], default=sender)
+        if number[most] < number[sender] + 2:
             return None
-        return max((one for one in self._waiting if one.sender == most), key=lambda one: one.rank)
+        its = (one for one in waiting if one.sender == most)
+        return max(its, key=lambda one: (one.rank, one.since))
 
     def _push_out(self, sender: str) -> None:
         if ticket := self._last_of_most(sender):
