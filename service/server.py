@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import resource
 import signal
 import socket
 from collections.abc import Callable, Iterator
@@ -21,6 +22,8 @@ from service.gateway import Gateway
 from service.http.connection import Connections
 from service.settings import Settings
 from ssuformer.errors import ConfigError
+
+_OTHER_DESCRIPTORS = 64
 
 
 class DrainingServer(uvicorn.Server):
@@ -53,6 +56,7 @@ def serve(
     A thread serves the metrics, so that they can be read while the event loop is blocked. `bound`
     is called with both addresses once the ports are open. Raises ConfigError if one cannot be.
     """
+    _allow_descriptors(settings)
     with closing(_bind(host, port, change="--host and --port")) as listener:
         app: FastAPI = create_app(settings)
         gateway: Gateway = app.state.gateway
@@ -75,6 +79,26 @@ def limited(app: ASGIApp, gateway: Gateway, *, port: str = "http") -> uvicorn.Co
         timeout_keep_alive=settings.idle_seconds,  # type: ignore[arg-type]
         timeout_graceful_shutdown=math.ceil(settings.deadline_seconds + settings.transfer_seconds),
     )
+
+
+def _allow_descriptors(settings: Settings) -> None:
+    """Raise the soft limit on open files as far as the settings need; ConfigError if too low.
+
+    At the limit, new connections would be reset without a word, those of the kubelet too.
+    """
+    clips = settings.uploads + settings.workers + settings.queue_limit
+    needed = 2 * settings.connections + clips + 8 * settings.workers + _OTHER_DESCRIPTORS
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= needed:
+        return
+    if hard != resource.RLIM_INFINITY and hard < needed:
+        raise ConfigError(
+            f"{needed} open files may be needed, the limit is {hard}; raise it (ulimit -n), or "
+            "lower SSU_CONNECTIONS and SSU_UPLOADS",
+            limit=hard,
+            actual=needed,
+        )
+    resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
 
 
 def address(host: str, port: int) -> str:

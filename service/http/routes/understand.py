@@ -10,12 +10,11 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from starlette.requests import ClientDisconnect
 
 from service.gateway import Gateway
-from service.http.api_keys import Key
 from service.http.connection import network
 from service.http.deadline import within
 from service.http.problems import PROBLEMS
 from service.http.request_log import CLIENT_DEADLINE, exemplar_of
-from service.http.routes.dependencies import GatewayDep
+from service.http.routes.dependencies import GatewayDep, key_of
 from service.http.upload import FIELD, Upload
 from service.telemetry.stages import StageClock
 from service.telemetry.trace import passed_on
@@ -63,9 +62,9 @@ async def understand(
     clock = StageClock()
     try:
         gateway.current.admit(captions=options.captions)
-        if key := _key_of(request):
-            gateway.allowances.take(key)
         gateway.admission.check(_sender(request))
+        if key := key_of(request):
+            gateway.allowances.take(key)
         with passed_on(request.headers.get("traceparent")):
             return await _answer(request, options, gateway, clock)
     except RateExceeded:
@@ -90,14 +89,9 @@ async def understand(
         request.state.stages_ms = clock.milliseconds()
 
 
-def _key_of(request: Request) -> Key | None:
-    key: Key | None = request.scope["state"].get("key")
-    return key
-
-
 def _sender(request: Request) -> str:
     """Return who shares the workers fairly with others: a key, or an address without keys."""
-    if key := _key_of(request):
+    if key := key_of(request):
         return key.name
     return network(request.client.host) if request.client else ""
 
@@ -127,7 +121,7 @@ async def _understand(
     *,
     seconds: float,
 ) -> bytes:
-    key, cost = _key_of(request), gateway.costs.guess(upload.size, options)
+    key, cost = key_of(request), gateway.costs.guess(upload.size, options)
     used = partial(gateway.allowances.use, key) if key else lambda _: None
     async with gateway.admission.turn(clock, sender=_sender(request), cost=cost, used=used):
         generation = gateway.current
