@@ -42,10 +42,10 @@ class Allowances:
                 raise self._exceeded("rate", message, rate, wait=due - now)
             self._next_clip[key.name] = due + 60 / rate
 
-    def use(self, key: Key, seconds: float) -> None:
-        """Count the work that was done for a key."""
-        self._used[key.name] += seconds
-        self._metrics.key_seconds.labels(key.name).inc(seconds)
+    def use(self, name: str, seconds: float) -> None:
+        """Count the work that was done for a key; the name is empty without one."""
+        self._used[name] += seconds
+        self._metrics.key_seconds.labels(name).inc(seconds)
 
     def _exceeded(self, reason: str, message: str, limit: float, *, wait: float) -> RateExceeded:
         self._metrics.admission_rejected.labels(reason).inc()

@@ -160,7 +160,12 @@ def _state() -> Row:
                 Query(
                     f"{rate('ssu_cancelled_total', 'cause, stage')} > 0", "{{cause}} in {{stage}}"
                 ),
+                Query(
+                    f"{rate('ssu_connections_refused_total', 'port, code')} > 0",
+                    "connection to {{port}}: {{code}}",
+                ),
                 unit="reqps",
+                description="Of connections: refused or closed before, or without, an answer.",
                 width=8,
             ),
             lines(
@@ -168,6 +173,20 @@ def _state() -> Row:
                 Query(rate("ssu_input_rejected_total", "code"), "refused: {{code}}"),
                 Query(rate("ssu_warnings_total", "code"), "warning: {{code}}"),
                 unit="reqps",
+                width=8,
+            ),
+            lines(
+                "Clips by key",
+                Query(rate("ssu_key_clips_total", "key, outcome"), "{{key}} {{outcome}}"),
+                unit="reqps",
+                description="By the name of the key; empty without keys.",
+                width=8,
+            ),
+            lines(
+                "Work by key",
+                Query(rate("ssu_key_seconds_total", "key"), "{{key}}"),
+                unit="none",
+                description="Workers busy for it; the least served comes first in the queue.",
                 width=8,
             ),
             lines(

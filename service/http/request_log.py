@@ -75,9 +75,9 @@ class RequestLogMiddleware:
         self._metrics.request_duration.labels(route, result, version).observe(seconds, exemplar)
         if result == "refused" and code is not None:
             self._metrics.input_rejected.labels(code).inc()
-        key = state.get("key")
-        if key is not None and scope["method"] == "POST":
-            self._metrics.key_clips.labels(key.name, result).inc()
+        key = state["key"].name if state.get("key") else ""
+        if scope["method"] == "POST" and status not in (401, 404):
+            self._metrics.key_clips.labels(key, result).inc()
         write = self._log.debug if route in _QUIET_ROUTES else self._log.info
         write(
             "request",
@@ -86,7 +86,7 @@ class RequestLogMiddleware:
             version=version,
             method=scope["method"],
             route=route,
-            key=key and key.name,
+            key=key,
             status=status,
             outcome=result,
             code=code,

@@ -150,7 +150,7 @@ class Metrics:
         )
         self.key_clips = Counter(
             "ssu_key_clips",
-            "Requests with clips, by the key's name.",
+            "Requests with clips, by the key's name; empty without keys.",
             ("key", "outcome"),
             registry=registry,
         )
@@ -243,13 +243,19 @@ class Metrics:
         for stage in get_args(Stage):
             for cause in ("deadline", "client_deadline", "disconnect"):
                 self.cancelled.labels(stage, cause)
+        self._begin_admission()
+        self.input_rejected.labels(KeyRefused.code)
+        self._begin_requests("", ("429", "overloaded"), *_FAILED)
+
+    def _begin_admission(self) -> None:
+        self.key_seconds.labels("")
+        for result in ("answered", "refused", "overloaded", "failed"):
+            self.key_clips.labels("", result)
         for reason in REJECTIONS:
             self.admission_rejected.labels(reason)
         for port in PORTS:
             for error in (HeadersTooLarge, RequestMalformed, TooManyConnections, TooSlow):
                 self.connections_refused.labels(port, error.code)
-        self.input_rejected.labels(KeyRefused.code)
-        self._begin_requests("", ("429", "overloaded"), *_FAILED)
 
     def begin_version(self, version: str) -> None:
         """Initialize the counters of these weights, too."""

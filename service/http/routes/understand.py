@@ -122,7 +122,7 @@ async def _understand(
     seconds: float,
 ) -> bytes:
     key, cost = key_of(request), gateway.costs.guess(upload.size, options)
-    used = partial(gateway.allowances.use, key) if key else lambda _: None
+    used = partial(gateway.allowances.use, key.name if key else "")
     async with gateway.admission.turn(clock, sender=_sender(request), cost=cost, used=used):
         generation = gateway.current
         request.state.version = generation.version
