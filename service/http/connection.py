@@ -15,7 +15,8 @@ from typing import Any
 
 import httptools
 from structlog.typing import FilteringBoundLogger
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn._types import ASGI3Application
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from service.http.problems import answer_to
 from service.settings import Settings
@@ -78,7 +79,7 @@ class Connections:
         self._log.info("connection_refused", port=self._port, code=error.code, client=client)
 
     def _make_room(self) -> bool:
-        """Close the connection that has gone longest without a request, if there is one."""
+        """Close the oldest connection that has no request, if there is one."""
         idle = next((one for one in self._open if not one.in_request), None)
         if idle is None:
             return False
@@ -101,14 +102,16 @@ class LimitedProtocol(HttpToolsProtocol):
         self._outside_body = 0
         """Bytes since the last piece of a body, or since the end of headers or request."""
         self._in_head = True
+        self._running: RequestResponseCycle | None = None
+        """The request in work; `cycle` is the last that has come, which may wait for it."""
         self._to_drop: int | None = None
         """Bytes that are still read from a refused connection; None if it is not refused."""
 
     @property
     def in_request(self) -> bool:
         """Whether a request has come and is not answered yet."""
-        refused = self._to_drop is not None
-        return self.cycle is not None and not self.cycle.response_complete and not refused
+        running = self._running is not None and not self._running.response_complete
+        return running and self._to_drop is None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for a request, or refuse one connection too many."""
@@ -122,11 +125,23 @@ class LimitedProtocol(HttpToolsProtocol):
             self._expect_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the connection."""
+        """Forget the connection, and tell the request in work."""
         super().connection_lost(exc)
+        self._disconnect()
         self._connections.leave(self)
         self._after(None)
         self._watch_reader(None)
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
+
+    def _disconnect(self) -> None:
+        """Let nothing more be read or written for the request in work, which is cancelled."""
+        if self._running is not None and not self._running.response_complete:
+            self._running.disconnected = True
+            self._running.waiting_for_100_continue = False
+            self._running.message_event.set()
 
     def data_received(self, data: bytes) -> None:
         """Parse what has come, in small slices, until it exceeds a limit."""
@@ -199,8 +214,8 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def eof_received(self) -> bool:  # type: ignore[override]
         """Go on if the client, its request complete, only stops sending; find out if it is gone."""
-        listens = self.in_request and not self.cycle.more_body
-        if self._to_drop is not None or not listens or self.scope["http_version"] == "1.0":
+        listens = self.in_request and not self.cycle.more_body and not self.pipeline
+        if not listens or self.scope["http_version"] == "1.0":
             return False
         self.cycle.keep_alive = False
         self._ask_whether_it_is_there()
@@ -253,11 +268,9 @@ class LimitedProtocol(HttpToolsProtocol):
     def _refuse(self, error: SsuError) -> None:
         """Answer with a problem, in place of the request in work; then read a bounded rest."""
         self._connections.note(error, self._peer)
-        if self.in_request:
-            self.cycle.disconnected = True
-            self.cycle.message_event.set()
-        if not self.in_request or not self.cycle.response_started:
+        if self._running is None or not self._running.response_started or not self.in_request:
             self.transport.write(_written(error))
+        self._disconnect()
         self._to_drop = LINGER_BYTES
         with suppress(OSError, NotImplementedError):
             self.transport.write_eof()

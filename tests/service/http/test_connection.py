@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import random
 import socket
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 import httpx
 import psutil
@@ -231,3 +233,51 @@ def wait_until(holds: Callable[[], bool], *, seconds: float = 20.0) -> None:
     while not holds():
         assert time.monotonic() < end, f"not within {seconds} s"
         time.sleep(0.02)
+
+
+SEEDS = (
+    GET + b"\r\n",
+    post(b"x" * 300),
+    post(b"x" * 300, b"Connection: Upgrade", b"Upgrade: h2c"),
+    post(b"", b"Expect: 100-continue").replace(b"Length: 0", b"Length: 50"),
+    CHUNKED + b"5\r\nabcde\r\n0\r\nx: y\r\n\r\n",
+)
+INSERTED = (b"\r\n", b"\0", b"Upgrade: x\r\n", b"Content-Length: 5\r\n", b"CONNECT ", b"\x80")
+
+
+def damaged(chance: random.Random) -> bytes:
+    """Return some requests in one piece, changed here and there."""
+    data = bytearray(b"".join(chance.choices(SEEDS, k=chance.randint(1, 3))))
+    for _ in range(chance.randint(0, 5)):
+        at = chance.randrange(len(data) - 60)
+        end = at + chance.choice((0, 0, 1, 25))
+        data[at:end] = chance.choice(INSERTED)
+    return bytes(data[: chance.choice((len(data), len(data), len(data) // 2))])
+
+
+def test_whatever_is_sent_is_answered_or_closed_and_crashes_nothing(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    chance = random.Random(7)
+    brief = {"header_seconds": 1.0, "idle_seconds": 1.0, "transfer_seconds": 1.0}
+    with service(None, client_connections=500, **brief) as address:
+        clients = []
+        for number in range(200):
+            client = RawClient(address)
+            client.send_or_be_cut_off(damaged(chance))
+            if number % 3 == 0:
+                client.close()
+            elif number % 3 == 1:
+                with suppress(OSError):
+                    client.socket.shutdown(socket.SHUT_WR)
+            clients.append(client)
+        wait_until(lambda: connections(address) == 0)
+
+        assert live(address) == 200
+        for client in clients:
+            client.close()
+
+    said = capfd.readouterr().err
+    assert said.count('"event": "request"') > 50
+    assert "Traceback" not in said
+    assert '"status": 500' not in said
