@@ -173,6 +173,7 @@ class TooManyConnections(Overloaded):
     """There are too many connections, of this client or in all."""
 
     code = "too_many_connections"
+    retry_after = 1.0
 
 
 class RateExceeded(SsuError):
