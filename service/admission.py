@@ -47,14 +47,22 @@ class _Ticket:
     sender: str
     cost: float
     rank: float
-    since: float = field(default_factory=time.monotonic)
+    since: float
     turn: asyncio.Future[None] = field(default_factory=asyncio.Future)
 
 
 class Admission:
     """A bounded queue in front of a bounded number of workers."""
 
-    def __init__(self, *, workers: int, queue_limit: int, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        *,
+        workers: int,
+        queue_limit: int,
+        metrics: Metrics,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._now = now
         self._workers = self._free = workers
         self._limit = queue_limit
         self._metrics = metrics
@@ -90,11 +98,11 @@ class Admission:
         """
         with clock.stage("queue"):
             ticket = await self._wait(sender, cost)
-        began = time.monotonic()
+        began = self._now()
         try:
             yield
         finally:
-            spent = time.monotonic() - began
+            spent = self._now() - began
             self._had[sender] += spent - cost
             self._service_seconds.add(spent)
             self._end(ticket)
@@ -105,7 +113,7 @@ class Admission:
         if not self._free and len(self._waiting) >= self._limit:
             self._push_out(sender)
         self._arrive(sender)
-        ticket = _Ticket(sender, cost, rank=self._had[sender] + cost)
+        ticket = _Ticket(sender, cost, rank=self._had[sender] + cost, since=self._now())
         self._waiting.append(ticket)
         self._begin_next()
         try:
@@ -152,8 +160,8 @@ class Admission:
         most = max(number, key=lambda one: number[one], default=sender)
         if number[most] < number[sender] + 2:
             return None
-        its = (one for one in waiting if one.sender == most)
-        return max(its, key=lambda one: (one.rank, one.since))
+        its = [one for one in waiting if one.sender == most]
+        return max(reversed(its), key=lambda one: one.rank)
 
     def _push_out(self, sender: str) -> None:
         if ticket := self._last_of_most(sender):
@@ -163,7 +171,7 @@ class Admission:
     def _oldest_age(self) -> float:
         """Return how long the first in the queue has waited; called from the metrics thread."""
         with suppress(ValueError):
-            return time.monotonic() - min(one.since for one in self._waiting)
+            return self._now() - min(one.since for one in self._waiting)
         return 0.0
 
     def _overloaded(self, reason: str) -> Overloaded:
