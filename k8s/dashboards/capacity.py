@@ -104,13 +104,20 @@ def _connections() -> Row:
                 "Connections",
                 Query(gauge("ssu_connections"), "{{instance}} {{port}}"),
                 unit="none",
-                width=8,
+                width=6,
+            ),
+            lines(
+                "Refused connections",
+                Query(rate("ssu_connections_refused_total", "port, code"), "{{port}}: {{code}}"),
+                unit="ops",
+                description="Refused or closed before, or without, an answer.",
+                width=6,
             ),
             lines(
                 "Clips being received",
                 Query(gauge("ssu_uploads"), "{{instance}}"),
                 unit="none",
-                width=8,
+                width=6,
             ),
             lines(
                 "Temporary disk",
@@ -118,7 +125,7 @@ def _connections() -> Row:
                 Query(gauge("ssu_storage_free_bytes"), "{{instance}} free"),
                 unit="bytes",
                 description="Without room for a clip a gateway is not ready: storage_full.",
-                width=8,
+                width=6,
             ),
         ],
     )

@@ -160,12 +160,7 @@ def _state() -> Row:
                 Query(
                     f"{rate('ssu_cancelled_total', 'cause, stage')} > 0", "{{cause}} in {{stage}}"
                 ),
-                Query(
-                    f"{rate('ssu_connections_refused_total', 'port, code')} > 0",
-                    "connection to {{port}}: {{code}}",
-                ),
                 unit="reqps",
-                description="Of connections: refused or closed before, or without, an answer.",
                 width=8,
             ),
             lines(
