@@ -14,6 +14,7 @@ from service.http.api_keys import KeyMiddleware, KeyRing
 from service.http.problems import add_problem_handlers
 from service.http.request_log import RequestLogMiddleware
 from service.http.routes import health, information, understand
+from service.http.unread_body import UnreadBodyMiddleware
 from service.settings import Settings, settings_for
 from service.weights.source import Clock, Source
 
@@ -53,6 +54,7 @@ def create_app(
         app.add_middleware(KeyMiddleware, keys=KeyRing(settings.keys_file, gateway.log))
     # The middleware added last is the outermost, so rejected requests are counted, too.
     app.add_middleware(RequestLogMiddleware, metrics=gateway.metrics, log=gateway.log)
+    app.add_middleware(UnreadBodyMiddleware)
     add_problem_handlers(app)
     for routes in (understand, information, health):
         app.include_router(routes.router)

@@ -12,7 +12,10 @@ from typing import TextIO
 from structlog.typing import FilteringBoundLogger
 
 from service.admission import Admission
+from service.allowance import Allowances
+from service.costs import Costs
 from service.engines.engine import Engine
+from service.http.upload import Uploads
 from service.settings import Settings
 from service.telemetry.event_loop import watch_event_loop
 from service.telemetry.logs import make_log
@@ -35,6 +38,9 @@ class Gateway:
     metrics: Metrics
     pool: DecodePool
     admission: Admission
+    allowances: Allowances
+    costs: Costs
+    uploads: Uploads
     rollout: Rollout
     draining: bool = False
     started: bool = False
@@ -62,7 +68,17 @@ class Gateway:
             source=source or ModelRepository(settings, metrics),
             clock=clock or Clock(),
         )
-        return cls(settings, log, metrics, pool, admission, rollout)
+        return cls(
+            settings,
+            log,
+            metrics,
+            pool,
+            admission,
+            Allowances(settings, metrics),
+            Costs(settings),
+            Uploads(settings, metrics),
+            rollout,
+        )
 
     @property
     def current(self) -> Generation:
@@ -118,7 +134,11 @@ class Gateway:
         """Return the reasons for not being ready; empty if ready."""
         if not self.started:
             return ["starting"]
-        reasons = {"draining": self.draining, "no_decoding_process": not self.pool.ready}
+        reasons = {
+            "draining": self.draining,
+            "no_decoding_process": not self.pool.ready,
+            "storage_full": self.uploads.storage_full,
+        }
         return [
             *(reason for reason, holds in reasons.items() if holds),
             *self.current.probe.reasons,

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import math
+import resource
 import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from threading import Thread
 from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI
-from prometheus_client import start_http_server
+from prometheus_client import make_asgi_app
+from starlette.types import ASGIApp
 
 from service.app import create_app
 from service.gateway import Gateway
+from service.http.connection import Connections
 from service.settings import Settings
 from ssuformer.errors import ConfigError
+
+_OTHER_DESCRIPTORS = 64
 
 
 class DrainingServer(uvicorn.Server):
@@ -49,13 +56,49 @@ def serve(
     A thread serves the metrics, so that they can be read while the event loop is blocked. `bound`
     is called with both addresses once the ports are open. Raises ConfigError if one cannot be.
     """
-    with closing(_bind(host, port)) as listener:
+    _allow_descriptors(settings)
+    with closing(_bind(host, port, change="--host and --port")) as listener:
         app: FastAPI = create_app(settings)
         gateway: Gateway = app.state.gateway
-        config = uvicorn.Config(app, host=host, port=port, access_log=False, log_level="warning")
+        config = limited(app, gateway)
         with _metrics_served(gateway, host) as metrics:
             bound(address(host, listener.getsockname()[1]), address(host, metrics))
             DrainingServer(config, gateway).run(sockets=[listener])
+
+
+def limited(app: ASGIApp, gateway: Gateway, *, port: str = "http") -> uvicorn.Config:
+    """Return uvicorn's configuration, with the limits on connections."""
+    settings = gateway.settings
+    return uvicorn.Config(
+        app,
+        http=Connections(settings, gateway.metrics, gateway.log, port=port),  # type: ignore[arg-type]
+        ws="none",
+        access_log=False,
+        log_config=None,
+        log_level="error",
+        timeout_keep_alive=settings.idle_seconds,  # type: ignore[arg-type]
+        timeout_graceful_shutdown=math.ceil(settings.deadline_seconds + settings.transfer_seconds),
+    )
+
+
+def _allow_descriptors(settings: Settings) -> None:
+    """Raise the soft limit on open files as far as the settings need; ConfigError if too low.
+
+    At the limit, new connections would be reset without a word, those of the kubelet too.
+    """
+    clips = settings.uploads + settings.workers + settings.queue_limit
+    needed = 2 * settings.connections + clips + 8 * settings.workers + _OTHER_DESCRIPTORS
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= needed:
+        return
+    if hard != resource.RLIM_INFINITY and hard < needed:
+        raise ConfigError(
+            f"{needed} open files may be needed, the limit is {hard}; raise it (ulimit -n), or "
+            "lower SSU_CONNECTIONS and SSU_UPLOADS",
+            limit=hard,
+            actual=needed,
+        )
+    resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
 
 
 def address(host: str, port: int) -> str:
@@ -64,7 +107,7 @@ def address(host: str, port: int) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def _bind(host: str, port: int) -> socket.socket:
+def _bind(host: str, port: int, *, change: str) -> socket.socket:
     listener = None
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
@@ -75,26 +118,25 @@ def _bind(host: str, port: int) -> socket.socket:
         if listener is not None:
             listener.close()
         raise ConfigError(
-            f"cannot listen on {host}, port {port} ({error.strerror}); "
-            "choose others with --host and --port"
+            f"cannot listen on {host}, port {port} ({error.strerror}); choose others with {change}"
         ) from error
     return listener
 
 
 @contextmanager
 def _metrics_served(gateway: Gateway, host: str) -> Iterator[int]:
+    """Serve the metrics from one thread, within the same limits as the service itself."""
     port = gateway.settings.metrics_port
-    try:
-        server, thread = start_http_server(port, host, gateway.metrics.registry)
-    except OSError as error:
-        raise ConfigError(
-            f"metrics cannot be served on port {port} ({error.strerror}); "
-            "choose another with SSU_METRICS_PORT or --metrics-port"
-        ) from error
-    gateway.log.info("metrics", port=server.server_port)
-    try:
-        yield server.server_port
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with closing(_bind(host, port, change="SSU_METRICS_PORT or --metrics-port")) as listener:
+        app = make_asgi_app(gateway.metrics.registry)
+        server = uvicorn.Server(limited(app, gateway, port="metrics"))
+        thread = Thread(target=server.run, args=([listener],), name="metrics", daemon=True)
+        port = listener.getsockname()[1]
+        gateway.log.info("metrics", port=port)
+        listener.listen()
+        thread.start()
+        try:
+            yield port
+        finally:
+            server.should_exit = server.force_exit = True
+            thread.join()

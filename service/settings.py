@@ -107,6 +107,44 @@ class Settings(BaseSettings):
     )
     max_samples: PositiveInt = Field(default=6_000, description="Maximum frames analysed per clip.")
 
+    max_header_bytes: PositiveInt = Field(
+        default=32_768, description="Bytes of a request's line and headers; more get 431."
+    )
+    max_headers: PositiveInt = Field(default=100, description="Headers of a request; more get 431.")
+    header_seconds: PositiveFloat = Field(
+        default=10.0, description="Seconds in which a connection sends the headers of a request."
+    )
+    idle_seconds: PositiveFloat = Field(
+        default=5.0, description="Seconds a connection may be idle after an answer."
+    )
+    connections: PositiveInt = Field(
+        default=512,
+        description=(
+            "Connections in all. For one more, the oldest without a request is closed; if each "
+            "has one, it gets 429."
+        ),
+    )
+    client_connections: PositiveInt = Field(
+        default=128,
+        description=(
+            "Connections from one address (IPv6: from one /64); more get 429. Behind a proxy, "
+            "set it to `connections`."
+        ),
+    )
+    uploads: PositiveInt = Field(
+        default=192, description="Clips received at the same time; more get 429."
+    )
+    upload_disk: PositiveInt = Field(
+        default=4 * 2**30,
+        description="Bytes of all clips held on the temporary disk; more get 429.",
+    )
+    transfer_rate: PositiveFloat = Field(
+        default=16_384.0, description="Least bytes per second of an upload and of an answer."
+    )
+    transfer_seconds: PositiveFloat = Field(
+        default=10.0, description="Seconds that an upload or an answer may be behind that rate."
+    )
+
     deadline_seconds: PositiveFloat = Field(
         default=120.0, description="Maximum seconds of a request; a client may set less."
     )
@@ -136,9 +174,16 @@ class Settings(BaseSettings):
     keys_file: FilePath | None = Field(
         default=None,
         description=(
-            "File with a bearer key per line; without one of them every route but health answers "
-            "401. It is read again when it changes."
+            "File with a bearer key per line: `KEY [name=NAME] [clips_per_minute=N] "
+            "[seconds_per_day=N]`. Without one of them every route but health answers 401. It is "
+            "read again when it changes."
         ),
+    )
+    key_clips_per_minute: PositiveFloat | None = Field(
+        default=None, description="Clips a minute that a key may send; more get 429."
+    )
+    key_seconds_per_day: PositiveFloat | None = Field(
+        default=None, description="Seconds of a worker that a key may use a day; then it gets 429."
     )
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 

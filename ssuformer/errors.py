@@ -16,7 +16,14 @@
     │   ├── EngineUnavailable      not loaded, or unreachable
     │   └── EngineMismatch         the files of an engine do not match the contract or each other
     ├── DeadlineExceeded           the request timed out
-    ├── Overloaded                 the queue is full
+    ├── RequestError               the request cannot be read
+    │   ├── RequestMalformed       it is not HTTP
+    │   ├── HeadersTooLarge        its headers are too long or too many
+    │   └── TooSlow                it stops, or comes too slowly
+    ├── Overloaded                 no place is free
+    │   └── TooManyConnections     of this client, or in all
+    ├── RateExceeded               a key sends more than its rate or quota
+    ├── StorageFull                the disk for uploads is full
     ├── KeyRefused                 no key, or an invalid one
     ├── ConfigError                a setting, experiment or checkpoint file is invalid
     └── ParityError                an exported graph does not compute what the model computes
@@ -139,10 +146,53 @@ class DeadlineExceeded(SsuError):
     code = "deadline_exceeded"
 
 
+class RequestError(SsuError):
+    """The request cannot be read."""
+
+    code = "request_invalid"
+
+
+class RequestMalformed(RequestError):
+    """What was sent is not HTTP."""
+
+    code = "request_malformed"
+
+
+class HeadersTooLarge(RequestError):
+    """The headers of a request are too long or too many."""
+
+    code = "headers_too_large"
+
+
+class TooSlow(RequestError):
+    """A request has stopped, or comes more slowly than the least rate."""
+
+    code = "request_too_slow"
+
+
 class Overloaded(SsuError):
-    """The queue is full; the response says when to retry."""
+    """No place is free; the response says when to retry."""
 
     code = "overloaded"
+
+
+class TooManyConnections(Overloaded):
+    """There are too many connections, of this client or in all."""
+
+    code = "too_many_connections"
+    retry_after = 1.0
+
+
+class RateExceeded(SsuError):
+    """A key has sent more than its rate or its quota; the response says when to retry."""
+
+    code = "rate_exceeded"
+
+
+class StorageFull(SsuError):
+    """The disk that holds uploads is full; trying again later may help."""
+
+    code = "storage_full"
 
 
 class KeyRefused(SsuError):

@@ -20,7 +20,7 @@ def capacity() -> dict[str, Any]:
         "ssu-capacity",
         "SSUFormer: capacity",
         "Workers, queue, CPU, memory and event loop of every replica.",
-        [_replicas(), _workers(), _machine(), _processes()],
+        [_replicas(), _workers(), _connections(), _machine(), _processes()],
     )
 
 
@@ -91,6 +91,41 @@ def _workers() -> Row:
                 unit="s",
                 width=6,
                 limits=[60],
+            ),
+        ],
+    )
+
+
+def _connections() -> Row:
+    return Row(
+        "Connections and uploads",
+        [
+            lines(
+                "Connections",
+                Query(gauge("ssu_connections"), "{{instance}} {{port}}"),
+                unit="none",
+                width=6,
+            ),
+            lines(
+                "Refused connections",
+                Query(rate("ssu_connections_refused_total", "port, code"), "{{port}}: {{code}}"),
+                unit="ops",
+                description="Refused or closed before, or without, an answer.",
+                width=6,
+            ),
+            lines(
+                "Clips being received",
+                Query(gauge("ssu_uploads"), "{{instance}}"),
+                unit="none",
+                width=6,
+            ),
+            lines(
+                "Temporary disk",
+                Query(gauge("ssu_upload_bytes"), "{{instance}} clips"),
+                Query(gauge("ssu_storage_free_bytes"), "{{instance}} free"),
+                unit="bytes",
+                description="Without room for a clip a gateway is not ready: storage_full.",
+                width=6,
             ),
         ],
     )

@@ -171,6 +171,20 @@ def _state() -> Row:
                 width=8,
             ),
             lines(
+                "Clips by key",
+                Query(rate("ssu_key_clips_total", "key, outcome"), "{{key}} {{outcome}}"),
+                unit="reqps",
+                description="By the name of the key; empty without keys.",
+                width=8,
+            ),
+            lines(
+                "Work by key",
+                Query(rate("ssu_key_seconds_total", "key"), "{{key}}"),
+                unit="none",
+                description="Workers busy for it; the least served comes first in the queue.",
+                width=8,
+            ),
+            lines(
                 "Model versions",
                 Query(
                     f"count by (name, version) ({gauge('ssu_model_info', _OF_VERSION)})",

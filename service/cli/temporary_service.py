@@ -14,6 +14,7 @@ import uvicorn
 from service.app import create_app
 from service.engines.engine import Engine
 from service.gateway import load_engine
+from service.server import limited
 from service.settings import Settings
 from ssuformer.errors import EngineUnavailable
 
@@ -30,8 +31,7 @@ def hosted(settings: Settings, engine: Engine | None = None) -> Iterator[str]:
     """
     engine = load_engine(settings) if engine is None else engine
     app = create_app(settings, engine=engine, log_stream=sys.stderr)
-    config = uvicorn.Config(app, log_config=None, log_level="error", access_log=False, ws="none")
-    server = uvicorn.Server(config)
+    server = uvicorn.Server(limited(app, app.state.gateway))
     with closing(socket.create_server((LOOPBACK, 0))) as listener:
         thread = threading.Thread(target=server.run, args=([listener],), name="service")
         thread.start()

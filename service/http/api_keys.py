@@ -5,16 +5,18 @@ Every route requires a key except those of `OPEN`; this includes routes added la
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationError
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 from structlog.typing import FilteringBoundLogger
 
 from service.http.problems import answer_to
-from ssuformer.errors import ConfigError, KeyRefused
+from ssuformer.errors import ConfigError, KeyRefused, wrong_fields
 
 OPEN = frozenset(
     {"/livez", "/readyz", "/startupz", "/v2/health/live", "/v2/health/ready"},
@@ -22,45 +24,78 @@ OPEN = frozenset(
 """Paths that a kubelet or a load balancer requests without a key."""
 
 
+class Key(BaseModel):
+    """A line of the key file; without numbers of its own, a key has those of the settings."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(pattern=r"^[\w.@-]{1,64}$")
+    """As in the log and the metrics."""
+    clips_per_minute: PositiveFloat | None = None
+    seconds_per_day: PositiveFloat | None = None
+
+    @classmethod
+    def read(cls, line: str) -> tuple[bytes, Key]:
+        """Return a key and what is known of it; raise ConfigError, which does not show the key."""
+        secret, *words = line.split()
+        facts = dict(word.partition("=")[::2] for word in words)
+        unnamed = f"key-{hashlib.sha256(secret.encode()).hexdigest()[:8]}"
+        try:
+            return secret.encode(), cls.model_validate({"name": unnamed, **facts})
+        except ValidationError as error:
+            wrong = wrong_fields(error)
+            raise ConfigError(f"a key is followed by what is not known: {wrong}") from error
+
+
 @dataclass(slots=True)
 class KeyRing:
     """The keys in a file, one per line; read again when the file has changed.
 
-    If the file is missing or contains no key, the previous keys stay valid.
+    While the file is missing the previous keys stay valid; if it contains none, none is valid. A
+    line that cannot be read is no key.
     """
 
     path: Path
     log: FilteringBoundLogger
     _stamp: tuple[int, int] = (0, 0)
-    _keys: tuple[bytes, ...] = ()
+    _keys: tuple[tuple[bytes, Key], ...] = ()
 
     def __post_init__(self) -> None:
-        """Read the file; raise ConfigError if it contains no key."""
-        self._read()
+        """Read the file; raise ConfigError if it contains no key, or a wrong line."""
+        if wrong := self._read():
+            raise wrong
         if not self._keys:
             raise ConfigError(f"{self.path} holds no key; put one on each line")
 
-    def holds(self, key: str) -> bool:
-        """Return whether the key is valid, in constant time."""
+    def find(self, secret: str) -> Key | None:
+        """Return a valid key, in a time that does not tell how much of it is right."""
         self._read()
-        given = key.encode()
-        return sum(hmac.compare_digest(given, known) for known in self._keys) > 0
+        given = secret.encode()
+        found = [key for known, key in self._keys if hmac.compare_digest(given, known)]
+        return found[0] if found else None
 
-    def _read(self) -> None:
-        """Reload the keys if the file has changed and contains any."""
+    def _read(self) -> ConfigError | None:
+        """Reload the keys if the file has changed; return the last error in it."""
         try:
             facts = self.path.stat()
             stamp = (facts.st_mtime_ns, facts.st_ino)
             if stamp == self._stamp:
-                return
-            lines = self.path.read_bytes().splitlines()
+                return None
+            lines = self.path.read_text(errors="replace").splitlines()
         except OSError:
-            return
+            return None
         self._stamp = stamp
-        if keys := tuple(line.strip() for line in lines if line.strip()):
-            self._keys = keys
-        elif self._keys:
-            self.log.warning("no_key_in_file", path=str(self.path), kept=len(self._keys))
+        keys, wrong = [], None
+        for number, line in enumerate(lines, start=1):
+            try:
+                keys += [Key.read(line)] if line.strip() else []
+            except ConfigError as error:
+                wrong = ConfigError(f"{self.path}, line {number}: {error.message}")
+                self.log.error("key_line_invalid", path=str(self.path), line=number)
+        if self._keys and not keys:
+            self.log.warning("no_key_in_file", path=str(self.path), revoked=len(self._keys))
+        self._keys = tuple(keys)
+        return wrong
 
 
 class KeyMiddleware:
@@ -71,14 +106,18 @@ class KeyMiddleware:
         self._keys = keys
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass an authorized request on; answer 401 otherwise."""
-        if scope["type"] != "http" or scope["path"] in OPEN or self._knows(scope):
-            await self._app(scope, receive, send)
-            return
-        error = KeyRefused("this service requires `Authorization: Bearer KEY` with a valid key")
-        scope["state"]["code"] = error.code
-        await answer_to(error)(scope, receive, send)
+        """Pass an authorized request on, with its key; answer 401 otherwise."""
+        if scope["type"] == "http" and scope["path"] not in OPEN:
+            scope["state"]["key"] = self._key_of(scope)
+            if scope["state"]["key"] is None:
+                error = KeyRefused(
+                    "this service requires `Authorization: Bearer KEY` with a valid key"
+                )
+                scope["state"]["code"] = error.code
+                await answer_to(error)(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
 
-    def _knows(self, scope: Scope) -> bool:
-        kind, _, key = Headers(scope=scope).get("authorization", "").partition(" ")
-        return kind.lower() == "bearer" and self._keys.holds(key.strip())
+    def _key_of(self, scope: Scope) -> Key | None:
+        kind, _, secret = Headers(scope=scope).get("authorization", "").partition(" ")
+        return self._keys.find(secret.strip()) if kind.lower() == "bearer" else None

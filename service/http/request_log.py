@@ -75,6 +75,9 @@ class RequestLogMiddleware:
         self._metrics.request_duration.labels(route, result, version).observe(seconds, exemplar)
         if result == "refused" and code is not None:
             self._metrics.input_rejected.labels(code).inc()
+        key = state["key"].name if state.get("key") else ""
+        if scope["method"] == "POST" and status not in (401, 404):
+            self._metrics.key_clips.labels(key, result).inc()
         write = self._log.debug if route in _QUIET_ROUTES else self._log.info
         write(
             "request",
@@ -83,6 +86,7 @@ class RequestLogMiddleware:
             version=version,
             method=scope["method"],
             route=route,
+            key=key,
             status=status,
             outcome=result,
             code=code,

@@ -1,12 +1,15 @@
-"""The body of a request, multipart or raw, counted while it is read into an unnamed file."""
+"""The bodies of requests, multipart or raw, read into unnamed files within limits."""
 
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
+import shutil
 import tempfile
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from typing import IO
 
@@ -14,11 +17,22 @@ from fastapi import Request
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
-from ssuformer.errors import ClipEmpty, ClipTooLarge, ClipUnsupported, OptionError
+from service.settings import Settings
+from service.telemetry.metrics import Metrics
+from ssuformer.errors import (
+    ClipEmpty,
+    ClipTooLarge,
+    ClipUnsupported,
+    OptionError,
+    Overloaded,
+    StorageFull,
+    TooSlow,
+)
 
 FIELD = "file"
 _MULTIPART_OVERHEAD = 65_536
 _WRITE_SIZE = 2**20
+_RETRY_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +41,8 @@ class Upload:
 
     file: IO[bytes]
     size: int
+    held: int
+    """Bytes of the body that it came in."""
 
     @property
     def descriptor(self) -> int:
@@ -34,65 +50,147 @@ class Upload:
         return self.file.fileno()
 
 
-async def receive(request: Request, *, limit: int) -> Upload:
-    """Read the body; raise ClipTooLarge as soon as it exceeds the limit. Close the file after."""
-    kind = request.headers.get("content-type", "")
-    _check_encoding(request)
-    multipart = kind.lower().startswith("multipart/form-data")
-    allowed = limit + (_MULTIPART_OVERHEAD if multipart else 0)
-    stated = request.headers.get("content-length", "")
-    if stated.isdecimal() and int(stated) > allowed:
-        raise _too_large(int(stated), limit)
-    body = _counted(request, allowed, limit)
-    file = await (_read_form(request, body) if multipart else _read_raw(body))
-    size = os.fstat(file.fileno()).st_size
-    if 0 < size <= limit:
-        return Upload(file, size)
-    file.close()
-    raise ClipEmpty("the request contains no clip") if size == 0 else _too_large(size, limit)
+class Uploads:
+    """All uploads: how many at once, how fast at least, and how much disk they may fill."""
+
+    def __init__(self, settings: Settings, metrics: Metrics) -> None:
+        self._settings = settings
+        self._metrics = metrics
+        self._receiving = 0
+        self._held = 0
+        metrics.uploads.set_function(lambda: self._receiving)
+        metrics.upload_bytes.set_function(lambda: self._held)
+        metrics.storage_free.set_function(_free_bytes)
+
+    @property
+    def storage_full(self) -> bool:
+        """Whether the disk, without what it holds for clients, has no room for a clip."""
+        return _free_bytes() + self._held < self._settings.max_bytes
+
+    async def receive(self, request: Request) -> Upload:
+        """Read a body; raise as soon as it exceeds a limit. Close the upload with `closing`."""
+        limit = self._settings.max_bytes
+        kind = request.headers.get("content-type", "")
+        _check_encoding(request)
+        multipart = kind.lower().startswith("multipart/form-data")
+        allowed = limit + (_MULTIPART_OVERHEAD if multipart else 0)
+        stated = request.headers.get("content-length", "")
+        if stated.isdecimal() and int(stated) > allowed:
+            raise _too_large(int(stated), limit)
+        body = _Body(self._settings, allowed)
+        with self._place(), self._held_by(body), _storing():
+            pieces = self._held_pieces(body, request)
+            file = await (_read_form(request, pieces) if multipart else _read_raw(pieces))
+            size = os.fstat(file.fileno()).st_size
+            if 0 < size <= limit:
+                return Upload(file, size, body.held)
+            file.close()
+            raise ClipEmpty("the request contains no clip") if not size else _too_large(size, limit)
+
+    @asynccontextmanager
+    async def closing(self, upload: Upload) -> AsyncIterator[Upload]:
+        """Close the file of an upload at the end."""
+        try:
+            yield upload
+        finally:
+            self._held -= upload.held
+            await asyncio.to_thread(upload.file.close)
+
+    @contextmanager
+    def _place(self) -> Iterator[None]:
+        """Count as an upload; raise Overloaded if there are too many."""
+        limit = self._settings.uploads
+        if self._receiving >= limit:
+            raise self._overloaded("uploads", f"{limit} clips are being received", limit)
+        self._receiving += 1
+        try:
+            yield
+        finally:
+            self._receiving -= 1
+
+    async def _held_pieces(self, body: _Body, request: Request) -> AsyncGenerator[bytes, None]:
+        limit = self._settings.upload_disk
+        async for piece in body.pieces(request):
+            if self._held + len(piece) > limit:
+                message = f"clips of {limit} bytes in all are being held"
+                raise self._overloaded("upload_disk", message, limit)
+            self._held += len(piece)
+            body.held += len(piece)
+            yield piece
+
+    @contextmanager
+    def _held_by(self, body: _Body) -> Iterator[None]:
+        """Release what is held for a body that cannot be read to its end."""
+        try:
+            yield
+        except BaseException:
+            self._held -= body.held
+            raise
+
+    def _overloaded(self, reason: str, message: str, limit: int) -> Overloaded:
+        self._metrics.admission_rejected.labels(reason).inc()
+        error = Overloaded(f"{message}; try again later", limit=limit)
+        error.retry_after = self._settings.transfer_seconds
+        return error
 
 
-@asynccontextmanager
-async def closing(upload: Upload) -> AsyncIterator[Upload]:
-    """Close the file of an upload at the end."""
-    try:
-        yield upload
-    finally:
-        await asyncio.to_thread(upload.file.close)
+class _Body:
+    """The body of one request, as long as it is short and fast enough."""
 
+    def __init__(self, settings: Settings, allowed: int) -> None:
+        self._settings = settings
+        self._allowed = allowed
+        self.held = 0
 
-async def _counted(request: Request, allowed: int, limit: int) -> AsyncGenerator[bytes, None]:
-    size = 0
-    async for piece in request.stream():
-        size += len(piece)
-        if size > allowed:
-            raise _too_large(size, limit)
-        yield piece
+    async def pieces(self, request: Request) -> AsyncIterator[bytes]:
+        """Yield the pieces as they come; raise ClipTooLarge or TooSlow."""
+        rate, longest = self._settings.transfer_rate, self._settings.transfer_seconds
+        stream, patience, size = request.stream(), longest, 0
+        while True:
+            began = time.monotonic()
+            try:
+                async with asyncio.timeout(patience):
+                    piece = await anext(stream, None)
+            except TimeoutError as error:
+                raise TooSlow(
+                    f"the clip comes too slowly: less than {rate:g} bytes a second, {longest:g} s"
+                    " behind",
+                    limit=rate,
+                ) from error
+            if piece is None:
+                return
+            waited = time.monotonic() - began
+            patience = max(0.0, min(longest, patience - waited + len(piece) / rate))
+            size += len(piece)
+            if size > self._allowed:
+                raise _too_large(size, self._settings.max_bytes)
+            yield piece
 
 
 async def _read_raw(body: AsyncGenerator[bytes, None]) -> IO[bytes]:
     file: IO[bytes] = tempfile.TemporaryFile(buffering=_WRITE_SIZE)  # noqa: SIM115
-    try:
+    with _closed_on_error(file):
         async for piece in body:
             file.write(piece)
         await asyncio.to_thread(file.flush)
-    except BaseException:
-        file.close()
-        raise
     return file
 
 
 async def _read_form(request: Request, body: AsyncGenerator[bytes, None]) -> IO[bytes]:
-    parser = MultiPartParser(request.headers, body, max_files=1, max_fields=0)
     try:
+        parser = MultiPartParser(request.headers, body, max_files=1, max_fields=0)
         form = await parser.parse()
     except MultiPartException as error:
         raise OptionError(f"the multipart body cannot be read: {error.message}") from error
+    except ValueError as error:  # names that cannot be decoded, in a charset of the client's choice
+        raise OptionError(f"the multipart body cannot be read: {error}") from error
     found = form.get(FIELD)
     if not isinstance(found, UploadFile):
         await form.close()
         raise OptionError(f"the multipart body has no file in a field named `{FIELD}`")
-    found.file.flush()
+    with _closed_on_error(found.file):
+        found.file.fileno()  # writes what is still in memory
+        found.file.flush()
     return found.file
 
 
@@ -112,6 +210,33 @@ def _check_encoding(request: Request) -> None:
             limit="multipart/form-data, video/*, application/octet-stream",
             actual=kind[:80],
         )
+
+
+@contextmanager
+def _closed_on_error(file: IO[bytes]) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):  # what could not be written cannot be flushed either
+            file.close()
+        raise
+
+
+@contextmanager
+def _storing() -> Iterator[None]:
+    """Raise StorageFull where the operating system says that a file has no room."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        full = StorageFull("the disk for uploads is full; try again later")
+        full.retry_after = _RETRY_SECONDS
+        raise full from error
+
+
+def _free_bytes() -> int:
+    return shutil.disk_usage(tempfile.gettempdir()).free
 
 
 def _too_large(actual: int, limit: int) -> ClipTooLarge:

@@ -17,8 +17,12 @@ from ssuformer.errors import (
     EngineError,
     EngineMismatch,
     EngineUnavailable,
+    HeadersTooLarge,
     KeyRefused,
     Overloaded,
+    RequestMalformed,
+    TooManyConnections,
+    TooSlow,
 )
 
 _REQUEST_BUCKETS = (
@@ -29,8 +33,11 @@ _STAGE_BUCKETS = (
     *(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5),
     *(1, 2.5, 5, 10, 30, 60, 120),
 )
-_FAILED = tuple((code, "failed") for code in ("500", "502", "503", "504"))
+_FAILED = tuple((code, "failed") for code in ("500", "502", "503", "504", "507"))
 """Status and outcome of failed requests."""
+PORTS = ("http", "metrics")
+REJECTIONS = ("queue_full", "pushed_out", "uploads", "upload_disk", "rate", "quota")
+"""Reasons why a request is not let in."""
 SPEED_STAGES: tuple[Stage, ...] = ("decode", "segmentation", "caption")
 """Stages whose processing speed is measured."""
 _REALTIME_BUCKETS = (0.1, 0.25, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
@@ -141,6 +148,21 @@ class Metrics:
         self.admission_rejected = Counter(
             "ssu_admission_rejected", "Requests not let in.", ("reason",), registry=registry
         )
+        self.key_clips = Counter(
+            "ssu_key_clips",
+            "Requests with clips, by the key's name; empty without keys.",
+            ("key", "outcome"),
+            registry=registry,
+        )
+        self.key_seconds = Counter(
+            "ssu_key_seconds", "Seconds of work, by the key's name.", ("key",), registry=registry
+        )
+        self.connections_refused = Counter(
+            "ssu_connections_refused",
+            "Connections refused or closed before, or without, an answer of the application.",
+            ("port", "code"),
+            registry=registry,
+        )
         self.cancelled = Counter(
             "ssu_cancelled", "Requests given up.", ("stage", "cause"), registry=registry
         )
@@ -174,6 +196,16 @@ class Metrics:
             "ssu_queue_oldest_age_seconds",
             "Waiting time of the oldest clip in the queue.",
             registry=registry,
+        )
+        self.connections = Gauge(
+            "ssu_connections", "Open connections.", ("port",), registry=registry
+        )
+        self.uploads = Gauge("ssu_uploads", "Clips being received.", registry=registry)
+        self.upload_bytes = Gauge(
+            "ssu_upload_bytes", "Bytes of the clips held on the temporary disk.", registry=registry
+        )
+        self.storage_free = Gauge(
+            "ssu_storage_free_bytes", "Free bytes of the temporary disk.", registry=registry
         )
         self.workers = Gauge(
             "ssu_workers", "Maximum number of clips processed at once.", registry=registry
@@ -211,9 +243,19 @@ class Metrics:
         for stage in get_args(Stage):
             for cause in ("deadline", "client_deadline", "disconnect"):
                 self.cancelled.labels(stage, cause)
-        self.admission_rejected.labels("queue_full")
+        self._begin_admission()
         self.input_rejected.labels(KeyRefused.code)
         self._begin_requests("", ("429", "overloaded"), *_FAILED)
+
+    def _begin_admission(self) -> None:
+        self.key_seconds.labels("")
+        for result in ("answered", "refused", "overloaded", "failed"):
+            self.key_clips.labels("", result)
+        for reason in REJECTIONS:
+            self.admission_rejected.labels(reason)
+        for port in PORTS:
+            for error in (HeadersTooLarge, RequestMalformed, TooManyConnections, TooSlow):
+                self.connections_refused.labels(port, error.code)
 
     def begin_version(self, version: str) -> None:
         """Initialize the counters of these weights, too."""

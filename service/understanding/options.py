@@ -11,11 +11,14 @@ from ssuformer.clip import MOST_FPS
 
 MaskSize = Literal["engine", "source"]
 
+MOST_SECONDS = 1e6
+"""The latest time that an option may name; far beyond any clip, and safe in microseconds."""
+
 
 class Options(BaseModel):
     """The query parameters of `POST /understand`."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     fps: float | None = Field(
         default=None,
@@ -41,8 +44,12 @@ class Options(BaseModel):
         description="Leave out regions with a lower probability of sounding.",
     )
     captions: bool = Field(default=True, description="Whether to describe what sounds.")
-    start: float = Field(default=0.0, ge=0, description="Start time, in seconds of the clip.")
-    end: float | None = Field(default=None, gt=0, description="End time, in seconds of the clip.")
+    start: float = Field(
+        default=0.0, ge=0, le=MOST_SECONDS, description="Start time, in seconds of the clip."
+    )
+    end: float | None = Field(
+        default=None, gt=0, le=MOST_SECONDS, description="End time, in seconds of the clip."
+    )
     video_track: int | None = Field(
         default=None,
         ge=0,
@@ -62,6 +69,7 @@ class Options(BaseModel):
     deadline: float | None = Field(
         default=None,
         gt=0,
+        le=MOST_SECONDS,
         description="Fail with 504 after this many seconds. Capped by the server.",
     )
 

@@ -177,6 +177,25 @@ class Models(_Answer):
     models: list[LoadedModel]
 
 
+class AcceptedRequests(_Answer):
+    """The limits on requests and connections; `SSU_` and the name in capitals sets one."""
+
+    model_config = ConfigDict(frozen=True, from_attributes=True)
+
+    max_header_bytes: int = Field(description="Bytes of request line and headers; else 431.")
+    max_headers: int = Field(description="Number of headers; else 431.")
+    header_seconds: float = Field(description="Time for the headers; else 408.")
+    idle_seconds: float = Field(description="Time until an idle connection is closed.")
+    connections: int = Field(description="Connections in all; else 429.")
+    client_connections: int = Field(description="Connections from one address; else 429.")
+    uploads: int = Field(description="Clips received at the same time; else 429.")
+    upload_disk: int = Field(description="Bytes of all clips held on disk; else 429.")
+    transfer_rate: float = Field(description="Least bytes per second of a body; else 408.")
+    transfer_seconds: float = Field(description="Time a body may be behind that rate.")
+    key_clips_per_minute: float | None = Field(description="Clips a minute with your key; or 429.")
+    key_seconds_per_day: float | None = Field(description="Work a day for your key; else 429.")
+
+
 class Accepted(_Answer):
     """The limits on a clip and on a request."""
 
@@ -188,6 +207,7 @@ class Accepted(_Answer):
     samples: int = Field(description="Frames analysed per clip.")
     deadline_seconds: float
     queue: int = Field(description="Clips that may wait.")
+    requests: AcceptedRequests
     formats: list[str]
     video_codecs: list[str]
     audio_codecs: list[str]

@@ -113,7 +113,7 @@ CASES = (
     Case(
         pod_checks.memory_holds_what_may_be_in_it,
         CPU,
-        lambda b: b.settings().update(SSU_QUEUE_LIMIT="16"),
+        lambda b: b.settings().update(SSU_UPLOAD_DISK="1073741825"),
         "the uploads do not fit into /tmp",
     ),
     Case(

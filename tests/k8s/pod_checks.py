@@ -21,7 +21,6 @@ _NAMES = {
     "persistentVolumeClaim": ("PersistentVolumeClaim", "claimName"),
 }
 _LONGEST_PORT_NAME = 15
-_MULTIPART_OVERHEAD = 2**16
 _GATEWAY_ITSELF = 2**30
 _VOLUMES = {"configMap", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "secret"}
 
@@ -138,10 +137,7 @@ def memory_holds_what_may_be_in_it(manifests: Manifests) -> Iterator[str]:
 
 def _uploads(environment: dict[str, str]) -> int:
     """Return the bytes of all uploads that may be held at once."""
-    if "SSU_WORKERS" not in environment:
-        return 0
-    clips = int(environment["SSU_WORKERS"]) + int(environment["SSU_QUEUE_LIMIT"])
-    return clips * (int(environment["SSU_MAX_BYTES"]) + _MULTIPART_OVERHEAD)
+    return int(environment.get("SSU_UPLOAD_DISK", 0))
 
 
 def references_resolve(manifests: Manifests) -> Iterator[str]:

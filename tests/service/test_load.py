@@ -166,6 +166,8 @@ async def test_limits_and_models_say_what_is_accepted_and_loaded(running: Runnin
 
     assert limits["pixels"] == running.gateway.settings.max_pixels
     assert "h264" in limits["video_codecs"]
+    for name, value in limits["requests"].items():
+        assert value == getattr(running.gateway.settings, name), name
     assert models["models"][0]["categories"] == ["bell", "lamp", "other"]
 
 

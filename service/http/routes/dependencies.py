@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from service.gateway import Gateway
+from service.http.api_keys import Key
 
 
 def _gateway(request: Request) -> Gateway:
@@ -14,4 +15,11 @@ def _gateway(request: Request) -> Gateway:
     return gateway
 
 
+def key_of(request: Request) -> Key | None:
+    """Return the key of the request; None if the service has no keys."""
+    key: Key | None = request.scope["state"].get("key")
+    return key
+
+
+KeyDep = Annotated[Key | None, Depends(key_of)]
 GatewayDep = Annotated[Gateway, Depends(_gateway)]

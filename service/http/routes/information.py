@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from service.http.routes.dependencies import GatewayDep
-from service.understanding.schemas import Accepted, LoadedModel, Models
+from service.http.routes.dependencies import GatewayDep, KeyDep
+from service.understanding.schemas import Accepted, AcceptedRequests, LoadedModel, Models
 from ssuformer.file_kind import FORMATS
 from ssuformer.media import AUDIO_CODECS, VIDEO_CODECS
 
@@ -13,9 +13,12 @@ router = APIRouter(tags=["information"])
 
 
 @router.get("/limits", summary="Limits on a clip")
-async def limits(gateway: GatewayDep) -> Accepted:
-    """Return the limits on a clip; exceeding one is 413 `clip_too_large`."""
+async def limits(gateway: GatewayDep, key: KeyDep) -> Accepted:
+    """Return the limits on a clip (exceeding one is 413 `clip_too_large`) and on requests."""
     settings = gateway.settings
+    numbers = {"clips_per_minute", "seconds_per_day"}
+    own = key.model_dump(include=numbers, exclude_none=True) if key else {}
+    own = {f"key_{name}": value for name, value in own.items()}
     return Accepted(
         bytes=settings.max_bytes,
         pixels=settings.max_pixels,
@@ -25,6 +28,7 @@ async def limits(gateway: GatewayDep) -> Accepted:
         samples=settings.max_samples,
         deadline_seconds=settings.deadline_seconds,
         queue=settings.queue_limit,
+        requests=AcceptedRequests.model_validate(settings).model_copy(update=own),
         formats=FORMATS.split(","),
         video_codecs=sorted(VIDEO_CODECS),
         audio_codecs=[*sorted(AUDIO_CODECS), "pcm_*", "adpcm_*"],

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from starlette.requests import ClientDisconnect
 
 from service.gateway import Gateway
+from service.http.connection import network
 from service.http.deadline import within
 from service.http.problems import PROBLEMS
 from service.http.request_log import CLIENT_DEADLINE, exemplar_of
-from service.http.routes.dependencies import GatewayDep
-from service.http.upload import FIELD, Upload, closing, receive
+from service.http.routes.dependencies import GatewayDep, key_of
+from service.http.upload import FIELD, Upload
 from service.telemetry.stages import StageClock
 from service.telemetry.trace import passed_on
 from service.understanding.options import Options
 from service.understanding.schemas import Understanding
-from ssuformer.errors import DeadlineExceeded, OptionError
+from ssuformer.errors import DeadlineExceeded, OptionError, RateExceeded
 
 router = APIRouter(tags=["understanding"])
 
@@ -60,8 +62,14 @@ async def understand(
     clock = StageClock()
     try:
         gateway.current.admit(captions=options.captions)
-        with gateway.admission.seat(), passed_on(request.headers.get("traceparent")):
+        gateway.admission.check(_sender(request))
+        if key := key_of(request):
+            gateway.allowances.take(key)
+        with passed_on(request.headers.get("traceparent")):
             return await _answer(request, options, gateway, clock)
+    except RateExceeded:
+        request.state.outcome = "refused"
+        raise
     except ClientDisconnect:
         gateway.metrics.cancelled.labels(clock.current, "disconnect").inc()
         raise
@@ -81,16 +89,23 @@ async def understand(
         request.state.stages_ms = clock.milliseconds()
 
 
+def _sender(request: Request) -> str:
+    """Return who shares the workers fairly with others: a key, or an address without keys."""
+    if key := key_of(request):
+        return key.name
+    return network(request.client.host) if request.client else ""
+
+
 async def _answer(
     request: Request, options: Options, gateway: Gateway, clock: StageClock
 ) -> Response:
     longest = gateway.settings.deadline_seconds
     seconds = min(options.deadline or longest, longest)
     with clock.stage("upload"):
-        reading = receive(request, limit=gateway.settings.max_bytes)
+        reading = gateway.uploads.receive(request)
         upload = await within(seconds, reading, clock=clock, client=None)
     gateway.metrics.clip_bytes.observe(upload.size)
-    async with closing(upload):
+    async with gateway.uploads.closing(upload):
         work = _understand(request, upload, options, gateway, clock, seconds=seconds)
         body = await within(seconds, work, clock=clock, client=request)
     headers = {"Server-Timing": clock.server_timing()}
@@ -106,12 +121,15 @@ async def _understand(
     *,
     seconds: float,
 ) -> bytes:
-    async with gateway.admission.turn(clock):
+    key, cost = key_of(request), gateway.costs.guess(upload.size, options)
+    used = partial(gateway.allowances.use, key.name if key else "")
+    async with gateway.admission.turn(clock, sender=_sender(request), cost=cost, used=used):
         generation = gateway.current
         request.state.version = generation.version
         with generation.in_use() as pipeline:
             understanding = await pipeline.understand(
                 upload.descriptor, options, clock, seconds=seconds
             )
+        gateway.costs.learn(upload.size, understanding, clock)
         with clock.stage("encode"):
             return (await asyncio.to_thread(understanding.model_dump_json)).encode()

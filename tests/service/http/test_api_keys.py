@@ -1,4 +1,5 @@
 from collections.abc import AsyncIterator, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -86,22 +87,69 @@ async def test_while_the_file_is_away_the_keys_before_hold(closed: Running, keys
     assert (await closed.client.get("/limits", headers=bearer("first"))).status_code == 200
 
 
-async def test_while_the_file_holds_no_key_the_keys_before_hold_and_the_log_says_so_once(
+async def test_an_emptied_file_revokes_all_keys_and_the_log_says_so_once(
     closed: Running, keys: Path
 ) -> None:
     keys.write_text("\n  \n")
 
-    for _ in range(2):
-        assert (await closed.client.get("/limits", headers=bearer("first"))).status_code == 200
-    assert (await closed.client.get("/limits", headers=bearer(""))).status_code == 401
+    for key in ("first", "second", ""):
+        assert (await closed.client.get("/limits", headers=bearer(key))).status_code == 401
 
     said = [line for line in closed.lines if line["event"] == "no_key_in_file"]
-    assert [(line["level"], line["path"]) for line in said] == [("warning", str(keys))]
+    assert [(line["level"], line["revoked"]) for line in said] == [("warning", 2)]
 
-    keys.write_text("third key\n")
+    keys.write_text("third\n")
 
-    assert (await closed.client.get("/limits", headers=bearer("first"))).status_code == 401
-    assert (await closed.client.get("/limits", headers=bearer("third key"))).status_code == 200
+    assert (await closed.client.get("/limits", headers=bearer("third"))).status_code == 200
+
+
+async def test_a_line_that_cannot_be_read_is_no_key_and_is_not_shown(
+    closed: Running, keys: Path
+) -> None:
+    keys.write_text("first\nsecret colour=red\n")
+
+    for key, status in (("first", 200), ("secret", 401)):
+        assert (await closed.client.get("/limits", headers=bearer(key))).status_code == status
+    assert [line["line"] for line in closed.lines if line["event"] == "key_line_invalid"] == [2]
+    assert "secret" not in closed.written.getvalue()
+
+    with pytest.raises(ConfigError, match=r"line 2: .*colour") as error:
+        async with run(small_settings(keys_file=keys)):
+            pytest.fail("it may not start")
+    assert "secret" not in str(error.value)
+
+
+async def test_a_key_has_a_name_in_the_log_and_the_metrics(keys: Path, clip: bytes) -> None:
+    keys.write_text("first name=anna\nsecond\n")
+    async with run(small_settings(keys_file=keys)) as closed:
+        for key in ("first", "second"):
+            await closed.client.post("/understand", content=clip, headers=bearer(key))
+
+        anna, other = [line["key"] for line in closed.lines if line["event"] == "request"]
+        assert anna == "anna"
+        assert other.startswith("key-")
+        assert closed.metric("ssu_key_clips_total", key="anna", outcome="answered") == 1
+        assert closed.metric("ssu_key_seconds_total", key="anna") > 0
+
+
+async def test_a_key_over_its_rate_or_quota_is_told_when_to_come_again(
+    keys: Path, clip: bytes
+) -> None:
+    keys.write_text("first clips_per_minute=2\nsecond\nthird seconds_per_day=0.0001\n")
+    async with run(small_settings(keys_file=keys, key_clips_per_minute=3)) as closed:
+
+        async def statuses(key: str) -> list[int]:
+            send = partial(closed.client.post, "/understand", content=clip, headers=bearer(key))
+            return [(await send()).status_code for _ in range(4)]
+
+        assert await statuses("first") == [200, 200, 429, 429]
+        assert await statuses("second") == [200, 200, 200, 429]
+        assert await statuses("third") == [200, 429, 429, 429]
+        refused = await closed.client.post("/understand", content=b"", headers=bearer("first"))
+        assert refused.json()["code"] == "rate_exceeded"
+        assert 15 <= int(refused.headers["retry-after"]) <= 30
+        assert closed.metric("ssu_admission_rejected_total", reason="quota") == 3
+        assert closed.lines[-1]["outcome"] == "refused"
 
 
 async def test_a_file_without_a_key_is_a_wrong_setting(tmp_path: Path) -> None:

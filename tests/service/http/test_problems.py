@@ -39,6 +39,8 @@ BAD_OPTIONS: list[dict[str, object]] = [
     {"colour": "red"},
     {"fps": [1, 2]},
 ]
+for name in ("start", "end", "deadline", "min_score", "fps"):
+    BAD_OPTIONS += [{name: value} for value in ("inf", "-inf", "nan", "1e308", "1e13", "-1")]
 
 
 @pytest.mark.anyio

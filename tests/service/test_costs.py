@@ -1,0 +1,30 @@
+from service.costs import Costs
+from service.telemetry.stages import StageClock
+from service.understanding.options import Options
+from tests.service.conftest import small_settings
+from tests.service.made_answer import answer
+
+MEGABYTE = 2**20
+
+
+def test_a_longer_clip_costs_more_and_a_part_of_it_less() -> None:
+    costs = Costs(small_settings())
+
+    whole = costs.guess(10 * MEGABYTE, Options())
+
+    assert whole > 5 * costs.guess(MEGABYTE, Options()) > 0
+    assert costs.guess(10 * MEGABYTE, Options(end=2)) < whole / 5
+    assert costs.guess(10 * MEGABYTE, Options(start=1e6)) > 0
+    assert costs.guess(10 * MEGABYTE, Options(fps=10)) > 2 * whole
+    assert costs.guess(2**40, Options()) == costs.guess(2**41, Options())
+
+
+def test_it_learns_from_answers_and_one_odd_clip_changes_nothing() -> None:
+    costs, clock = Costs(small_settings()), StageClock()
+    first = costs.guess(MEGABYTE, Options())
+    made = answer([[], [], []])
+
+    for size in (MEGABYTE, MEGABYTE, 1000 * MEGABYTE, MEGABYTE):
+        costs.learn(size, made, clock)
+
+    assert 0 <= costs.guess(MEGABYTE, Options()) < first
