@@ -34,6 +34,11 @@ _FAILED = tuple((code, "failed") for code in ("500", "502", "503", "504"))
 SPEED_STAGES: tuple[Stage, ...] = ("decode", "segmentation", "caption")
 """Stages whose processing speed is measured."""
 _REALTIME_BUCKETS = (0.1, 0.25, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
+_DEATHS = (
+    *("refused_call", "malformed", "exception", "exit"),
+    *("SIGSEGV", "SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGKILL", "SIGSYS"),
+)
+"""Causes for which a decoding process fails a clip."""
 _LAG_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 
 
@@ -145,7 +150,10 @@ class Metrics:
             "ssu_cancelled", "Requests given up.", ("stage", "cause"), registry=registry
         )
         self.decode_exits = Counter(
-            "ssu_decode_child_exits", "Exits of decoding processes.", ("reason",), registry=registry
+            "ssu_decode_child_exits",
+            "Decoding processes that ended before their clip was done.",
+            ("reason", "cause"),
+            registry=registry,
         )
         self.engine_failures = Counter(
             "ssu_engine_failures",
@@ -205,9 +213,13 @@ class Metrics:
         """Initialize counters at zero: a rate does not see a series' first value."""
         for result in ("switched", "refused", "rolled_back"):
             self.rollouts.labels(result)
-        causes = (DecodeFailed.code, DecodeTimeout.code)
-        for reason in (*causes, "abandoned", "died_idle", "start_failed"):
-            self.decode_exits.labels(reason)
+        for reason in ("abandoned", "start_failed"):
+            self.decode_exits.labels(reason, "")
+        for cause in _DEATHS:
+            self.decode_exits.labels(DecodeFailed.code, cause)
+        for cause in ("slow", "SIGXCPU"):
+            self.decode_exits.labels(DecodeTimeout.code, cause)
+        self.decode_exits.labels("died_idle", "SIGKILL")
         for stage in get_args(Stage):
             for cause in ("deadline", "client_deadline", "disconnect"):
                 self.cancelled.labels(stage, cause)

@@ -236,7 +236,7 @@ async def test_counters_exist_before_they_count() -> None:
         'ssu_engine_retries_total{engine="ssu_segmentation",version="0"} 0.0',
         'ssu_model_rollouts_total{result="refused"} 0.0',
         'ssu_admission_rejected_total{reason="queue_full"} 0.0',
-        'ssu_decode_child_exits_total{reason="decode_failed"} 0.0',
+        'ssu_decode_child_exits_total{cause="SIGSEGV",reason="decode_failed"} 0.0',
         'ssu_cancelled_total{cause="deadline",stage="decode"} 0.0',
         'ssu_cancelled_total{cause="client_deadline",stage="decode"} 0.0',
         'ssu_input_rejected_total{code="key_refused"} 0.0',
