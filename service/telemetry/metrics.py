@@ -29,7 +29,7 @@ _STAGE_BUCKETS = (
     *(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5),
     *(1, 2.5, 5, 10, 30, 60, 120),
 )
-_FAILED = tuple((code, "failed") for code in ("500", "502", "503", "504"))
+_FAILED = tuple((code, "failed") for code in ("422", "500", "502", "503", "504"))
 """Status and outcome of failed requests."""
 SPEED_STAGES: tuple[Stage, ...] = ("decode", "segmentation", "caption")
 """Stages whose processing speed is measured."""
@@ -39,6 +39,9 @@ _DEATHS = (
     *("SIGSEGV", "SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGKILL", "SIGSYS"),
 )
 """Causes for which a decoding process fails a clip."""
+_MOST_CODES = 64
+OTHER = "other"
+"""The label of everything that would be one label too many."""
 _LAG_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 
 
@@ -50,6 +53,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = registry = CollectorRegistry()
+        self._warned: set[str] = set()
         ProcessCollector(registry=registry)
         registry.register(ContainerCollector())
         self._add_durations(registry)
@@ -226,6 +230,11 @@ class Metrics:
         self.admission_rejected.labels("queue_full")
         self.input_rejected.labels(KeyRefused.code)
         self._begin_requests("", ("429", "overloaded"), *_FAILED)
+
+    def warn(self, code: str) -> None:
+        """Count a warning; codes come from decoding processes, so there may not be too many."""
+        self._warned.add(code if len(self._warned) < _MOST_CODES else OTHER)
+        self.warnings.labels(code if code in self._warned else OTHER).inc()
 
     def begin_version(self, version: str) -> None:
         """Initialize the counters of these weights, too."""

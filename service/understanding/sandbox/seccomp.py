@@ -62,6 +62,8 @@ class _If:
     argument: int
     mask: int
     value: int
+    error: int = 0
+    """What the call returns otherwise; without one it ends the process."""
 
 
 def _conditions(process: int) -> tuple[_If, ...]:
@@ -71,7 +73,7 @@ def _conditions(process: int) -> tuple[_If, ...]:
         _If("mprotect", 2, mmap.PROT_EXEC, 0),
         _If("clone", 0, _THREAD | _NAMESPACES, _THREAD),
         _If("prctl", 0, 0xFFFFFFFF, _PR_SET_NAME),
-        _If("newfstatat", 3, 0xFFFFFFFF, _AT_EMPTY_PATH),
+        _If("newfstatat", 3, 0xFFFFFFFF, _AT_EMPTY_PATH, errno.EACCES),
         _If("tgkill", 0, 0xFFFFFFFF, process),
     )
 
@@ -134,7 +136,7 @@ def _instructions(process: int, otherwise: int, machine: str) -> Iterator[bytes]
         yield _step(_AND, one.mask)
         yield _step(_EQUAL, one.value, if_not=1)
         yield _step(_RETURN, _ALLOW)
-        yield _step(_RETURN, otherwise)
+        yield _step(_RETURN, _ERROR | one.error if one.error else otherwise)
     yield _step(_RETURN, otherwise)
 
 

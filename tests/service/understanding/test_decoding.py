@@ -19,6 +19,9 @@ from tests.service.conftest import children, small_settings
 
 pytestmark = pytest.mark.anyio
 
+_MANY = Sampling(fps=10)
+"""More chunks than a child has ready before it is struck."""
+
 
 @asynccontextmanager
 async def a_pool(**settings: object) -> AsyncIterator[tuple[DecodePool, Metrics]]:
@@ -135,7 +138,7 @@ async def decode_struck(pool: DecodePool, media: bytes, *strikes: int) -> list[C
     found: list[Chunk] = []
     left = list(strikes)
     with opened(media) as file:
-        async with pool.decode(file, Sampling()) as decoding:
+        async with pool.decode(file, _MANY) as decoding:
             async for chunk in decoding.chunks():
                 found.append(chunk)
                 if left:
@@ -146,7 +149,7 @@ async def decode_struck(pool: DecodePool, media: bytes, *strikes: int) -> list[C
 
 
 async def test_a_clip_whose_child_dies_is_decoded_by_a_fresh_one(clip: bytes) -> None:
-    expected = read_clip(clip)
+    expected = read_clip(clip, sampling=_MANY)
     async with a_pool() as (pool, metrics):
         found = await decode_struck(pool, clip, signal.SIGSEGV)
 
