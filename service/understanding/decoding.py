@@ -150,6 +150,7 @@ class DecodePool:
         self._program = program
         self._chunk_frames = 0
         self._template: Template | None = None
+        self._closed = "off"
         self._templating = asyncio.Lock()
         self._idle: asyncio.Queue[Child] = asyncio.Queue()
         self._children: set[Child] = set()
@@ -174,7 +175,8 @@ class DecodePool:
         """Every layer of the sandbox: `on`, or why it is not."""
         if self._template is None or self.settings.sandbox == "off":
             return dict.fromkeys(Layer, "off")
-        return {Layer.SEALED_MEMORY: layers.ON, **self._template.report}
+        ours = {Layer.NOT_DUMPABLE: self._closed, Layer.SEALED_MEMORY: layers.ON}
+        return {**self._template.report, **ours}
 
     @asynccontextmanager
     async def decode(self, file: int, sampling: Sampling) -> AsyncIterator[Decoding]:
@@ -256,7 +258,8 @@ class DecodePool:
         template = await self._living_template()
         child = await template.fork()
         try:
-            self._insist_on_sandbox()
+            if self.settings.sandbox == "required":
+                layers.insist(self.sandbox)
             async with asyncio.timeout(_START_SECONDS):
                 messages.read(await child.receive(), "ready")
         except BaseException:
@@ -271,14 +274,7 @@ class DecodePool:
                 if self._template is not None:
                     await self._template.close()
                 if self.settings.sandbox != "off":
-                    layers.close_to_others()
+                    self._closed = layers.attempt(layers.close_to_others)
                 self._template = Template(self.settings, self._chunk_frames, self._program)
                 await self._template.start()
             return self._template
-
-    def _insist_on_sandbox(self) -> None:
-        absent = layers.lacking(self.sandbox)
-        if self.settings.sandbox == "required" and absent:
-            raise errors.ConfigError(
-                f"SSU_SANDBOX is required, but {'; '.join(absent)}", actual=absent[0]
-            )

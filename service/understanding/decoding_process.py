@@ -24,6 +24,7 @@ from ssuformer import errors
 
 PROGRAM = "service.understanding.decoding_template"
 _START_SECONDS = 30.0
+_GRACE_SECONDS = 0.5
 _END_SECONDS = 5.0
 _MOST_WORDS = 4096
 
@@ -91,10 +92,15 @@ class Child:
         except OSError:
             line = b""
         if not line:
-            self.kill()
-            await asyncio.wait((self.ended,), timeout=_END_SECONDS)
+            await self._end_of_it()
             raise self.ending.error
         return line
+
+    async def _end_of_it(self) -> None:
+        """Wait until the process has ended by itself, so that the cause is known; then kill it."""
+        await asyncio.wait((self.ended,), timeout=_GRACE_SECONDS)
+        self.kill()
+        await asyncio.wait((self.ended,), timeout=_END_SECONDS)
 
     @property
     def ending(self) -> Ending:

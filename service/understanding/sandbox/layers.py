@@ -18,6 +18,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from service.understanding.sandbox import kernel, landlock, seccomp
+from ssuformer.errors import ConfigError
 
 ON = "on"
 """What a report says of a layer that is on; of others it gives the reason."""
@@ -52,6 +53,16 @@ def lacking(report: Mapping[Layer, str]) -> list[str]:
     """Return each required layer that is not on, with the reason."""
     reasons = {layer: report.get(layer, "not tried") for layer in sorted(REQUIRED)}
     return [f"{layer}: {reason}" for layer, reason in reasons.items() if reason != ON]
+
+
+def insist(report: Mapping[Layer, str]) -> None:
+    """Raise ConfigError if a required layer is not on."""
+    absent = lacking(report)
+    if absent:
+        raise ConfigError(
+            f"SSU_SANDBOX is required, but these layers cannot be put on: {'; '.join(absent)}",
+            actual=absent[0],
+        )
 
 
 def attempt(put_on: Callable[[], object]) -> str:
@@ -119,8 +130,9 @@ def _enter_deleted_folder() -> None:
 def give_up_rights(before: Report) -> Report:
     """Put on all layers that children inherit; return the report with those from before."""
     report = dict(before)
-    # Only a process in a user namespace of its own may change its root.
-    report.setdefault(Layer.EMPTY_ROOT, attempt(lambda: os.chroot(".")))
+    if Layer.EMPTY_ROOT not in report:
+        # Only a process in a user namespace of its own, or root, may change its root.
+        report[Layer.EMPTY_ROOT] = attempt(lambda: os.chroot("."))
     report[Layer.NO_CAPABILITIES] = attempt(kernel.drop_capabilities)
     report[Layer.NO_NEW_PRIVILEGES] = attempt(lambda: kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1))
     report[Layer.LANDLOCK] = attempt(landlock.restrict)

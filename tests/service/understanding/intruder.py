@@ -256,6 +256,8 @@ def intrude(gateway: socket.socket, _: ChunkMemory) -> None:
         outcome = "done"
     except AssertionError:
         outcome = "in vain"
+    except ValueError as error:
+        outcome = str(error)
     except OSError as error:
         outcome = error.strerror or str(error)
     info = {"duration": 1.0, "width": 1, "height": 1, "rotation": 0, "fps": 1.0}
