@@ -151,6 +151,7 @@ class DecodePool:
         self._chunk_frames = 0
         self._template: Template | None = None
         self._closed = "off"
+        self._can_start = False
         self._templating = asyncio.Lock()
         self._idle: asyncio.Queue[Child] = asyncio.Queue()
         self._children: set[Child] = set()
@@ -167,8 +168,8 @@ class DecodePool:
 
     @property
     def ready(self) -> bool:
-        """Whether there is at least one live process."""
-        return bool(self._children)
+        """Whether processes can be started: the last one that was to be could."""
+        return self._can_start
 
     @property
     def sandbox(self) -> dict[Layer, str]:
@@ -231,6 +232,7 @@ class DecodePool:
 
     async def close(self) -> None:
         """Stop all processes."""
+        self._can_start = False
         for task in self._starting:
             task.cancel()
         await asyncio.gather(*self._starting, return_exceptions=True)
@@ -251,6 +253,7 @@ class DecodePool:
             try:
                 return await self._add()
             except (OSError, TimeoutError, errors.SsuError):
+                self._can_start = False
                 self.count("start_failed")
                 await asyncio.sleep(1)
 
@@ -265,6 +268,7 @@ class DecodePool:
         except BaseException:
             child.close()
             raise
+        self._can_start = True
         self._children.add(child)
         self._idle.put_nowait(child)
 
