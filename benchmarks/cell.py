@@ -129,7 +129,7 @@ def film(seconds: int) -> bytes:
     with av.open(file, "w", format="mp4") as container:
         video = container.add_stream("libx264", rate=FPS)
         video.width, video.height, video.pix_fmt = WIDTH, HEIGHT, "yuv420p"
-        video.gop_size = FPS
+        video.gop_size, video.options = FPS, {"preset": "veryfast"}
         sound = container.add_stream("aac", rate=RATE, layout="mono")
         ramp = np.add.outer(np.arange(HEIGHT), np.arange(WIDTH))[..., None]
         for number in range(seconds * FPS):

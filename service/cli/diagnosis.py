@@ -189,7 +189,7 @@ def _sandbox(settings: Settings) -> Check:
 
     if settings.sandbox == "off":
         return Check("sandbox", "warning", "off: clips are decoded without", "unset SSU_SANDBOX")
-    report = probe.available()
+    report = dict.fromkeys(layers.Layer, "not tried") | probe.available()
     found = ", ".join(layer for layer, state in report.items() if state == layers.ON)
     absent = [f"{layer} ({state})" for layer, state in report.items() if state != layers.ON]
     found += f"; not here: {', '.join(absent)}" if absent else ""

@@ -85,9 +85,13 @@ async def run(
     *,
     source: Source | None = None,
     clock: Clock | None = None,
+    program: str | None = None,
 ) -> AsyncIterator[Running]:
+    """Run an application; a `program` takes the place of that which decodes."""
     written = io.StringIO()
     app = create_app(settings, engine=engine, source=source, clock=clock, log_stream=written)
+    if program is not None:
+        app.state.gateway.pool._program = program
     async with app.router.lifespan_context(app):
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:

@@ -20,7 +20,7 @@ import orjson
 
 from service.understanding import decoding_template
 from service.understanding.decoding_child import ChunkMemory
-from service.understanding.sandbox import kernel, layers
+from service.understanding.sandbox import kernel, landlock, layers
 from service.understanding.sandbox.layers import Layer, Report
 
 ONLY = "ONLY_LAYERS"
@@ -246,8 +246,9 @@ ATTEMPTS: dict[str, Callable[[Facts], None]] = {
 }
 
 
-def intrude(gateway: socket.socket, _: ChunkMemory) -> None:
+def intrude(gateway: socket.socket, memory: ChunkMemory) -> None:
     """Try what the upload says, and report."""
+    _STAYS.append(memory)
     gateway.sendall(orjson.dumps({"ready": True}))
     _, files, _, _ = socket.recv_fds(gateway, 65_536, 1)
     facts = Facts(orjson.loads(os.pread(files[0], 65_536, 0)), upload=files[0])
@@ -260,7 +261,7 @@ def intrude(gateway: socket.socket, _: ChunkMemory) -> None:
         outcome = str(error)
     except OSError as error:
         outcome = error.strerror or str(error)
-    info = {"duration": 1.0, "width": 1, "height": 1, "rotation": 0, "fps": 1.0}
+    info: dict[str, Any] = {"duration": 1.0, "width": 1, "height": 1, "rotation": 0, "fps": 1.0}
     info |= {"has_audio": False, "video_codec": outcome, "audio_codec": None}
     gateway.sendall(orjson.dumps({"info": info}))
     gateway.recv(65_536)
@@ -277,7 +278,7 @@ def put_on_only(chosen: set[str]) -> None:
 
     def give_up_some(before: Report) -> Report:
         if Layer.LANDLOCK not in chosen:
-            layers.landlock.restrict = lambda: None
+            landlock.restrict = lambda: None
         if Layer.NOT_DUMPABLE not in chosen:
             layers.close_to_others = lambda: None
         if Layer.EMPTY_ROOT not in chosen:

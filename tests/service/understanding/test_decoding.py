@@ -1,5 +1,6 @@
 import asyncio
 import io
+import json
 import os
 import signal
 import tempfile
@@ -24,9 +25,11 @@ _MANY = Sampling(fps=10)
 
 
 @asynccontextmanager
-async def a_pool(**settings: object) -> AsyncIterator[tuple[DecodePool, Metrics]]:
+async def a_pool(
+    log: io.StringIO | None = None, **settings: object
+) -> AsyncIterator[tuple[DecodePool, Metrics]]:
     metrics = Metrics()
-    pool = DecodePool(small_settings(**settings), metrics, make_log("info", io.StringIO()))
+    pool = DecodePool(small_settings(**settings), metrics, make_log("info", log or io.StringIO()))
     await pool.start(chunk_frames=3)
     try:
         yield pool, metrics
@@ -150,12 +153,19 @@ async def decode_struck(pool: DecodePool, media: bytes, *strikes: int) -> list[C
 
 async def test_a_clip_whose_child_dies_is_decoded_by_a_fresh_one(clip: bytes) -> None:
     expected = read_clip(clip, sampling=_MANY)
-    async with a_pool() as (pool, metrics):
+    log = io.StringIO()
+    async with a_pool(log) as (pool, metrics):
         found = await decode_struck(pool, clip, signal.SIGSEGV)
 
         np.testing.assert_array_equal(np.concatenate([c.frames for c in found]), expected.frames)
         np.testing.assert_array_equal(np.concatenate([c.times for c in found]), expected.times)
         assert exits(metrics, "decode_failed", "SIGSEGV") == 1
+        line = json.loads(log.getvalue().splitlines()[-1])
+        assert (line["event"], line["cause"], line["exit_status"]) == (
+            "decoding_process_failed",
+            "SIGSEGV",
+            -signal.SIGSEGV,
+        )
 
 
 async def test_a_clip_whose_second_child_dies_too_fails_and_the_next_one_does_not(
