@@ -12,7 +12,9 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 from typing import Annotated
 
 import av
@@ -31,7 +33,18 @@ app = typer.Typer(rich_markup_mode="markdown", add_completion=False)
 WIDTH, HEIGHT, FPS, RATE = 1280, 720, 25, 48_000
 CHUNK_FRAMES = 10
 
-Decode = Callable[[int], Awaitable[int]]
+HERE, APART, BOXED = "in this process", "its own process, no sandbox", "its own process, sandbox"
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """Milliseconds by the clock and of processor time, of this process and another one."""
+
+    wall: float
+    processor: float
+
+
+Decode = Callable[[int], Awaitable[Spent]]
 
 
 @app.command()
@@ -41,9 +54,9 @@ def main(
 ) -> None:
     """Decode one clip in turn in this process, in one without and in one with the sandbox.
 
-    Cost: the median of the differences between the ways in the same round, so that other load on
-    the machine affects both alike. Also measured: how long a fresh process takes from the order to
-    the word that it is ready, which no clip waits for unless all are busy.
+    Cost: the median of the differences between the ways in the same round, in processor time of
+    both processes, as the clock shows mostly what else runs on the machine. A fresh process: from
+    giving up the one before until it is ready, which no clip waits for unless all are busy.
     """
     asyncio.run(_measure(runs, seconds))
 
@@ -54,24 +67,27 @@ async def _measure(runs: int, seconds: int) -> None:
         clip.flush()
         async with _pool("off") as plain, _pool("required") as cell:
             ways: dict[str, Decode] = {
-                "in this process": _here,
-                "process of its own, no sandbox": lambda file: _in_pool(plain, file),
-                "process of its own, sandbox": lambda file: _in_pool(cell, file),
+                HERE: _here,
+                APART: lambda file: _in_pool(plain, file),
+                BOXED: lambda file: _in_pool(cell, file),
             }
-            taken: dict[str, list[float]] = {name: [] for name in ways}
+            taken: dict[str, list[Spent]] = {name: [] for name in ways}
             for number in range(runs + 2):
                 for name, decode in ways.items():
-                    spent = await _timed(decode, clip.fileno())
+                    spent = await decode(clip.fileno())
+                    # A fresh process is forked meanwhile, as between two clips.
+                    await asyncio.sleep(0.2)
                     if number >= 2:
                         taken[name].append(spent)
             born = [await _birth(cell) for _ in range(runs)]
-    here, apart, boxed = taken.values()
+    rows = {**taken, "a fresh process": born}
     report(
-        f"{seconds} s of {WIDTH}x{HEIGHT}, a frame each second",
-        [summary(name, spent) for name, spent in {**taken, "a fresh process": born}.items()],
-        cost_ms=_difference(here, boxed),
-        cost_of_process_ms=_difference(here, apart),
-        cost_of_sandbox_ms=_difference(apart, boxed),
+        f"{seconds} s of {WIDTH}x{HEIGHT}, a frame each second: processor time",
+        [summary(name, [one.processor for one in spent]) for name, spent in rows.items()],
+        wall_p50_ms={name: _median([one.wall for one in spent]) for name, spent in rows.items()},
+        cost_ms=_difference(*(taken[name] for name in (HERE, BOXED))),
+        cost_of_process_ms=_difference(*(taken[name] for name in (HERE, APART))),
+        cost_of_sandbox_ms=_difference(*(taken[name] for name in (APART, BOXED))),
     )
 
 
@@ -88,39 +104,70 @@ async def _pool(sandbox: str) -> AsyncIterator[DecodePool]:
         await pool.close()
 
 
-async def _timed(decode: Decode, file: int) -> float:
-    began = time.perf_counter()
-    await decode(file)
-    spent = 1e3 * (time.perf_counter() - began)
-    # A fresh process is forked meanwhile, as between two clips that do not follow at once.
-    await asyncio.sleep(0.2)
-    return spent
+class _Watch:
+    """Measures from when it is made, with the processor time of other processes, if any."""
+
+    def __init__(self, *others: int) -> None:
+        self._others = others
+        self._began = self._now()
+
+    def spent(self) -> Spent:
+        """Return what has been spent since."""
+        now = self._now()
+        return Spent(now.wall - self._began.wall, now.processor - self._began.processor)
+
+    def _now(self) -> Spent:
+        others = sum(_processor_ms(process) for process in self._others)
+        return Spent(1e3 * time.perf_counter(), 1e3 * time.process_time() + others)
 
 
-async def _here(file: int) -> int:
+def _processor_ms(process: int) -> float:
+    return int(Path(f"/proc/{process}/schedstat").read_text().split()[0]) / 1e6
+
+
+def _line_of(pool: DecodePool) -> list[int]:
+    """Return the template of a pool, the same in its namespace, and its only child."""
+    line = [pool.template_process or 0]
+    while found := Path(f"/proc/{line[-1]}/task/{line[-1]}/children").read_text().split():
+        line.append(int(found[-1]))
+    return line
+
+
+async def _here(file: int) -> Spent:
+    watch = _Watch()
     with ClipReader(file, limits=Limits(threads=1)) as reader:
-        return sum(len(chunk.times) for chunk in reader.chunks(CHUNK_FRAMES))
+        for _ in reader.chunks(CHUNK_FRAMES):
+            pass
+    return watch.spent()
 
 
-async def _in_pool(pool: DecodePool, file: int) -> int:
+async def _in_pool(pool: DecodePool, file: int) -> Spent:
+    watch = _Watch(_line_of(pool)[-1])
     async with pool.decode(file, Sampling()) as decoding:
-        return sum([len(chunk.times) async for chunk in decoding.chunks()])
+        async for _ in decoding.chunks():
+            pass
+        return watch.spent()
 
 
-async def _birth(pool: DecodePool) -> float:
-    """Return the milliseconds from giving up one process until the next one is ready."""
+async def _birth(pool: DecodePool) -> Spent:
+    """Return what passes from giving up one process until the next one is ready."""
     child = await pool.take()
-    began = time.perf_counter()
+    watch = _Watch(*_line_of(pool)[:-1])
     pool.replace(child)
     fresh = await pool.take()
-    spent = 1e3 * (time.perf_counter() - began)
+    spent = watch.spent()
+    own = _processor_ms(_line_of(pool)[-1])
     pool.replace(fresh)
     await asyncio.sleep(0.1)
-    return spent
+    return Spent(spent.wall, spent.processor + own)
 
 
-def _difference(one: list[float], other: list[float]) -> float:
-    return round(statistics.median(b - a for a, b in zip(one, other, strict=True)), 2)
+def _difference(one: list[Spent], other: list[Spent]) -> float:
+    return _median([b.processor - a.processor for a, b in zip(one, other, strict=True)])
+
+
+def _median(values: list[float]) -> float:
+    return round(statistics.median(values), 2)
 
 
 def film(seconds: int) -> bytes:

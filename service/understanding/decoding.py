@@ -179,6 +179,11 @@ class DecodePool:
         ours = {Layer.NOT_DUMPABLE: self._closed, Layer.SEALED_MEMORY: layers.ON}
         return {**self._template.report, **ours}
 
+    @property
+    def template_process(self) -> int | None:
+        """The number of the process that the decoding processes are forked from."""
+        return self._template and self._template.process
+
     @asynccontextmanager
     async def decode(self, file: int, sampling: Sampling) -> AsyncIterator[Decoding]:
         """Decode an open file; leaving the block early has its process killed at once."""

@@ -163,6 +163,11 @@ class Template:
         self._ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     @property
+    def process(self) -> int:
+        """The number of the process."""
+        return self._process.pid
+
+    @property
     def alive(self) -> bool:
         """Whether children can be forked."""
         return not self._listening.done()
@@ -212,9 +217,9 @@ class Template:
 
     async def close(self) -> None:
         """End the process and all its children, and wait until they are gone."""
-        self._socket.close()
         self._listening.cancel()
         await asyncio.gather(self._listening, return_exceptions=True)
+        self._socket.close()
         if not self._ready.done():
             self._process.kill()
         try:

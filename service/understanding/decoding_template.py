@@ -28,7 +28,7 @@ import numpy as np
 import orjson
 
 from service.understanding.decoding_child import MESSAGE_LIMIT, ChunkMemory, serve
-from service.understanding.sandbox import layers, seccomp
+from service.understanding.sandbox import layers, seccomp, system_calls
 from ssuformer.clip import read_clip
 
 Sandbox = Literal["required", "auto", "off"]
@@ -193,7 +193,7 @@ def _close_all_but(*kept: int) -> None:
 
 
 def warm_up() -> None:
-    """Decode a tiny clip, so that the first real one does not pay for lazy imports."""
+    """Decode a tiny clip and learn the system calls, so that no child pays for what is lazy."""
     file = io.BytesIO()
     with av.open(file, "w", format="matroska") as container:
         video = container.add_stream("mpeg4", rate=5)
@@ -207,6 +207,7 @@ def warm_up() -> None:
         container.mux(video.encode())
         container.mux(sound.encode())
     read_clip(file.getvalue())
+    system_calls.numbers()
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from functools import cache
 
 _X86_64 = """
 read write open close stat fstat lstat poll lseek mmap mprotect munmap brk rt_sigaction
@@ -88,6 +89,7 @@ AUDIT_ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 """The processors whose calls are known, with the kernel's number for each."""
 
 
+@cache
 def numbers(machine: str | None = None) -> dict[str, int]:
     """Return the calls of a processor, of this one by default, by name; empty if unknown."""
     own = {"x86_64": _X86_64, "aarch64": _AARCH64}.get(machine or platform.machine())
