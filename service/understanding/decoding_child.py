@@ -64,11 +64,12 @@ class ChunkMemory:
 
 
 def serve(gateway: socket.socket, memory: ChunkMemory) -> None:
-    """Say that all is ready, and decode the one clip that the gateway sends."""
+    """Say that all is ready, decode the one clip that the gateway sends, and wait for the end."""
     _send(gateway, {"ready": True})
     job, files, _, _ = socket.recv_fds(gateway, MESSAGE_LIMIT, 1)
     if job:
         _work(gateway, memory, orjson.loads(job), files[0])
+        gateway.recv(MESSAGE_LIMIT)  # until the gateway has read all and ends it
 
 
 def _work(gateway: socket.socket, memory: ChunkMemory, job: dict[str, Any], file: int) -> None:
