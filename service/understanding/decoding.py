@@ -182,7 +182,7 @@ class DecodePool:
     @property
     def template_process(self) -> int | None:
         """The number of the process that the decoding processes are forked from."""
-        return self._template and self._template.process
+        return None if self._template is None else self._template.process
 
     @asynccontextmanager
     async def decode(self, file: int, sampling: Sampling) -> AsyncIterator[Decoding]:
