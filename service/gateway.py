@@ -56,7 +56,7 @@ class Gateway:
     ) -> Gateway:
         """Return a gateway that has not been started; its weights come from the repository."""
         log, metrics = make_log(settings.log_level, log_stream), Metrics()
-        pool = DecodePool(settings, metrics)
+        pool = DecodePool(settings, metrics, log)
         admission = Admission(
             workers=settings.workers, queue_limit=settings.queue_limit, metrics=metrics
         )

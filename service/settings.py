@@ -155,6 +155,14 @@ class Settings(BaseSettings):
         default=3 * 2**30, description="Address space of a decoding process, in bytes."
     )
     decode_threads: PositiveInt = Field(default=2, description="Threads of a decoding process.")
+    sandbox: Literal["required", "auto", "off"] = Field(
+        default="auto",
+        description=(
+            "Sandbox of the decoding processes: `auto` puts on every layer that the kernel gives, "
+            "`required` refuses to start without those that any container gives, `off` is for "
+            "debugging."
+        ),
+    )
     window_overlap: PositiveInt = Field(
         default=2, description="Frames shared by neighbouring windows of a long clip."
     )

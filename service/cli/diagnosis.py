@@ -47,6 +47,7 @@ def examine(settings: Settings, *, port: int) -> Iterator[Check]:
     yield _cores(settings)
     yield from _ffmpeg()
     yield _fonts()
+    yield _sandbox(settings)
     yield _models(settings)
     if settings.engine == "triton":
         yield _triton(settings)
@@ -181,6 +182,23 @@ def _fonts() -> Check:
         return Check("text", "good", f"FreeType {features.version('freetype2')} in Pillow")
     mend = "pip install --force-reinstall --only-binary pillow pillow"
     return Check("text", "warning", "Pillow has no FreeType: text on overlays is tiny", mend)
+
+
+def _sandbox(settings: Settings) -> Check:
+    """Check which layers around the decoding processes this machine gives."""
+    from service.understanding.sandbox import layers, probe
+
+    if settings.sandbox == "off":
+        return Check("sandbox", "warning", "off: clips are decoded without", "unset SSU_SANDBOX")
+    report = dict.fromkeys(layers.Layer, "not tried") | probe.available()
+    found = ", ".join(layer for layer, state in report.items() if state == layers.ON)
+    absent = [f"{layer} ({state})" for layer, state in report.items() if state != layers.ON]
+    found += f"; not here: {', '.join(absent)}" if absent else ""
+    if not layers.lacking(report):
+        return Check("sandbox", "good", found)
+    needed: Verdict = "missing" if settings.sandbox == "required" else "warning"
+    mend = "let the process call prctl, seccomp and memfd_create, on x86-64 or ARM64"
+    return Check("sandbox", needed, found, mend)
 
 
 def _models(settings: Settings) -> Check:

@@ -59,6 +59,7 @@ def serve(
     """
     from service.server import serve as serve_until_stopped
     from service.settings import settings_for
+    from service.understanding.sandbox import layers, probe
     from ssuformer.errors import ConfigError
     from ssuformer.repository import open_repository, read_labels
     from ssuformer.terminal import console, told
@@ -74,6 +75,8 @@ def serve(
             queue_limit=queue,
             log_level=log_level,
         )
+        if settings.sandbox == "required":
+            layers.insist(probe.available())
         if settings.engine == "onnx":
             open_repository(settings.model_repository)
         if settings.engine == "triton":

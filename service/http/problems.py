@@ -18,6 +18,9 @@ from ssuformer import errors
 CLIENT_CLOSED_REQUEST = 499
 """Not read by the client, which has disconnected. It is for the log and the metrics."""
 
+FAILED = "failed"
+"""The outcome of a request that the service failed, whatever its status."""
+
 _RETRY_AFTER_SECONDS = 2.0
 """Retry-After of a 503 whose error sets none; shorter for a model that is down."""
 
@@ -143,6 +146,9 @@ async def _on_deliberate(request: Request, error: Exception) -> Response:
     if not isinstance(error, errors.SsuError):
         raise error
     request.state.code = error.code
+    if isinstance(error, errors.DecodeFailed):
+        # The clip may be odd, but it is our process that died.
+        request.state.outcome = FAILED
     return answer_to(error)
 
 

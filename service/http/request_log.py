@@ -11,7 +11,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.typing import FilteringBoundLogger
 
-from service.http.problems import CLIENT_CLOSED_REQUEST
+from service.http.problems import CLIENT_CLOSED_REQUEST, FAILED
 from service.telemetry.metrics import Metrics
 from service.telemetry.trace import trace_id
 
@@ -110,5 +110,5 @@ def outcome(status: int) -> str:
     if status == 429:
         return "overloaded"
     if status >= 500:
-        return "failed"
+        return FAILED
     return "refused" if status >= 400 else "answered"

@@ -33,7 +33,7 @@ _STAGE_BUCKETS = (
     *(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5),
     *(1, 2.5, 5, 10, 30, 60, 120),
 )
-_FAILED = tuple((code, "failed") for code in ("500", "502", "503", "504", "507"))
+_FAILED = tuple((code, "failed") for code in ("422", "500", "502", "503", "504", "507"))
 """Status and outcome of failed requests."""
 PORTS = ("http", "metrics")
 REJECTIONS = ("queue_full", "pushed_out", "uploads", "upload_disk", "rate", "quota")
@@ -41,6 +41,14 @@ REJECTIONS = ("queue_full", "pushed_out", "uploads", "upload_disk", "rate", "quo
 SPEED_STAGES: tuple[Stage, ...] = ("decode", "segmentation", "caption")
 """Stages whose processing speed is measured."""
 _REALTIME_BUCKETS = (0.1, 0.25, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
+_DEATHS = (
+    *("refused_call", "malformed", "exception", "exit"),
+    *("SIGSEGV", "SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGKILL", "SIGSYS"),
+)
+"""Causes for which a decoding process fails a clip."""
+_MOST_CODES = 64
+OTHER = "other"
+"""The label of everything that would be one label too many."""
 _LAG_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 
 
@@ -52,6 +60,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = registry = CollectorRegistry()
+        self._warned: set[str] = set()
         ProcessCollector(registry=registry)
         registry.register(ContainerCollector())
         self._add_durations(registry)
@@ -167,7 +176,10 @@ class Metrics:
             "ssu_cancelled", "Requests given up.", ("stage", "cause"), registry=registry
         )
         self.decode_exits = Counter(
-            "ssu_decode_child_exits", "Exits of decoding processes.", ("reason",), registry=registry
+            "ssu_decode_child_exits",
+            "Decoding processes that ended before their clip was done.",
+            ("reason", "cause"),
+            registry=registry,
         )
         self.engine_failures = Counter(
             "ssu_engine_failures",
@@ -237,9 +249,13 @@ class Metrics:
         """Initialize counters at zero: a rate does not see a series' first value."""
         for result in ("switched", "refused", "rolled_back"):
             self.rollouts.labels(result)
-        causes = (DecodeFailed.code, DecodeTimeout.code)
-        for reason in (*causes, "abandoned", "died_idle", "start_failed"):
-            self.decode_exits.labels(reason)
+        for reason in ("abandoned", "start_failed"):
+            self.decode_exits.labels(reason, "")
+        for cause in _DEATHS:
+            self.decode_exits.labels(DecodeFailed.code, cause)
+        for cause in ("slow", "SIGXCPU"):
+            self.decode_exits.labels(DecodeTimeout.code, cause)
+        self.decode_exits.labels("died_idle", "SIGKILL")
         for stage in get_args(Stage):
             for cause in ("deadline", "client_deadline", "disconnect"):
                 self.cancelled.labels(stage, cause)
@@ -256,6 +272,11 @@ class Metrics:
         for port in PORTS:
             for error in (HeadersTooLarge, RequestMalformed, TooManyConnections, TooSlow):
                 self.connections_refused.labels(port, error.code)
+
+    def warn(self, code: str) -> None:
+        """Count a warning; codes come from decoding processes, so there may not be too many."""
+        self._warned.add(code if len(self._warned) < _MOST_CODES else OTHER)
+        self.warnings.labels(code if code in self._warned else OTHER).inc()
 
     def begin_version(self, version: str) -> None:
         """Initialize the counters of these weights, too."""

@@ -1,190 +1,251 @@
-"""Decode clips in separate processes: prewarmed, with limits, killed on timeout."""
+"""Decode clips in separate processes: a fresh one for each clip, forked in advance, sandboxed."""
 
 from __future__ import annotations
 
 import asyncio
 import os
-import signal
-import socket
-import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from typing import Any
 
-import orjson
-from pydantic import TypeAdapter, ValidationError
+from structlog.typing import FilteringBoundLogger
 
 from service.settings import Settings
 from service.telemetry.metrics import Metrics
-from service.understanding.decoding_child import LINE_LIMIT, ChunkMemory
+from service.understanding import decoding_messages as messages
+from service.understanding.decoding_messages import Kind, Malformed
+from service.understanding.decoding_process import PROGRAM, Child, Template
+from service.understanding.sandbox import layers
+from service.understanding.sandbox.layers import Layer
 from ssuformer import errors
 from ssuformer.clip import Chunk, ClipInfo, ClipWarning, Sampling
 
 _START_SECONDS = 30.0
-_Message = dict[str, Any]
-_INFO = TypeAdapter(ClipInfo)
-_WARNINGS = TypeAdapter(tuple[ClipWarning, ...])
-_TIMES = TypeAdapter(list[float])
-
-
-class _Child:
-    """One decoding process as seen by the gateway: messages, chunks, termination."""
-
-    def __init__(self, settings: Settings, chunk_frames: int) -> None:
-        self._socket, theirs = socket.socketpair()
-        self._socket.settimeout(0)
-        memory = _shared_memory(ChunkMemory.bytes_for(chunk_frames))
-        self.memory = ChunkMemory(memory, chunk_frames)
-        self._waiting = b""
-        arguments = [theirs.fileno(), memory, chunk_frames, settings.decode_memory]
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", f"{__name__}_child", *map(str, arguments)],
-            env=_small_environment(),
-            stdin=subprocess.DEVNULL,
-            pass_fds=(theirs.fileno(), memory),
-        )
-        theirs.close()
-        os.close(memory)
-
-    @property
-    def alive(self) -> bool:
-        """Whether the process still runs."""
-        return self._process.poll() is None
-
-    def send(self, message: _Message, file: int | None = None) -> None:
-        """Send one message and optionally an open file."""
-        line = orjson.dumps(message) + b"\n"
-        try:
-            socket.send_fds(self._socket, [line], [] if file is None else [file])
-        except OSError as error:
-            raise self._death() from error
-
-    async def receive(self) -> _Message:
-        """Return the next message; raise DecodeFailed or DecodeTimeout if the process has ended."""
-        loop = asyncio.get_running_loop()
-        while b"\n" not in self._waiting:
-            try:
-                more = await loop.sock_recv(self._socket, LINE_LIMIT)
-            except OSError:
-                more = b""
-            if not more or len(self._waiting) > 100 * LINE_LIMIT:
-                raise self._death()
-            self._waiting += more
-        line, self._waiting = self._waiting.split(b"\n", 1)
-        message: _Message = orjson.loads(line)
-        return message
-
-    def end(self) -> int:
-        """Kill the process and return its exit status."""
-        self._process.kill()
-        self._socket.close()
-        return self._process.wait()
-
-    def _death(self) -> errors.SsuError:
-        self._process.kill()
-        if self._process.wait() == -signal.SIGXCPU:
-            return errors.DecodeTimeout("the clip took too much processor time to decode")
-        return errors.DecodeFailed("the process that decoded the clip died")
 
 
 class Decoding:
-    """One clip in a decoding process."""
+    """One clip in a decoding process, and in a second one if the first dies."""
 
-    def __init__(self, child: _Child, seconds: float) -> None:
-        self._child = child
-        self._limit = self._left = seconds
-        self.idle = False
-        """Whether the process has finished with this clip and can take another."""
+    def __init__(self, pool: DecodePool, sampling: Sampling, file: int) -> None:
+        self._pool = pool
+        self._sampling = sampling
+        self._file = file
+        self._limit = self._left = pool.settings.decode_seconds
+        self._child: Child | None = None
+        self._tried_again = False
+        self._finished = False
+        self._read = 0
+        self._last_time = -1.0
         self.info: ClipInfo
         self.duration: float | None = None
         self.warnings: tuple[ClipWarning, ...] = ()
 
-    async def begin(self, job: _Message, file: int) -> None:
+    async def begin(self) -> None:
         """Hand over the file and wait for the facts about the clip."""
-        self._child.send(job, file)
-        self.info = _parse(_INFO, (await self._receive())["info"])
+        try:
+            await self._open()
+        except errors.DecodeFailed as error:
+            self._give_up_on_child(error)
+            await self.begin()
 
     async def chunks(self) -> AsyncIterator[Chunk]:
         """Yield the chunks of the clip; the next one is decoded while one is being used."""
-        self._child.send({"next": True})
-        while "chunk" in (message := await self._receive()):
-            chunk = self._child.memory.read(_parse(_TIMES, message["chunk"]))
-            self._child.send({"next": True})
+        given = 0
+        while (chunk := await self._chunk(given)) is not None:
+            given += 1
             yield chunk
-        end = message["end"]
-        self.warnings = _parse(_WARNINGS, end["warnings"])
-        self.duration = float(end["duration"])
-        self.idle = True
 
-    async def _receive(self) -> _Message:
+    def fail(self, error: errors.SsuError, *, again: bool = False) -> None:
+        """Report the process, with the cause, and have it replaced."""
+        if self._child is not None:
+            self._pool.report(self._child, error, again=again)
+            self._pool.replace(self._child)
+            self._child = None
+
+    def close(self) -> None:
+        """Give the process up, whatever it is doing."""
+        if self._child is not None:
+            if not self._finished:
+                self._pool.count("abandoned")
+            self._pool.replace(self._child)
+            self._child = None
+
+    def _give_up_on_child(self, error: errors.DecodeFailed) -> None:
+        """Raise the error unless the process died, of no forbidden call, for the first time."""
+        child = self._child
+        if child is None or child.alive or child.ending.refused or self._tried_again:
+            raise error
+        self._tried_again = True
+        self.fail(error, again=True)
+
+    async def _open(self) -> None:
+        self._child = child = await self._pool.take()
+        self._read, self._last_time = 0, -1.0
+        limits = self._pool.settings.clip_limits
+        child.send({"sampling": asdict(self._sampling), "limits": asdict(limits)}, self._file)
+        _, content = await self._receive(child, "info")
+        self.info = messages.info_in(content, limits)
+        child.send({"next": True})
+
+    async def _chunk(self, number: int) -> Chunk | None:
+        """Return the chunk of this number, from a fresh process if need be; None after the last."""
+        try:
+            while (chunk := await self._next_chunk()) is not None and self._read <= number:
+                pass
+        except errors.DecodeFailed as error:
+            self._give_up_on_child(error)
+            await self.begin()
+            return await self._chunk(number)
+        return chunk
+
+    async def _next_chunk(self) -> Chunk | None:
+        if self._child is None or self._finished:
+            return None
+        kind, content = await self._receive(self._child, "chunk", "end")
+        if kind == "end":
+            end = messages.end_in(content)
+            self.warnings, self.duration = end.noted, end.duration
+            self._finished = True
+            return None
+        memory = self._child.memory
+        times = messages.times_in(content, most=memory.size, after=self._last_time)
+        chunk = memory.read(times)
+        self._read, self._last_time = self._read + 1, times[-1]
+        self._child.send({"next": True})
+        return chunk
+
+    async def _receive(self, child: Child, kind: Kind, *others: Kind) -> tuple[Kind, Any]:
         began = time.monotonic()
         try:
             async with asyncio.timeout(self._left):
-                message = await self._child.receive()
+                line = await child.receive()
         except TimeoutError as error:
             raise errors.DecodeTimeout(
                 f"the clip took longer than {self._limit:g} s to decode", limit=self._limit
             ) from error
         self._left -= time.monotonic() - began
-        if "error" in message:
-            self.idle = True
-            raise _as_error(message["error"])
-        return message
+        try:
+            return messages.read(line, kind, *others)
+        except (errors.ClipError, errors.OptionError):
+            self._finished = True
+            raise
 
 
 class DecodePool:
-    """A pool of warm decoding processes; one that fails or is cancelled is replaced."""
+    """A pool of warm decoding processes, each for one clip; one that is used is replaced."""
 
-    def __init__(self, settings: Settings, metrics: Metrics) -> None:
-        self._settings = settings
+    def __init__(
+        self,
+        settings: Settings,
+        metrics: Metrics,
+        log: FilteringBoundLogger,
+        *,
+        program: str = PROGRAM,
+    ) -> None:
+        self.settings = settings
         self._metrics = metrics
-        self._idle: asyncio.Queue[_Child] = asyncio.Queue()
-        self._children: set[_Child] = set()
+        self._log = log
+        self._program = program
+        self._chunk_frames = 0
+        self._template: Template | None = None
+        self._closed = "off"
+        self._can_start = False
+        self._templating = asyncio.Lock()
+        self._idle: asyncio.Queue[Child] = asyncio.Queue()
+        self._children: set[Child] = set()
         self._starting: set[asyncio.Task[None]] = set()
 
     async def start(self, *, chunk_frames: int) -> None:
-        """Start all processes and wait until they are warm."""
-        await asyncio.gather(
-            *(self._starts(self._add(chunk_frames)) for _ in range(self._settings.workers))
-        )
+        """Start all processes and wait until they are warm.
+
+        Raises ConfigError if the sandbox is required and a layer of it cannot be put on.
+        """
+        self._chunk_frames = chunk_frames
+        await asyncio.gather(*(self._starts(self._add()) for _ in range(self.settings.workers)))
+        self._log.info("sandbox", mode=self.settings.sandbox, layers=self.sandbox)
 
     @property
     def ready(self) -> bool:
-        """Whether there is at least one live process."""
-        return bool(self._children)
+        """Whether processes can be started: the last one that was to be could."""
+        return self._can_start
+
+    @property
+    def sandbox(self) -> dict[Layer, str]:
+        """Every layer of the sandbox: `on`, or why it is not."""
+        if self._template is None or self.settings.sandbox == "off":
+            return dict.fromkeys(Layer, "off")
+        ours = {Layer.NOT_DUMPABLE: self._closed, Layer.SEALED_MEMORY: layers.ON}
+        return {**self._template.report, **ours}
+
+    @property
+    def template_process(self) -> int | None:
+        """The number of the process that the decoding processes are forked from."""
+        return None if self._template is None else self._template.process
 
     @asynccontextmanager
     async def decode(self, file: int, sampling: Sampling) -> AsyncIterator[Decoding]:
-        """Decode an open file; leaving the block early kills its process at once."""
-        child = await self._living()
-        decoding = Decoding(child, self._settings.decode_seconds)
-        reason = "abandoned"
+        """Decode an open file; leaving the block early has its process killed at once."""
+        readable = layers.read_only(file)
+        decoding = Decoding(self, sampling, readable)
         try:
-            await decoding.begin(self._job(sampling), file)
+            await decoding.begin()
             yield decoding
         except (errors.DecodeTimeout, errors.DecodeFailed) as error:
-            reason = error.code
+            decoding.fail(error)
             raise
         finally:
-            if decoding.idle:
-                self._idle.put_nowait(child)
-            else:
-                self._replace(child, reason)
+            decoding.close()
+            os.close(readable)
 
-    async def _living(self) -> _Child:
+    async def take(self) -> Child:
         """Return an idle process; one that died while idle is replaced at no cost to the clip."""
         while not (child := await self._idle.get()).alive:
-            self._replace(child, "died_idle")
+            self.count("died_idle", child.ending.cause)
+            self.replace(child)
         return child
 
-    def _replace(self, child: _Child, reason: str) -> None:
+    def report(self, child: Child, error: errors.SsuError, *, again: bool) -> None:
+        """Count a process that failed, and log the cause, as a failure of this service."""
+        ending = child.ending
+        cause = ending.cause
+        if child.alive:
+            timed_out = isinstance(error, errors.DecodeTimeout)
+            malformed = isinstance(error, Malformed)
+            cause = "slow" if timed_out else "malformed" if malformed else "exception"
+        self.count(error.code, cause)
+        self._log.error(
+            "decoding_process_failed",
+            reason=error.code,
+            cause=cause,
+            system_call=ending.refused,
+            exit_status=ending.status,
+            stderr=ending.words,
+            tried_again=again,
+        )
+
+    def count(self, reason: str, cause: str = "") -> None:
+        """Count a process that ended before its clip was done."""
+        self._metrics.decode_exits.labels(reason, cause).inc()
+
+    def replace(self, child: Child) -> None:
+        """End a process that has had its clip, and have another one forked."""
         self._children.discard(child)
-        child.end()
-        self._metrics.decode_exits.labels(reason).inc()
-        self._starts(self._add_somehow(child.memory.size))
+        child.close()
+        self._starts(self._add_somehow())
+
+    async def close(self) -> None:
+        """Stop all processes."""
+        self._can_start = False
+        for task in self._starting:
+            task.cancel()
+        await asyncio.gather(*self._starting, return_exceptions=True)
+        for child in self._children:
+            child.close()
+        self._children.clear()
+        if self._template is not None:
+            await self._template.close()
 
     def _starts(self, adding: Coroutine[None, None, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(adding)
@@ -192,68 +253,37 @@ class DecodePool:
         task.add_done_callback(self._starting.discard)
         return task
 
-    async def _add_somehow(self, chunk_frames: int) -> None:
+    async def _add_somehow(self) -> None:
         while True:
             try:
-                return await self._add(chunk_frames)
+                return await self._add()
             except (OSError, TimeoutError, errors.SsuError):
-                self._metrics.decode_exits.labels("start_failed").inc()
+                self._can_start = False
+                self.count("start_failed")
                 await asyncio.sleep(1)
 
-    async def close(self) -> None:
-        """Stop all processes."""
-        for task in self._starting:
-            task.cancel()
-        await asyncio.gather(*self._starting, return_exceptions=True)
-        for child in self._children:
-            child.end()
-        self._children.clear()
-
-    async def _add(self, chunk_frames: int) -> None:
-        child = _Child(self._settings, chunk_frames)
+    async def _add(self) -> None:
+        template = await self._living_template()
+        child = await template.fork()
         try:
+            if self.settings.sandbox == "required":
+                layers.insist(self.sandbox)
             async with asyncio.timeout(_START_SECONDS):
-                await child.receive()
+                messages.read(await child.receive(), "ready")
         except BaseException:
-            child.end()
+            child.close()
             raise
+        self._can_start = True
         self._children.add(child)
         self._idle.put_nowait(child)
 
-    def _job(self, sampling: Sampling) -> _Message:
-        limits = self._settings.clip_limits
-        return {
-            "sampling": asdict(sampling),
-            "limits": asdict(limits),
-            "processor_seconds": self._settings.decode_seconds * limits.threads,
-        }
-
-
-def _shared_memory(size: int) -> int:
-    """Return the descriptor of unnamed memory that a child process can map too."""
-    descriptor = os.memfd_create("chunk")
-    os.ftruncate(descriptor, size)
-    return descriptor
-
-
-def _small_environment() -> dict[str, str]:
-    """Return what a child needs to find its code, without any secrets."""
-    path = os.pathsep.join(entry or os.getcwd() for entry in sys.path)  # noqa: PTH109
-    return {"PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
-
-
-def _parse(kind: TypeAdapter[Any], value: object) -> Any:  # noqa: ANN401
-    try:
-        return kind.validate_python(value)
-    except ValidationError as error:
-        raise errors.DecodeFailed(
-            "the decoding process sent a message that cannot be read"
-        ) from error
-
-
-def _as_error(report: _Message) -> errors.SsuError:
-    """Return the error that the child raised; only errors a clip can cause are allowed."""
-    kind = getattr(errors, str(report["name"]), None)
-    if not isinstance(kind, type) or not issubclass(kind, errors.ClipError | errors.OptionError):
-        return errors.DecodeFailed(str(report["message"]))
-    return kind(str(report["message"]), limit=report["limit"], actual=report["actual"])
+    async def _living_template(self) -> Template:
+        async with self._templating:
+            if self._template is None or not self._template.alive:
+                if self._template is not None:
+                    await self._template.close()
+                if self.settings.sandbox != "off":
+                    self._closed = layers.attempt(layers.close_to_others)
+                self._template = Template(self.settings, self._chunk_frames, self._program)
+                await self._template.start()
+            return self._template

@@ -1,36 +1,34 @@
-"""The process that runs FFmpeg: it receives an open file and decodes it.
+"""The process that runs FFmpeg: it receives one open file, decodes it, and ends.
 
-Communicates with the gateway in lines of JSON over a socket, in strict turns: `job` (with the file
-descriptor) is answered by `info`, every `next` by `chunk` or `end`, either by `error`. Frames and
-audio go through shared memory. The gateway never executes or unpickles anything it sends.
+Communicates with the gateway in JSON, a message per packet of a socket, in strict turns: `job`
+(with the file descriptor) is answered by `info`, every `next` by `chunk` or `end`, any by `error`.
+Frames and audio go through shared memory. The gateway never executes or unpickles anything, and
+believes nothing (`decoding_messages`).
 """
 
 from __future__ import annotations
 
-import io
 import mmap
-import os
-import resource
-import signal
 import socket
-import sys
+import traceback
 from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
-import av
 import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from ssuformer.clip import Chunk, ClipReader, Limits, Sampling, read_clip
+from ssuformer.clip import Chunk, ClipReader, Limits, Sampling
 from ssuformer.contract import FRAME_SIZE, SAMPLE_RATE
-from ssuformer.errors import SsuError
+from ssuformer.errors import ClipTooLarge, DecodeFailed, SsuError
 
 FRAME_BYTES = FRAME_SIZE * FRAME_SIZE * 3
 SECOND_BYTES = SAMPLE_RATE * 4
-LINE_LIMIT = 65_536
-_MOST_DESCRIPTORS = 32
+MESSAGE_LIMIT = 65_536
+"""Bytes of one message, either way."""
+_LOUDEST = 1000.0
+"""Samples beyond are cut off, 60 dB above full scale."""
 
 
 class ChunkMemory:
@@ -58,63 +56,40 @@ class ChunkMemory:
         self._waveform[: len(chunk.times)] = chunk.waveform
 
     def read(self, times: list[float]) -> Chunk:
-        """Return a copy of the chunk in the memory."""
+        """Return a copy of the chunk in the memory, whose samples are numbers in every case."""
         n = len(times)
-        return Chunk(self._frames[:n].copy(), self._waveform[:n].copy(), np.array(times))
+        sound = np.nan_to_num(self._waveform[:n].copy(), copy=False)
+        np.clip(sound, -_LOUDEST, _LOUDEST, out=sound)
+        return Chunk(self._frames[:n].copy(), sound, np.array(times))
 
 
-def main() -> None:
-    """Serve jobs until the gateway closes the socket; arguments: socket, memory, frames, bytes."""
-    descriptor, memory_descriptor, size, memory_limit = map(int, sys.argv[1:5])
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    av.logging.set_level(None)
-    _warm_up()
-    memory = ChunkMemory(memory_descriptor, size)
-    _confine(memory_limit)
-    with socket.socket(fileno=descriptor) as gateway:
-        _send(gateway, {"ready": True})
-        while True:
-            line, files, _, _ = socket.recv_fds(gateway, LINE_LIMIT, 1)
-            if not line:
-                return
-            try:
-                _work(gateway, memory, orjson.loads(line), files[0])
-            finally:
-                for file in files:
-                    os.close(file)
-
-
-def _confine(memory_limit: int) -> None:
-    """Set permanent resource limits for this process. A system call filter would go here."""
-    resource.setrlimit(resource.RLIMIT_AS, (memory_limit, memory_limit))
-    resource.setrlimit(resource.RLIMIT_NOFILE, (_MOST_DESCRIPTORS, _MOST_DESCRIPTORS))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-
-
-def _allow_processor_seconds(seconds: float) -> None:
-    """Allow this many more seconds of processor time before the kernel kills the process."""
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    total = int(used.ru_utime + used.ru_stime + seconds) + 1
-    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
-    resource.setrlimit(resource.RLIMIT_CPU, (total, hard))
+def serve(gateway: socket.socket, memory: ChunkMemory) -> None:
+    """Say that all is ready, decode the one clip that the gateway sends, and wait for the end."""
+    _send(gateway, {"ready": True})
+    job, files, _, _ = socket.recv_fds(gateway, MESSAGE_LIMIT, 1)
+    if job:
+        _work(gateway, memory, orjson.loads(job), files[0])
+        gateway.recv(MESSAGE_LIMIT)  # until the gateway has read all and ends it
 
 
 def _work(gateway: socket.socket, memory: ChunkMemory, job: dict[str, Any], file: int) -> None:
     try:
-        _allow_processor_seconds(job["processor_seconds"])
         sampling, limits = Sampling(**job["sampling"]), Limits(**job["limits"])
         with ClipReader(file, sampling=sampling, limits=limits) as reader:
             _send(gateway, {"info": asdict(reader.info)})
             _send_chunks(gateway, memory, reader)
     except SsuError as error:
-        name, facts = type(error).__name__, {"limit": error.limit, "actual": error.actual}
-        _send(gateway, {"error": {"name": name, "message": error.message, **facts}})
+        _report(gateway, error)
+    except MemoryError:
+        _report(gateway, ClipTooLarge("the clip needs more memory to decode than allowed"))
+    except Exception:  # whatever a clip can make FFmpeg or Python do
+        traceback.print_exc()
+        _report(gateway, DecodeFailed("the decoder failed on this clip"))
 
 
 def _send_chunks(gateway: socket.socket, memory: ChunkMemory, reader: ClipReader) -> None:
     chunks: Iterator[Chunk] = reader.chunks(memory.size)
-    while gateway.recv(LINE_LIMIT):
+    while gateway.recv(MESSAGE_LIMIT):
         chunk = next(chunks, None)
         if chunk is None:
             warnings = [asdict(warning) for warning in reader.warnings]
@@ -124,26 +99,10 @@ def _send_chunks(gateway: socket.socket, memory: ChunkMemory, reader: ClipReader
         _send(gateway, {"chunk": chunk.times.tolist()})
 
 
+def _report(gateway: socket.socket, error: SsuError) -> None:
+    name, facts = type(error).__name__, {"limit": error.limit, "actual": error.actual}
+    _send(gateway, {"error": {"name": name, "message": error.message, **facts}})
+
+
 def _send(gateway: socket.socket, message: dict[str, Any]) -> None:
-    gateway.sendall(orjson.dumps(message) + b"\n")
-
-
-def _warm_up() -> None:
-    """Decode a tiny clip, so that the first real one does not pay for lazy imports."""
-    file = io.BytesIO()
-    with av.open(file, "w", format="matroska") as container:
-        video = container.add_stream("mpeg4", rate=5)
-        video.width = video.height = 32
-        sound = container.add_stream("pcm_s16le", rate=8000)
-        silence = av.AudioFrame.from_ndarray(np.zeros((1, 8000), np.int16), "s16", "mono")
-        silence.sample_rate = 8000
-        for _ in range(5):
-            container.mux(video.encode(av.VideoFrame(32, 32, "yuv420p")))
-        container.mux(sound.encode(silence))
-        container.mux(video.encode())
-        container.mux(sound.encode())
-    read_clip(file.getvalue())
-
-
-if __name__ == "__main__":
-    main()
+    gateway.sendall(orjson.dumps(message))

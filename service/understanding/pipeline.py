@@ -251,7 +251,7 @@ class Pipeline:
         info, duration = decoding.info, decoding.duration or 0.0
         warnings = [*decoding.warnings, *run.recognition.warnings()]
         for warning in warnings:
-            self._metrics.warnings.labels(warning.code).inc()
+            self._metrics.warn(warning.code)
         self._metrics.clip_duration.observe(duration)
         self._metrics.clip_frames.observe(len(run.frames))
         self._metrics.clip_pixels.observe(info.width * info.height)

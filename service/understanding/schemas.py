@@ -218,3 +218,8 @@ class Health(_Answer):
 
     status: str = Field(examples=["ready"])
     reasons: list[str] = []
+    sandbox: dict[str, str] = Field(
+        default={},
+        description="Layers of the decoding processes' sandbox: `on`, or why not.",
+        examples=[{"system_calls": "on"}],
+    )

@@ -67,7 +67,8 @@ class GatewayProcess:
 
     def kill_a_decoding_process(self) -> None:
         """Kill one of the processes that clips are decoded in."""
-        psutil.Process(self.process.pid).children()[0].kill()
+        processes = psutil.Process(self.process.pid).children(recursive=True)
+        max(processes, key=psutil.Process.create_time).kill()
 
     def terminate(self) -> None:
         """Ask it to stop; it drains first."""

@@ -1,7 +1,7 @@
 import io
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -56,10 +56,26 @@ def small_settings(**more: object) -> Settings:
     return Settings.model_validate(values)
 
 
+def descendants(process: int | str = "self") -> Iterator[int]:
+    """Every process that this one has started, whichever of its threads it was, and theirs."""
+    for found in Path(f"/proc/{process}/task").glob("*/children"):
+        with suppress(FileNotFoundError, ProcessLookupError):
+            for number in found.read_text().split():
+                yield int(number)
+                yield from descendants(int(number))
+
+
 def children() -> list[int]:
-    """Every process that this one has started, whichever of its threads it was."""
-    lists = Path("/proc/self/task").glob("*/children")
-    return sorted(int(number) for found in lists for number in found.read_text().split())
+    """Every decoding process: they alone may write no file."""
+    return sorted(number for number in descendants() if _limit(number, "Max file size") == "0")
+
+
+def _limit(process: int, name: str) -> str | None:
+    with suppress(FileNotFoundError, ProcessLookupError):
+        for line in Path(f"/proc/{process}/limits").read_text().splitlines():
+            if line.startswith(name):
+                return line[26:].split()[0]
+    return None
 
 
 @asynccontextmanager
@@ -69,9 +85,13 @@ async def run(
     *,
     source: Source | None = None,
     clock: Clock | None = None,
+    program: str | None = None,
 ) -> AsyncIterator[Running]:
+    """Run an application; a `program` takes the place of that which decodes."""
     written = io.StringIO()
     app = create_app(settings, engine=engine, source=source, clock=clock, log_stream=written)
+    if program is not None:
+        app.state.gateway.pool._program = program
     async with app.router.lifespan_context(app):
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:

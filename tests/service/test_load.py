@@ -11,6 +11,7 @@ from starlette.types import Message, Scope
 
 from service.engines.fake import FakeEngine
 from service.server import DrainingServer
+from service.understanding.sandbox.layers import REQUIRED
 from ssuformer.regions import Float, Segmentation
 from tests.service.conftest import Running, run, small_settings
 
@@ -229,6 +230,27 @@ async def test_no_file_is_left_open(running: Running, clip: bytes) -> None:
     assert open_files() == before
 
 
+async def test_readiness_names_the_layers_of_the_sandbox() -> None:
+    async with run(small_settings()) as running:
+        ready = (await running.client.get("/readyz")).json()
+
+    assert ready["status"] == "ready"
+    assert {ready["sandbox"][layer] for layer in REQUIRED} == {"on"}
+
+
+async def test_a_process_that_fails_a_clip_is_the_services_failure() -> None:
+    program = "tests.service.understanding.babbler"
+    async with run(small_settings(), program=program) as running:
+        response = await running.understand(b"nonsense")
+
+        assert (response.status_code, response.json()["code"]) == (422, "decode_failed")
+        labels = {"route": "/understand", "code": "422", "outcome": "failed", "version": "0"}
+        assert running.metric("ssu_requests_total", **labels) == 1
+        assert running.metric("ssu_input_rejected_total", code="decode_failed") == 0
+        (line,) = (one for one in running.lines if one["event"] == "decoding_process_failed")
+        assert (line["level"], line["cause"]) == ("error", "malformed")
+
+
 async def test_counters_exist_before_they_count() -> None:
     async with run(small_settings()) as running:
         text = generate_latest(running.gateway.metrics.registry).decode()
@@ -238,7 +260,7 @@ async def test_counters_exist_before_they_count() -> None:
         'ssu_engine_retries_total{engine="ssu_segmentation",version="0"} 0.0',
         'ssu_model_rollouts_total{result="refused"} 0.0',
         'ssu_admission_rejected_total{reason="queue_full"} 0.0',
-        'ssu_decode_child_exits_total{reason="decode_failed"} 0.0',
+        'ssu_decode_child_exits_total{cause="SIGSEGV",reason="decode_failed"} 0.0',
         'ssu_cancelled_total{cause="deadline",stage="decode"} 0.0',
         'ssu_cancelled_total{cause="client_deadline",stage="decode"} 0.0',
         'ssu_input_rejected_total{code="key_refused"} 0.0',

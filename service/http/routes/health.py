@@ -23,7 +23,11 @@ async def ready(gateway: GatewayDep, response: Response) -> Health:
     """Answer 503 with the reasons while requests should go elsewhere."""
     reasons = gateway.reasons_not_ready()
     response.status_code = 503 if reasons else 200
-    return Health(status="not_ready" if reasons else "ready", reasons=reasons)
+    return Health(
+        status="not_ready" if reasons else "ready",
+        reasons=reasons,
+        sandbox={layer.value: found for layer, found in gateway.pool.sandbox.items()},
+    )
 
 
 @router.get("/startupz", summary="Has the service started?")

@@ -24,6 +24,7 @@ from service.cli.tables import seconds_of, where
 from service.cli.temporary_service import hosted
 from service.engines.fake import FakeEngine
 from service.understanding.mask_formats import NAMES, MaskFormat, write_mask
+from service.understanding.sandbox import layers, probe
 from service.understanding.schemas import Heard, Understanding
 from ssuformer.contract import CAPTION, SEGMENTATION
 from ssuformer.manifest import Manifest, digest
@@ -298,6 +299,38 @@ def test_doctor_finds_all_that_is_needed(tmp_path: Path) -> None:
     for shown in ("python", "pydantic", "CPUExecutionProvider", "libavcodec", "h264", "webm"):
         assert shown in result.output
     assert "bells 7" in result.output
+
+
+def test_doctor_names_the_layers_of_the_sandbox(tmp_path: Path) -> None:
+    result = ssu("doctor", "--models", repository(tmp_path))
+
+    for layer in layers.REQUIRED:
+        assert layer.value in result.output
+
+
+def test_doctor_says_that_the_sandbox_is_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSU_SANDBOX", "off")
+
+    result = ssu("doctor", "--models", repository(tmp_path))
+
+    assert result.exit_code == 0, result.output
+    assert "unset SSU_SANDBOX" in result.output
+
+
+def test_doctor_and_start_fail_where_a_required_layer_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSU_SANDBOX", "required")
+    monkeypatch.setattr(probe, "available", lambda: {layers.Layer.NOT_DUMPABLE: layers.ON})
+
+    examined = ssu("doctor", "--models", repository(tmp_path))
+    started = ssu("serve", "--engine", "fake", "--port", "0")
+
+    assert examined.exit_code == started.exit_code == 1
+    assert "system_calls (not tried)" in " ".join(examined.output.split())
+    assert "system_calls: not tried" in " ".join(started.stderr.split())
 
 
 def test_doctor_ends_with_one_and_the_remedy_if_models_are_missing(tmp_path: Path) -> None:

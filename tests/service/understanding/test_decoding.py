@@ -1,4 +1,6 @@
 import asyncio
+import io
+import json
 import os
 import signal
 import tempfile
@@ -9,19 +11,25 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from service.telemetry.logs import make_log
 from service.telemetry.metrics import Metrics
 from service.understanding.decoding import DecodePool
 from ssuformer import errors
-from ssuformer.clip import Sampling, read_clip
+from ssuformer.clip import Chunk, Sampling, read_clip
 from tests.service.conftest import children, small_settings
 
 pytestmark = pytest.mark.anyio
 
+_MANY = Sampling(fps=10)
+"""More chunks than a child has ready before it is struck."""
+
 
 @asynccontextmanager
-async def a_pool(**settings: object) -> AsyncIterator[tuple[DecodePool, Metrics]]:
+async def a_pool(
+    log: io.StringIO | None = None, **settings: object
+) -> AsyncIterator[tuple[DecodePool, Metrics]]:
     metrics = Metrics()
-    pool = DecodePool(small_settings(**settings), metrics)
+    pool = DecodePool(small_settings(**settings), metrics, make_log("info", log or io.StringIO()))
     await pool.start(chunk_frames=3)
     try:
         yield pool, metrics
@@ -43,13 +51,29 @@ async def decode(pool: DecodePool, media: bytes) -> list[int]:
             return [len(chunk.times) async for chunk in decoding.chunks()]
 
 
+async def some_children() -> list[int]:
+    """The decoding processes, once there are any."""
+    while not (found := children()):
+        await asyncio.sleep(0.01)
+    return found
+
+
+async def is_gone(process: int) -> bool:
+    """Whether a process is no more within a second: it is killed, and not waited for."""
+    for _ in range(100):
+        if process not in children():
+            return True
+        await asyncio.sleep(0.01)
+    return False
+
+
 def all_exits(metrics: Metrics) -> float:
     (family,) = metrics.decode_exits.collect()
     return sum(one.value for one in family.samples if one.name.endswith("_total"))
 
 
-def exits(metrics: Metrics, reason: str) -> float:
-    labels = {"reason": reason}
+def exits(metrics: Metrics, reason: str, cause: str = "") -> float:
+    labels = {"reason": reason, "cause": cause}
     return metrics.registry.get_sample_value("ssu_decode_child_exits_total", labels) or 0.0
 
 
@@ -67,15 +91,23 @@ async def test_what_a_child_decodes_is_what_the_clip_holds(clip: bytes) -> None:
     assert decoding.duration == expected.duration
 
 
-async def test_a_refused_clip_costs_no_process(clip: bytes) -> None:
+async def test_a_refused_clip_is_no_failure_of_its_process(clip: bytes) -> None:
     async with a_pool() as (pool, metrics):
-        before = children()
-
         with pytest.raises(errors.ClipUnreadable):
             await decode(pool, b"no clip at all")
 
         assert await decode(pool, clip) == [3, 1]
-        assert children() == before
+        assert all_exits(metrics) == 0
+
+
+async def test_every_clip_has_a_process_of_its_own(clip: bytes) -> None:
+    async with a_pool() as (pool, metrics):
+        for _ in range(3):
+            (child,) = await some_children()
+
+            await decode(pool, clip)
+
+            assert await is_gone(child)
         assert all_exits(metrics) == 0
 
 
@@ -88,8 +120,8 @@ async def test_a_child_that_is_too_slow_is_killed_and_replaced(clip: bytes) -> N
             await decode(pool, clip)
 
         assert raised.value.limit == 0.3
-        assert exits(metrics, "decode_timeout") == 1
-        assert slow not in children()
+        assert exits(metrics, "decode_timeout", "slow") == 1
+        assert await is_gone(slow)
 
 
 async def test_a_child_that_died_while_idle_is_replaced_and_no_clip_pays_for_it(
@@ -101,26 +133,51 @@ async def test_a_child_that_died_while_idle_is_replaced_and_no_clip_pays_for_it(
         await asyncio.sleep(0.1)
 
         assert await decode(pool, clip) == [3, 1]
-        assert exits(metrics, "died_idle") == 1
+        assert exits(metrics, "died_idle", "SIGKILL") == 1
 
 
-async def test_a_child_that_dies_at_work_is_replaced_and_the_next_clip_is_decoded(
+async def decode_struck(pool: DecodePool, media: bytes, *strikes: int) -> list[Chunk]:
+    """Decode a clip, and kill its process after each chunk for which there is a strike."""
+    found: list[Chunk] = []
+    left = list(strikes)
+    with opened(media) as file:
+        async with pool.decode(file, _MANY) as decoding:
+            async for chunk in decoding.chunks():
+                found.append(chunk)
+                if left:
+                    for child in await some_children():
+                        os.kill(child, left[0])
+                    left.pop(0)
+    return found
+
+
+async def test_a_clip_whose_child_dies_is_decoded_by_a_fresh_one(clip: bytes) -> None:
+    expected = read_clip(clip, sampling=_MANY)
+    log = io.StringIO()
+    async with a_pool(log) as (pool, metrics):
+        found = await decode_struck(pool, clip, signal.SIGSEGV)
+
+        np.testing.assert_array_equal(np.concatenate([c.frames for c in found]), expected.frames)
+        np.testing.assert_array_equal(np.concatenate([c.times for c in found]), expected.times)
+        assert exits(metrics, "decode_failed", "SIGSEGV") == 1
+        line = json.loads(log.getvalue().splitlines()[-1])
+        assert (line["event"], line["cause"], line["exit_status"]) == (
+            "decoding_process_failed",
+            "SIGSEGV",
+            -signal.SIGSEGV,
+        )
+
+
+async def test_a_clip_whose_second_child_dies_too_fails_and_the_next_one_does_not(
     clip: bytes,
 ) -> None:
     async with a_pool() as (pool, metrics):
-        (doomed,) = children()
-
-        async def decode_until_struck() -> None:
-            with opened(clip) as file:
-                async with pool.decode(file, Sampling()) as decoding:
-                    os.kill(doomed, signal.SIGKILL)
-                    await anext(decoding.chunks())
-
         with pytest.raises(errors.DecodeFailed):
-            await decode_until_struck()
+            await decode_struck(pool, clip, signal.SIGKILL, signal.SIGABRT)
 
         assert await decode(pool, clip) == [3, 1]
-        assert exits(metrics, "decode_failed") == 1
+        assert exits(metrics, "decode_failed", "SIGKILL") == 1
+        assert exits(metrics, "decode_failed", "SIGABRT") == 1
 
 
 async def test_leaving_early_ends_the_process(clip: bytes) -> None:
@@ -131,7 +188,7 @@ async def test_leaving_early_ends_the_process(clip: bytes) -> None:
             async with pool.decode(file, Sampling()) as decoding:
                 await anext(decoding.chunks())
 
-        assert child not in children()
+        assert await is_gone(child)
         assert exits(metrics, "abandoned") == 1
         assert await decode(pool, clip) == [3, 1]
 
@@ -147,7 +204,7 @@ async def test_a_cancelled_request_ends_the_process(clip: bytes) -> None:
         await asyncio.gather(task, return_exceptions=True)
 
         assert task.cancelled()
-        assert child not in children()
+        assert await is_gone(child)
 
 
 async def test_a_child_may_take_no_more_than_it_is_given() -> None:

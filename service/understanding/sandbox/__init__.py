@@ -1,0 +1,1 @@
+"""What keeps code inside a decoding process from reaching anything outside it."""
