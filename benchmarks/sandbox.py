@@ -1,6 +1,6 @@
 """What it costs to decode a clip in a sandboxed process of its own, instead of in this one.
 
-python -m benchmarks.cell
+python -m benchmarks.sandbox
 """
 
 from __future__ import annotations
@@ -67,11 +67,11 @@ async def _measure(runs: int, seconds: int, rate: int) -> None:
     with tempfile.TemporaryFile() as clip:
         clip.write(film(seconds, rate))
         clip.flush()
-        async with _pool("off") as plain, _pool("required") as cell:
+        async with _pool("off") as plain, _pool("required") as sandboxed:
             ways: dict[str, Decode] = {
                 HERE: _here,
                 APART: lambda file: _in_pool(plain, file),
-                BOXED: lambda file: _in_pool(cell, file),
+                BOXED: lambda file: _in_pool(sandboxed, file),
             }
             taken: dict[str, list[Spent]] = {name: [] for name in ways}
             for number in range(runs + 2):
@@ -81,7 +81,7 @@ async def _measure(runs: int, seconds: int, rate: int) -> None:
                     await asyncio.sleep(0.2)
                     if number >= 2:
                         taken[name].append(spent)
-            born = [await _birth(cell) for _ in range(runs)]
+            born = [await _birth(sandboxed) for _ in range(runs)]
     rows = {**taken, "a fresh process": born}
     report(
         f"{seconds} s of {WIDTH}x{HEIGHT}, {rate} frames/s: processor time",
