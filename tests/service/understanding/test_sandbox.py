@@ -105,6 +105,7 @@ def test_nothing_that_an_intruder_tries_is_done() -> None:
     invasion = invade("required")
 
     assert invasion.done == set()
+    assert "killed for malformed" not in invasion.outcomes.values()  # every attempt was made
     assert _SECRET not in json.dumps(invasion.outcomes)
     assert {layer for layer in REQUIRED if invasion.layers[layer] != ON} == set()
 
@@ -206,10 +207,13 @@ _INFO = {
     "width": 64,
     "height": 48,
     "rotation": 0,
+    "mirrored": False,
     "fps": 25.0,
     "has_audio": True,
     "video_codec": "h264",
     "audio_codec": "aac",
+    "video_track": 0,
+    "audio_track": 0,
 }
 
 
@@ -267,6 +271,10 @@ _CHUNKS = {
     "the facts again": _info(),
 }
 """Messages in place of a chunk."""
+
+
+def test_facts_about_a_clip_are_taken() -> None:
+    assert messages.info_in(messages.read(_info(), "info")[1], Limits()).audio_codec == "aac"
 
 
 @pytest.mark.parametrize("line", MALFORMED.values(), ids=MALFORMED)
