@@ -18,6 +18,7 @@ SOUNDS = "sounds"
 
 _AN = re.compile(r"(?!eu|uk|uni(?!n)|use|one\b)[aeiou]|hour|honest")
 _COMPANY = re.compile(r" (?:while|together with) (?=.*<(?:other|does)>).*")
+_ALONE = re.compile(r" alone\b")
 _OUT_OF_SIGHT = "out of sight"
 
 
@@ -26,12 +27,16 @@ def with_article(noun: str) -> str:
     return f"{'an' if _AN.match(noun) else 'a'} {noun}"
 
 
-def named(noun: str, verb: str) -> str:
-    """Return a noun, or adjectives and a noun, with its article; plurals and `something` have none.
+def named(noun: str, verb: str, *adjectives: str) -> str:
+    """Return a noun with its adjectives and its article: "a small red dog".
 
-    A noun is a plural if its verb begins with "are".
+    A plural, which is a noun whose verb begins with "are", has no article, and neither has
+    `something`, whose adjectives follow: "something small and red".
     """
-    return noun if noun == SOMETHING or verb.startswith("are ") else with_article(noun)
+    if noun == SOMETHING:
+        return " ".join(part for part in (noun, " and ".join(adjectives)) if part)
+    phrase = " ".join((*adjectives, noun))
+    return phrase if verb.startswith("are ") else with_article(phrase)
 
 
 def heard_clause(description: str) -> str:
@@ -45,11 +50,13 @@ def filled(
 ) -> str:
     """Return a sentence with its open places filled and their articles set.
 
-    Without another thing the clause about it, from "while" or "together with" on, is left out.
-    A sentence without open places is returned as it is.
+    Without another thing the clause about it, from "while" or "together with" on, is left out;
+    with one, nothing is said to sound alone. A sentence without open places is returned as it is.
     """
     if other is None:
         sentence = _COMPANY.sub("", sentence)
+    elif "<noun>" in sentence and _ALONE.search(sentence):
+        sentence = _ALONE.sub("", sentence) + " while a <other> <does>"
     sentence = _fill(sentence, "<noun>", noun, verb)
     sentence = _fill(sentence, "<other>", other or SOMETHING, other_verb)
     return sentence.replace("<verb>", verb).replace("<does>", other_verb)
@@ -58,7 +65,7 @@ def filled(
 def _fill(sentence: str, place: str, noun: str, verb: str) -> str:
     """Fill a place and set the article of the words before it: "a small <noun>" is one phrase."""
     phrase = re.compile(rf"\ban? ((?:(?!an? |while |with |<)\S+ )*){place}")
-    with_articles = phrase.sub(lambda found: named(found[1] + noun, verb), sentence)
+    with_articles = phrase.sub(lambda found: named(noun, verb, *found[1].split()), sentence)
     return with_articles.replace(place, noun)
 
 

@@ -26,16 +26,18 @@ def test_the_article_follows_the_sound_of_the_noun(noun: str, expected: str) -> 
 
 
 @pytest.mark.parametrize(
-    ("noun", "verb", "expected"),
+    ("words", "expected"),
     [
-        ("dog", "barks", "a dog"),
-        ("scissors", "are cutting", "scissors"),
-        ("something", "sounds", "something"),
-        ("small something", "sounds", "a small something"),
+        (("dog", "barks"), "a dog"),
+        (("owl", "hoots", "small", "red"), "a small red owl"),
+        (("scissors", "are cutting", "orange"), "orange scissors"),
+        (("something", "sounds"), "something"),
+        (("something", "sounds", "small"), "something small"),
+        (("something", "sounds", "small", "red"), "something small and red"),
     ],
 )
-def test_plurals_and_something_take_no_article(noun: str, verb: str, expected: str) -> None:
-    assert named(noun, verb) == expected
+def test_plurals_and_something_take_no_article(words: tuple[str, ...], expected: str) -> None:
+    assert named(*words) == expected
 
 
 def test_what_is_out_of_sight_is_said_with_the_words_of_the_manifest() -> None:
@@ -77,7 +79,7 @@ OPEN = "a small <noun> <verb> on the left while a <other> <does>"
         ("a <noun> <verb>", "scissors", "are cutting", "scissors are cutting"),
         ("a red <noun> <verb>", "scissors", "are cutting", "red scissors are cutting"),
         ("a <noun> <verb> on the left", "something", "sounds", "something sounds on the left"),
-        ("a red <noun> <verb>", "something", "sounds", "a red something sounds"),
+        ("a red <noun> <verb>", "something", "sounds", "something red sounds"),
         ("<noun> <verb>", "owl", "hoots", "owl hoots"),
         ("a bell is ringing.", "dog", "barks", "a bell is ringing."),
         ("", "dog", "barks", ""),
@@ -107,7 +109,14 @@ def test_the_name_of_a_region_is_filled_in_with_its_article(
             "a dog barks together with an owl",
         ),
         ("a <noun> <verb> and the <other> <does>", "owl", "hoots", "a dog barks and the owl hoots"),
-        ("a <noun> <verb> alone", "owl", "hoots", "a dog barks alone"),
+        ("a <noun> <verb> alone", "owl", "hoots", "a dog barks while an owl hoots"),
+        (
+            "a <noun> <verb> alone on the left",
+            "scissors",
+            "are cutting",
+            "a dog barks on the left while scissors are cutting",
+        ),
+        ("a dog barks alone", "owl", "hoots", "a dog barks alone"),
     ],
 )
 def test_another_thing_is_filled_in(sentence: str, other: str, does: str, expected: str) -> None:
@@ -144,7 +153,7 @@ def test_open_places_are_one_token_each() -> None:
     [
         (0, 2, "a small bell rings on the left while an engine idles"),
         (2, None, "a small engine idles on the left"),
-        (None, 0, "a small something sounds on the left while a bell rings"),
+        (None, 0, "something small sounds on the left while a bell rings"),
     ],
 )
 def test_the_words_are_those_of_the_categories(

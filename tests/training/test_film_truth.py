@@ -75,7 +75,7 @@ def test_every_category_of_the_collected_pack_has_its_film_category() -> None:
             "a red car drives by on the left while a keyboard clatters",
         ),
         (Facts("robot", "at the top", size="small"), "something",
-         "a small something sounds alone at the top"),
+         "something small sounds alone at the top"),
         (Facts("piano", "at the top", "violin", direction="up"), "piano",
          "a piano plays chords at the top moving up while a violin plays a tune"),
         (Facts("hands", "on the left", "robot"), "person_clapping",

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import cycle, islice
 from typing import Literal, Protocol, cast, get_args
 
-from ssuformer.sentences import named
+from ssuformer.sentences import SOMETHING, named
 
 Size = Literal["small", "large"]
 Colour = Literal[
@@ -95,8 +95,8 @@ class Grammar:
     def say(self, facts: Facts) -> str:
         """Return the sentence of these facts."""
         who = self.categories[facts.category]
-        noun = " ".join(word for word in (facts.size, facts.colour, who.noun) if word)
-        words = [named(noun, who.verb), who.verb]
+        adjectives = (word for word in (facts.size, facts.colour) if word)
+        words = [named(who.noun, who.verb, *adjectives), who.verb]
         if facts.company is None:
             words.append("alone")
         words.append(facts.where)
@@ -114,7 +114,8 @@ class Grammar:
 
     def facts(self, sentence: str) -> Facts | None:
         """Return the facts of a sentence, or None if it does not match the grammar."""
-        match = self._sentence.fullmatch(sentence)
+        # The adjectives of `something` follow it; the pattern has them in front.
+        match = self._sentence.fullmatch(_SOMETHING.sub(_adjectives_first, sentence))
         if match is None:
             return None
         other, partner = match["other"], match["partner"]
@@ -155,3 +156,11 @@ def facts(sentence: str, categories: Sequence[Category]) -> Facts | None:
 def _any(words: Iterable[str]) -> str:
     """Return a pattern that matches any of the words, the longest first."""
     return "|".join(map(re.escape, sorted(words, key=len, reverse=True)))
+
+
+_ADJECTIVE = _any((*SIZES, *COLOURS))
+_SOMETHING = re.compile(rf"^{SOMETHING} ({_ADJECTIVE})(?: and ({_ADJECTIVE}))?(?= )")
+
+
+def _adjectives_first(found: re.Match[str]) -> str:
+    return " ".join((*filter(None, found.groups()), SOMETHING))
