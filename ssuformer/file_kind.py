@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from itertools import islice
 from typing import BinaryIO, NamedTuple
 
 import av.error
@@ -12,6 +13,7 @@ from ssuformer.errors import (
     ClipEncrypted,
     ClipError,
     ClipHasNoVideo,
+    ClipTooLarge,
     ClipTruncated,
     ClipUnreadable,
     ClipUnsupported,
@@ -42,7 +44,11 @@ _CONTAINERS = {b"\x1a\x45\xdf\xa3": "Matroska", b"OggS": "Ogg", b"FLV": "FLV", b
 _BOXES = frozenset(b"ftyp moov mdat free skip wide moof sidx styp uuid meta pnot udta".split())
 _HEAD = 16
 _MOST_INDEX = 64 * 2**20
-"""Bytes of an MP4's index that are searched for signs of encryption."""
+"""Bytes of an MP4's index that are searched for signs of encryption; a compressed one has less."""
+_MOST_BOXES = 100_000
+"""Outermost boxes of an MP4 that are looked at; a file can be made of boxes of 8 bytes."""
+_HEAD_OF_COMPRESSED = 64
+"""Bytes from the beginning of an index in which a compressed one says how long it is."""
 
 
 class _Box(NamedTuple):
@@ -56,15 +62,28 @@ class _Box(NamedTuple):
 def refuse_early(file: BinaryIO) -> None:
     """Raise a ClipError for what FFmpeg would open although it is no clip that can be shown."""
     head = _read(file, 0, _HEAD)
-    if head[4:8] != b"ftyp":
+    if head[4:8] not in _BOXES:
         return
-    if head[8:12] in _PICTURE_BRANDS:
+    if head[4:8] == b"ftyp" and head[8:12] in _PICTURE_BRANDS:
         raise ClipHasNoVideo(f"this is a still picture ({head[8:12].decode()}), not a video")
-    for box in _boxes(file):
+    for box in islice(_boxes(file), _MOST_BOXES):
         if box.name == b"moov":
             index = _read(file, box.at, min(box.size, _MOST_INDEX))
+            _check_compressed(index)
             if b"sinf" in index and b"schm" in index:
                 raise ClipEncrypted("the clip is encrypted (its index holds a protection scheme)")
+
+
+def _check_compressed(index: bytes) -> None:
+    """Raise ClipTooLarge for a compressed index (`cmov`) that would be long."""
+    at = index.find(b"cmvd", 0, _HEAD_OF_COMPRESSED)
+    size = int.from_bytes(index[at + 4 : at + 8], "big")
+    if index[12:16] == b"cmov" and at > 0 and size > _MOST_INDEX:
+        raise ClipTooLarge(
+            f"the compressed index of the clip has {size} bytes, the limit is {_MOST_INDEX}",
+            limit=_MOST_INDEX,
+            actual=size,
+        )
 
 
 def why_unreadable(file: BinaryIO, error: Exception) -> ClipError:
@@ -100,7 +119,7 @@ def _something_else(head: bytes) -> ClipError | None:
 def _why_not_mp4(file: BinaryIO) -> ClipError:
     """Return what an MP4 lacks: what lies after the end of the file, or its index."""
     size = file.seek(0, io.SEEK_END)
-    boxes = list(_boxes(file))
+    boxes = list(islice(_boxes(file), _MOST_BOXES))
     last = boxes[-1]
     if last.at + last.size > size:
         return ClipTruncated(

@@ -66,6 +66,8 @@ class Limits:
     """Frames sampled."""
     damaged_share: float = 0.5
     """If a larger share of frames is damaged or missing, the clip is ClipTruncated."""
+    tracks: int = 128
+    """Of all kinds, subtitles included."""
     threads: int = 2
 
 
@@ -191,10 +193,19 @@ def _open_container(file: BinaryIO, limits: Limits) -> InputContainer:
             actual=size,
         )
     refuse_early(file)
-    options = {"format_whitelist": FORMATS, "protocol_whitelist": "none"}
+    options = {
+        "format_whitelist": FORMATS,
+        "protocol_whitelist": "none",
+        "max_streams": str(limits.tracks),
+    }
     try:
         with ffmpeg_errors():
             return av.open(file, mode="r", options=options, metadata_errors="replace")
+    except ClipTooLarge as error:
+        raise ClipTooLarge(
+            f"the clip has more than {limits.tracks} tracks, or needs more memory than allowed",
+            limit=limits.tracks,
+        ) from error
     except (ClipUnreadable, UnicodeError) as error:
         raise why_unreadable(file, error) from error
 

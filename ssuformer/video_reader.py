@@ -10,6 +10,7 @@ from typing import NamedTuple, cast
 import numpy as np
 from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
+from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from ssuformer.clock import STEADY, Clock
@@ -34,6 +35,8 @@ Frame = NDArray[np.uint8]
 """[224 224 3], RGB 0..255."""
 
 _USUAL_RATE = 25
+_HIGHEST_RATE = 10_000.0
+"""Frames per second beyond which a statement is damage."""
 _WORTH_SEEKING = 1.0
 """Seconds from the start up to which everything is decoded."""
 _EARLIER = (0.0, 4.0, 16.0, 64.0)
@@ -257,10 +260,16 @@ class VideoReader:
             height=height,
             rotation=orientation.quarters * 90,
             mirrored=orientation.mirrored,
-            fps=float(stream.average_rate) if stream.average_rate else None,
+            fps=_stated_rate(stream),
             has_audio=sound is not None,
             video_codec=codec_name(stream),
             audio_codec=None if sound is None else codec_name(sound),
             video_track=video_track,
             audio_track=audio_track,
         )
+
+
+def _stated_rate(stream: VideoStream) -> float | None:
+    """Return the frames per second that a clip states, or None if it states none that can be."""
+    rate = float(stream.average_rate or 0)
+    return rate if 0 < rate <= _HIGHEST_RATE else None

@@ -23,7 +23,9 @@ from functools import partial
 from typing import Any, Literal, NoReturn
 
 import av
-import av.subtitles  # or the first clip with subtitles would look for it
+import av.subtitles.codeccontext  # PyAV imports these at the first clip with subtitles
+import av.subtitles.stream
+import av.subtitles.subtitle
 import numpy as np
 import orjson
 
