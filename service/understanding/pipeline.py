@@ -118,7 +118,7 @@ class Pipeline:
                 decoding = await stack.enter_async_context(self._pool.decode(file, sampling))
             run = self._begin(decoding, options, clock, fps=fps, seconds=seconds)
             await self._run_windows(decoding, run)
-        return self._answer(decoding, run)
+        return await asyncio.to_thread(self._answer, decoding, run)
 
     def _begin(
         self,
