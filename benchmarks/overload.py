@@ -17,7 +17,6 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -237,9 +236,18 @@ def main(
     with tempfile.TemporaryDirectory() as folder:
         clips = clips_of(size or [2, 5, 10], Path(folder))
     with service(workers=workers, queue=queue, deadline=deadline, engine=engine) as running:
-        run = partial(_measure, running, clips, seconds=seconds, times=times, leavers=leavers)
-        more = {"capacity_seconds": capacity_seconds, "together": 2 * workers}
-        sent, watched, facts = asyncio.run(run(stalled=stalled, kill_every=kill_every, **more))
+        measured = _measure(
+            running,
+            clips,
+            seconds=seconds,
+            times=times,
+            leavers=leavers,
+            stalled=stalled,
+            kill_every=kill_every,
+            capacity_seconds=capacity_seconds,
+            together=2 * workers,
+        )
+        sent, watched, facts = asyncio.run(measured)
     held = verdicts(sent, watched, facts)
     _show(facts, watched, held)
     print(json.dumps({**facts, "livez": watched.facts(), "held": held, "machine": machine()}))  # noqa: T201

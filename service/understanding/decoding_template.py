@@ -64,22 +64,29 @@ def main(work: Work = serve) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     av.logging.set_level(None)
     layers.die_with_parent()
-    layers.be_first_to_go()
     report = layers.leave_world() if plan.sandbox != "off" else {}
+    expendability = layers.Expendability()
     warm_up()
     if plan.sandbox != "off":
         report = layers.give_up_rights(report)
     gc.collect()
     gc.freeze()
     with socket.socket(fileno=plan.gateway) as gateway:
-        Template(gateway, plan, work).run(report)
+        Template(gateway, plan, work, expendability).run(report)
 
 
 class Template:
     """Forks children on demand, kills them on demand, and reports how they ended."""
 
-    def __init__(self, gateway: socket.socket, plan: Plan, work: Work) -> None:
+    def __init__(
+        self,
+        gateway: socket.socket,
+        plan: Plan,
+        work: Work,
+        expendability: layers.Expendability,
+    ) -> None:
         self._gateway = gateway
+        self._expendability = expendability
         self._plan = plan
         self._work = work
         self._children: dict[int, _Child] = {}
@@ -114,9 +121,11 @@ class Template:
 
     def _fork(self, files: list[int]) -> None:
         ours, theirs = socket.socketpair(type=socket.SOCK_SEQPACKET)
+        self._expendability.of_children()
         process = os.fork()
         if process == 0:
             _be_child(theirs, files, self._plan, self._work)
+        self._expendability.of_this_process()
         theirs.close()
         for file in files:
             os.close(file)
