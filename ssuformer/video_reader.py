@@ -37,6 +37,9 @@ Frame = NDArray[np.uint8]
 _USUAL_RATE = 25
 _HIGHEST_RATE = 10_000.0
 """Frames per second beyond which a statement is damage."""
+_BEYOND_STATED = 1.0
+"""Seconds by which the last picture may last longer than the clip is stated to; a picture that
+lasts for hours is a damaged number."""
 _WORTH_SEEKING = 1.0
 """Seconds from the start up to which everything is decoded."""
 _EARLIER = (0.0, 4.0, 16.0, 64.0)
@@ -69,6 +72,7 @@ class VideoReader:
         self._choice = choice
         self._limits = limits
         self._skips = skips
+        self._spent = Packets(0, 0)
         self._media = open_media(source, limits)
         try:
             with ffmpeg_errors():
@@ -124,7 +128,7 @@ class VideoReader:
         self._frames = self._decoder.from_beginning()
 
     def _open_again(self) -> None:
-        wanted = self._decoder.wanted
+        wanted, self._spent = self._decoder.wanted, self.packets
         self._media.close()
         self._media = open_media(self._source, self._limits)
         self._prepare_decoder()
@@ -138,7 +142,8 @@ class VideoReader:
     @property
     def packets(self) -> Packets:
         """How many packets have been decoded and dropped so far."""
-        return Packets(self._decoder.decoded, self._decoder.dropped)
+        decoder, spent = self._decoder, self._spent
+        return Packets(spent.decoded + decoder.decoded, spent.dropped + decoder.dropped)
 
     @property
     def reached(self) -> float:
@@ -154,7 +159,11 @@ class VideoReader:
         length = self._step
         if last.duration and last.time_base is not None:
             length = float(last.duration * last.time_base)
-        return max(self._shown_at + length, self._decoder.repeated_until - self.zero)
+        end = max(self._shown_at + length, self._decoder.repeated_until - self.zero)
+        stated = self.info.duration or 0.0
+        if end - max(stated, self._shown_at) > _BEYOND_STATED:
+            return stated if stated > self._shown_at else self._shown_at + _BEYOND_STATED
+        return end
 
     def at(self, time: float) -> Frame | None:
         """Return the frame shown at `time`, the first one before that; None after the last."""

@@ -32,6 +32,7 @@ import orjson
 from service.understanding.decoding_child import MESSAGE_LIMIT, ChunkMemory, serve
 from service.understanding.sandbox import layers, seccomp, system_calls
 from ssuformer.clip import read_clip
+from ssuformer.hdr import CURVES, to_usual_range
 
 Sandbox = Literal["required", "auto", "off"]
 Work = Callable[[socket.socket, ChunkMemory], None]
@@ -218,6 +219,8 @@ def warm_up() -> None:
         container.mux(video.encode())
         container.mux(sound.encode())
     read_clip(file.getvalue())
+    for curve in CURVES:
+        to_usual_range(np.zeros((1, 1, 3), np.uint16), curve)
     system_calls.numbers()
 
 

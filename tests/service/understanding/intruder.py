@@ -263,9 +263,10 @@ def intrude(gateway: socket.socket, memory: ChunkMemory) -> None:
         outcome = error.strerror or str(error)
     info: dict[str, Any] = {"duration": 1.0, "width": 1, "height": 1, "rotation": 0, "fps": 1.0}
     info |= {"has_audio": False, "video_codec": outcome, "audio_codec": None}
+    info |= {"mirrored": False, "video_track": 0, "audio_track": None}
     gateway.sendall(orjson.dumps({"info": info}))
     gateway.recv(65_536)
-    gateway.sendall(orjson.dumps({"end": {"duration": 1.0, "warnings": []}}))
+    gateway.sendall(orjson.dumps({"end": {"duration": 1.0, "warnings": [], "packets": [1, 0]}}))
 
 
 def put_on_only(chosen: set[str]) -> None:

@@ -241,3 +241,15 @@ async def test_closing_the_pool_leaves_no_process() -> None:
         assert len(children()) == 2
 
     assert children() == []
+
+
+async def test_decoded_and_dropped_packets_are_counted(clip: bytes) -> None:
+    async with a_pool() as (pool, metrics):
+        await decode(pool, clip)
+
+        counted = {
+            fate: metrics.registry.get_sample_value("ssu_video_packets_total", {"fate": fate}) or 0
+            for fate in ("decoded", "dropped")
+        }
+        assert counted["decoded"] > 0
+        assert sum(counted.values()) == 100
