@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncIterator
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
+from service.engines.fake import FakeEngine
 from ssuformer import errors
 from ssuformer.clip import read_clip
 from ssuformer.media import Limits
+from ssuformer.regions import Float, Segmentation
 from tests.service.bombs import BOMBS, PLAIN, compressed_index, hurried, many_tracks, slow_sound
 from tests.service.conftest import Running, run, small_settings
+from tests.ssuformer.footage import Footage
 
 pytestmark = pytest.mark.anyio
 
@@ -30,6 +36,36 @@ async def test_a_bomb_is_answered_and_kills_no_process(plain: Running, kind: str
     assert answer.status_code in statuses, answer.text[:300]
     assert [line for line in plain.lines if line["event"] == "decoding_process_failed"] == []
     assert (await plain.understand(PLAIN.make())).status_code == 200
+
+
+class CountingEngine(FakeEngine):
+    """Counts what it is asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: Counter[str] = Counter()
+
+    async def segment(
+        self, frames: NDArray[np.uint8], waveform: Float, *, timeout: float | None = None
+    ) -> Segmentation:
+        self.asked["segment"] += 1
+        return await super().segment(frames, waveform, timeout=timeout)
+
+
+async def test_minutes_of_one_picture_in_silence_are_given_to_the_engine_once() -> None:
+    times = (0.0, 1.0, 300.0)
+    still = Footage(container="matroska", times=times, beep=(0.0, 0.5), audio_seconds=0.5).make()
+    engine = CountingEngine()
+    async with run(small_settings(), engine=engine) as running:
+        plain = await running.understand(PLAIN.make())
+        before = engine.asked["segment"]
+
+        answer = await running.understand(still)
+
+        assert len(answer.json()["frames"]) == 300
+        assert engine.asked["segment"] - before <= 4
+        again = await running.understand(PLAIN.make())
+        assert again.json()["frames"] == plain.json()["frames"]
 
 
 def test_a_clip_of_many_tracks_says_how_many_there_may_be() -> None:
