@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ssuformer.clock import STEADY, Clock
 from ssuformer.contract import SAMPLE_RATE
+from ssuformer.errors import ClipUnsupported
 from ssuformer.media import (
     UNCOMPRESSED,
     ClipWarning,
@@ -38,6 +39,9 @@ _JITTER = SAMPLE_RATE // 60
 
 _FAR = SAMPLE_RATE
 """Samples by which a time stamp that no other one agrees with may miss."""
+
+_LEAST_RATE = 1000
+"""Samples per second of a track. A megabyte at one a second would be 32 GB once resampled."""
 
 _TRIMMED_UNSAID = SAMPLE_RATE // 10
 """Samples of overlap that are cut without a warning."""
@@ -195,6 +199,12 @@ class AudioReader:
             self._trimmed += self._surplus
 
     def _resample(self, frame: AudioFrame) -> Iterator[Waveform]:
+        if frame.sample_rate < _LEAST_RATE:
+            raise ClipUnsupported(
+                f"the sound has {frame.sample_rate} samples per second, the least is {_LEAST_RATE}",
+                limit=_LEAST_RATE,
+                actual=frame.sample_rate,
+            )
         kind = (frame.format.name, frame.layout.name, frame.sample_rate)
         if kind != self._kind:
             yield from self._flush()

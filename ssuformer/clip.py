@@ -21,7 +21,7 @@ from ssuformer.errors import ClipTruncated, OptionError
 from ssuformer.media import ClipInfo, ClipWarning, Limits, Source
 from ssuformer.media_tracks import Choice
 from ssuformer.part import check_part, check_work
-from ssuformer.video_reader import Frame, VideoReader
+from ssuformer.video_reader import Frame, Packets, VideoReader
 
 __all__ = [
     "Chunk",
@@ -30,6 +30,7 @@ __all__ = [
     "ClipReader",
     "ClipWarning",
     "Limits",
+    "Packets",
     "Sampling",
     "read_clip",
 ]
@@ -42,6 +43,8 @@ _MOST_SECONDS = 1e6
 _WHOLE_SHARE = 0.95
 _SHORTER_UNSAID = 0.5
 """Seconds by which the sound may end before the pictures without a warning."""
+_LONGER_UNSAID = 0.1
+"""Seconds by which it may end after them: codecs fill up the last of their blocks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +146,11 @@ class ClipReader(Closing):
         return self._duration
 
     @property
+    def packets(self) -> Packets:
+        """How many packets of the film have been decoded and dropped so far."""
+        return self._pictures.packets
+
+    @property
     def warnings(self) -> tuple[ClipWarning, ...]:
         """The warnings about the clip; complete once the last chunk has been read."""
         return tuple(self._warnings)
@@ -211,7 +219,7 @@ class ClipReader(Closing):
                     "of it, what follows the cut is heard too early",
                 )
             )
-        if self._held:
+        if self._held and self._sound.end - (self._pictures.end or 0.0) > _LONGER_UNSAID:
             self._warnings.append(
                 ClipWarning("picture_held", "the audio continues after the last video frame")
             )

@@ -1,4 +1,4 @@
-"""Bridge jumps of a transport stream's clock, as where two recordings were joined.
+"""Bridge jumps of a film's clock, as where two recordings were joined in one file.
 
 Only a jump that all tracks make is one of the clock; a gap in one track is a gap.
 """
@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import av.error
+from av.container import InputContainer
 
+from ssuformer.joints import second_film
 from ssuformer.media import (
     ClipWarning,
     Limits,
@@ -21,7 +23,7 @@ from ssuformer.media import (
     open_media,
     packets_of,
 )
-from ssuformer.media_tracks import Choice, choose_tracks
+from ssuformer.media_tracks import Choice, Tracks, choose_tracks
 
 _FORWARD = 10.0
 """Seconds between two packets of a track from which the clock may have jumped."""
@@ -29,7 +31,7 @@ _BACKWARD = -1.0
 _ALIKE = 5.0
 """Seconds by which the jumps of two tracks may differ and still be one jump of the clock."""
 _SYNC = 0x47
-_JOINED = "mpegts"
+_STREAM = "mpegts"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,7 @@ class Clock:
     seconds: float | None = None
     """Duration of the file without its jumps; None if there are none."""
     told: str = ""
+    code: str = "clock_jumps"
 
     @property
     def jumps(self) -> bool:
@@ -96,35 +99,47 @@ class Clock:
             yield packet
 
     def warnings(self) -> Iterator[ClipWarning]:
-        """Yield a warning that names the first jump."""
-        if self.jumps:
-            yield ClipWarning("clock_jumps", self.told)
+        """Yield a warning that names the first jump, or what was not read."""
+        if self.told:
+            yield ClipWarning(self.code, self.told)
 
 
 STEADY = Clock()
 
 
 def read_clock(source: Source, limits: Limits, choice: Choice) -> Clock:
-    """Return the clock of a file; the packets of a transport stream are read for it."""
+    """Return the clock of a file.
+
+    All packets of transport streams, and of files in which a second film begins, are read for it.
+    """
     with open_bytes(source) as file:
-        if _SYNC not in file.read(5)[::4]:
+        second = second_film(file)
+        if second is None and _SYNC not in file.read(5)[::4]:
             return STEADY
     media = open_media(source, limits)
     try:
-        if media.container.format.name != _JOINED:
+        if second is None and media.container.format.name != _STREAM:
             return STEADY
-        tracks = choose_tracks(media.container, limits, choice)
-        found: dict[int, list[_Jump]] = {track.index: [] for track in tracks.used}
-        hands = {track.index: _Hand() for track in tracks.used}
-        with ffmpeg_errors():
-            for packet in _readable(packets_of(media.container, *tracks.used)):
-                jump = hands[packet.stream.index].jump(packet)
-                if jump is not None:
-                    found[packet.stream.index].append(jump)
-        ends = [hand.end for hand in hands.values() if hand.end is not None]
-        return _bridged(found, zero=tracks.zero or 0.0, end=max(ends, default=0.0))
+        clock = _followed(media.container, choose_tracks(media.container, limits, choice))
     finally:
         media.close()
+    if second is None or clock.jumps:
+        return clock
+    told = f"a second film begins at byte {second} of the file; only the first one was read"
+    return Clock(told=told, code="films_joined")
+
+
+def _followed(container: InputContainer, tracks: Tracks) -> Clock:
+    """Return the clock by which the packets of some tracks follow each other."""
+    found: dict[int, list[_Jump]] = {track.index: [] for track in tracks.used}
+    hands = {track.index: _Hand() for track in tracks.used}
+    with ffmpeg_errors():
+        for packet in _readable(packets_of(container, *tracks.used)):
+            jump = hands[packet.stream.index].jump(packet)
+            if jump is not None:
+                found[packet.stream.index].append(jump)
+    ends = [hand.end for hand in hands.values() if hand.end is not None]
+    return _bridged(found, zero=tracks.zero or 0.0, end=max(ends, default=0.0))
 
 
 def _readable(packets: Iterator[Any]) -> Iterator[Any]:

@@ -1,21 +1,21 @@
-"""Tell from its bytes why a file is not a clip: a picture, a sound, encrypted, compressed, cut."""
+"""Tell from its bytes why a file is not a clip: a picture, a sound, compressed, cut."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 
 import av.error
 
 from ssuformer.errors import (
-    ClipEncrypted,
     ClipError,
     ClipHasNoVideo,
+    ClipTooLarge,
     ClipTruncated,
     ClipUnreadable,
     ClipUnsupported,
 )
+from ssuformer.file_parts import BOXES, boxes, read_at
 
 FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,flv,ogg"
 """Allowed container formats, by FFmpeg's names."""
@@ -39,40 +39,43 @@ _PACKED = {
     b"Rar!": "rar",
 }
 _CONTAINERS = {b"\x1a\x45\xdf\xa3": "Matroska", b"OggS": "Ogg", b"FLV": "FLV", b"RIFF": "AVI"}
-_BOXES = frozenset(b"ftyp moov mdat free skip wide moof sidx styp uuid meta pnot udta".split())
 _HEAD = 16
 _MOST_INDEX = 64 * 2**20
-"""Bytes of an MP4's index that are searched for signs of encryption."""
+"""Bytes of an MP4's compressed index."""
+_HEAD_OF_INDEX = 64
+"""Bytes from the beginning of an index in which a compressed one says how long it is."""
 
 
-class _Box(NamedTuple):
-    """A box of an MP4: its name, where it begins, and its size in bytes, as stated."""
-
-    name: bytes
-    at: int
-    size: int
-
-
-def refuse_early(file: BinaryIO) -> None:
-    """Raise a ClipError for what FFmpeg would open although it is no clip that can be shown."""
-    head = _read(file, 0, _HEAD)
-    if head[4:8] != b"ftyp":
-        return
-    if head[8:12] in _PICTURE_BRANDS:
+def refuse_pictures(file: BinaryIO) -> None:
+    """Raise ClipHasNoVideo for a still picture that FFmpeg would open as a film."""
+    head = read_at(file, 0, _HEAD)
+    if head[4:8] == b"ftyp" and head[8:12] in _PICTURE_BRANDS:
         raise ClipHasNoVideo(f"this is a still picture ({head[8:12].decode()}), not a video")
-    for box in _boxes(file):
-        if box.name == b"moov":
-            index = _read(file, box.at, min(box.size, _MOST_INDEX))
-            if b"sinf" in index and b"schm" in index:
-                raise ClipEncrypted("the clip is encrypted (its index holds a protection scheme)")
+
+
+def refuse_long_index(file: BinaryIO) -> None:
+    """Raise ClipTooLarge for an MP4 whose compressed index (`cmov`) would be long.
+
+    FFmpeg unpacks it as a whole: two megabytes can become two gigabytes.
+    """
+    for box in boxes(file):
+        head = read_at(file, box.at, _HEAD_OF_INDEX) if box.kind == b"moov" else b""
+        at = head.find(b"cmvd")
+        size = int.from_bytes(head[at + 4 : at + 8], "big")
+        if head[12:16] == b"cmov" and at > 0 and size > _MOST_INDEX:
+            raise ClipTooLarge(
+                f"the compressed index of the clip has {size} bytes, the limit is {_MOST_INDEX}",
+                limit=_MOST_INDEX,
+                actual=size,
+            )
 
 
 def why_unreadable(file: BinaryIO, error: Exception) -> ClipError:
     """Return the reason why FFmpeg could not open a file."""
-    head = _read(file, 0, _HEAD)
+    head = read_at(file, 0, _HEAD)
     if (other := _something_else(head)) is not None:
         return other
-    if head[4:8] in _BOXES:
+    if head[4:8] in BOXES:
         return _why_not_mp4(file)
     if isinstance(error.__cause__, av.error.ArgumentError):
         return ClipUnsupported(f"the format is not one of {FORMATS}", limit=FORMATS)
@@ -100,39 +103,15 @@ def _something_else(head: bytes) -> ClipError | None:
 def _why_not_mp4(file: BinaryIO) -> ClipError:
     """Return what an MP4 lacks: what lies after the end of the file, or its index."""
     size = file.seek(0, io.SEEK_END)
-    boxes = list(_boxes(file))
-    last = boxes[-1]
-    if last.at + last.size > size:
+    found = list(boxes(file))
+    last = found[-1]
+    if last.end is not None and last.end > size:
         return ClipTruncated(
-            f"the clip was cut off: its part `{last.name.decode()}` ends at byte "
-            f"{last.at + last.size}, the file has {size}",
-            limit=last.at + last.size,
+            f"the clip was cut off: its part `{last.kind.decode()}` ends at byte "
+            f"{last.end}, the file has {size}",
+            limit=last.end,
             actual=size,
         )
-    if b"moov" not in {box.name for box in boxes}:
+    if b"moov" not in {box.kind for box in found}:
         return ClipTruncated("the clip was cut: its index (`moov`) is not there")
     return ClipUnreadable("the index (`moov`) of the clip is damaged")
-
-
-def _boxes(file: BinaryIO) -> Iterator[_Box]:
-    """Yield the outermost boxes of an MP4."""
-    end, at = file.seek(0, io.SEEK_END), 0
-    while at + 8 <= end:
-        head = _read(file, at, 16)
-        size, name = int.from_bytes(head[:4], "big"), head[4:8]
-        if size == 1:
-            size = int.from_bytes(head[8:16], "big")
-        if name not in _BOXES:
-            return
-        yield _Box(name, at, end - at if size == 0 else size)
-        if size < 8:
-            return
-        at += size
-
-
-def _read(file: BinaryIO, at: int, size: int) -> bytes:
-    """Return bytes of a file, and go back to its beginning."""
-    file.seek(at)
-    data = file.read(size)
-    file.seek(0)
-    return data

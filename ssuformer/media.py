@@ -24,12 +24,13 @@ from av.packet import Packet
 from av.stream import Stream
 from av.video.stream import VideoStream
 
+from ssuformer.encryption import refuse_encrypted
 from ssuformer.errors import (
     ClipEmpty,
     ClipTooLarge,
     ClipUnreadable,
 )
-from ssuformer.file_kind import FORMATS, refuse_early, why_unreadable
+from ssuformer.file_kind import FORMATS, refuse_long_index, refuse_pictures, why_unreadable
 
 VIDEO_CODECS = frozenset(
     (
@@ -38,7 +39,10 @@ VIDEO_CODECS = frozenset(
     )
 )
 AUDIO_CODECS = frozenset(
-    ("aac", "mp3", "mp2", "opus", "vorbis", "flac", "alac", "ac3", "eac3", "amr_nb", "amr_wb")
+    (
+        *("aac", "aac_latm", "mp3", "mp2", "opus", "vorbis", "flac", "alac", "ac3", "eac3"),
+        *("amr_nb", "amr_wb"),
+    )
 )
 UNCOMPRESSED = ("pcm_", "adpcm_")
 """How the names of allowed audio codecs begin that are not in the list."""
@@ -66,6 +70,8 @@ class Limits:
     """Frames sampled."""
     damaged_share: float = 0.5
     """If a larger share of frames is damaged or missing, the clip is ClipTruncated."""
+    tracks: int = 128
+    """Of all kinds, subtitles included."""
     threads: int = 2
 
 
@@ -118,7 +124,7 @@ class _DescriptorReader(io.RawIOBase):
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         origin = {os.SEEK_SET: 0, os.SEEK_CUR: self._position}.get(whence)
         if origin is None:
-            origin = os.fstat(self._descriptor).st_size
+            origin = os.lseek(self._descriptor, 0, os.SEEK_END)
         self._position = max(0, origin + offset)
         return self._position
 
@@ -190,11 +196,22 @@ def _open_container(file: BinaryIO, limits: Limits) -> InputContainer:
             limit=limits.bytes,
             actual=size,
         )
-    refuse_early(file)
-    options = {"format_whitelist": FORMATS, "protocol_whitelist": "none"}
+    refuse_pictures(file)
+    refuse_encrypted(file)
+    refuse_long_index(file)
+    options = {
+        "format_whitelist": FORMATS,
+        "protocol_whitelist": "none",
+        "max_streams": str(limits.tracks),
+    }
     try:
         with ffmpeg_errors():
             return av.open(file, mode="r", options=options, metadata_errors="replace")
+    except ClipTooLarge as error:
+        raise ClipTooLarge(
+            f"the clip has more than {limits.tracks} tracks, or needs more memory than allowed",
+            limit=limits.tracks,
+        ) from error
     except (ClipUnreadable, UnicodeError) as error:
         raise why_unreadable(file, error) from error
 
@@ -202,9 +219,10 @@ def _open_container(file: BinaryIO, limits: Limits) -> InputContainer:
 def packets_of(container: InputContainer, *streams: Stream) -> Iterator[Packet[Any]]:
     """Yield the packets of some streams, in the order of the file.
 
-    Where PyAV ends the streams, it stumbles over those that appeared midway (IndexError).
+    Where PyAV ends the streams, it stumbles over those that appeared midway (IndexError). A second
+    file in the same one that FFmpeg cannot read ends them, too (see `joints`).
     """
-    with suppress(IndexError):
+    with suppress(IndexError, av.error.PatchWelcomeError):
         yield from container.demux(*streams)
 
 

@@ -38,6 +38,8 @@ _BESIDE = (
     | Disposition.descriptions
 )
 """What a sound track beside the main one is marked as."""
+_NAMED = 10
+"""Tracks left out that a warning names; of others it says how many there are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +111,11 @@ class Tracks:
         if self.choice.audio is None and self.audio is not None:
             left += _others(streams.audio, self.audio)
         if left:
+            more = [f"{len(left) - _NAMED} more"] if len(left) > _NAMED else []
+            named = "; ".join([*left[:_NAMED], *more])
             yield ClipWarning(
                 "tracks_left_out",
-                f"not used: {'; '.join(left)}; video_track and audio_track choose others",
+                f"not used: {named}; video_track and audio_track choose others",
             )
 
 

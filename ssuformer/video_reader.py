@@ -10,6 +10,7 @@ from typing import NamedTuple, cast
 import numpy as np
 from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
+from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from ssuformer.clock import STEADY, Clock
@@ -34,6 +35,11 @@ Frame = NDArray[np.uint8]
 """[224 224 3], RGB 0..255."""
 
 _USUAL_RATE = 25
+_HIGHEST_RATE = 10_000.0
+"""Frames per second beyond which a statement is damage."""
+_BEYOND_STATED = 1.0
+"""Seconds by which the last picture may last longer than the clip is stated to; a picture that
+lasts for hours is a damaged number."""
 _WORTH_SEEKING = 1.0
 """Seconds from the start up to which everything is decoded."""
 _EARLIER = (0.0, 4.0, 16.0, 64.0)
@@ -66,6 +72,7 @@ class VideoReader:
         self._choice = choice
         self._limits = limits
         self._skips = skips
+        self._spent = Packets(0, 0)
         self._media = open_media(source, limits)
         try:
             with ffmpeg_errors():
@@ -121,7 +128,7 @@ class VideoReader:
         self._frames = self._decoder.from_beginning()
 
     def _open_again(self) -> None:
-        wanted = self._decoder.wanted
+        wanted, self._spent = self._decoder.wanted, self.packets
         self._media.close()
         self._media = open_media(self._source, self._limits)
         self._prepare_decoder()
@@ -135,7 +142,8 @@ class VideoReader:
     @property
     def packets(self) -> Packets:
         """How many packets have been decoded and dropped so far."""
-        return Packets(self._decoder.decoded, self._decoder.dropped)
+        decoder, spent = self._decoder, self._spent
+        return Packets(spent.decoded + decoder.decoded, spent.dropped + decoder.dropped)
 
     @property
     def reached(self) -> float:
@@ -151,7 +159,11 @@ class VideoReader:
         length = self._step
         if last.duration and last.time_base is not None:
             length = float(last.duration * last.time_base)
-        return max(self._shown_at + length, self._decoder.repeated_until - self.zero)
+        end = max(self._shown_at + length, self._decoder.repeated_until - self.zero)
+        stated = self.info.duration or 0.0
+        if end - max(stated, self._shown_at) > _BEYOND_STATED:
+            return stated if stated > self._shown_at else self._shown_at + _BEYOND_STATED
+        return end
 
     def at(self, time: float) -> Frame | None:
         """Return the frame shown at `time`, the first one before that; None after the last."""
@@ -257,10 +269,16 @@ class VideoReader:
             height=height,
             rotation=orientation.quarters * 90,
             mirrored=orientation.mirrored,
-            fps=float(stream.average_rate) if stream.average_rate else None,
+            fps=_stated_rate(stream),
             has_audio=sound is not None,
             video_codec=codec_name(stream),
             audio_codec=None if sound is None else codec_name(sound),
             video_track=video_track,
             audio_track=audio_track,
         )
+
+
+def _stated_rate(stream: VideoStream) -> float | None:
+    """Return the frames per second that a clip states, or None if it states none that can be."""
+    rate = float(stream.average_rate or 0)
+    return rate if 0 < rate <= _HIGHEST_RATE else None

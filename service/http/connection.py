@@ -33,7 +33,9 @@ LINGER_BYTES = 8 * 2**20
 LINGER_SECONDS = 2.0
 """How much of a refused request is read, so that the client comes to read the answer."""
 
-_SLICE = 16_384
+_SLICE, _HEAD_SLICE = 16_384, 1_024
+"""Bytes that are parsed at once: of a body, and where requests may be as short as 18 bytes."""
+_MOST_LATER = 2**20
 _STILL_THERE_SECONDS = 1.0
 _STILL_THERE = b"HTTP/1.1 102 Processing\r\n\r\n"
 
@@ -57,13 +59,21 @@ class Connections:
     def enter(self, one: LimitedProtocol, client: str) -> None:
         """Take a connection in; raise TooManyConnections if it has to be refused."""
         limit = self.settings.connections
-        if len(self._open) >= limit and not self._make_room():
+        if len(self._open) >= limit and not self._make_room(client):
             raise TooManyConnections(f"{limit} connections are open", limit=limit)
+        wrong = self._too_many_of(client)
         self._open[one] = client
         self._metrics.connections.labels(self._port).set(len(self._open))
+        if wrong:
+            raise wrong
+
+    def _too_many_of(self, client: str) -> TooManyConnections | None:
+        """Return why a client may have no further connection, or None."""
         limit = self.settings.client_connections
-        if sum(known == client for known in self._open.values()) > limit:
-            raise TooManyConnections(f"{limit} connections from one client are open", limit=limit)
+        held = sum(known == client and not one.refused for one, known in self._open.items())
+        if held < limit:
+            return None
+        return TooManyConnections(f"{limit} connections from one client are open", limit=limit)
 
     def __contains__(self, one: LimitedProtocol) -> bool:
         return one in self._open
@@ -78,11 +88,20 @@ class Connections:
         self._metrics.connections_refused.labels(self._port, error.code).inc()
         self._log.info("connection_refused", port=self._port, code=error.code, client=client)
 
-    def _make_room(self) -> bool:
-        """Close the oldest connection that has no request, if there is one."""
-        idle = next((one for one in self._open if not one.in_request), None)
-        if idle is None:
+    def _make_room(self, client: str) -> bool:
+        """Close a connection without a request, if there is one: refused ones, then the oldest.
+
+        For a client that has as many as it may, only one of its own.
+        """
+        own = self._too_many_of(client) is not None
+        waiting = [
+            one
+            for one, known in self._open.items()
+            if not one.in_request and (known == client or not own)
+        ]
+        if not waiting:
             return False
+        idle = next((one for one in waiting if one.refused), waiting[0])
         self.note(TooManyConnections("idle"), self._open[idle])
         self.leave(idle)
         idle.transport.abort()
@@ -102,6 +121,9 @@ class LimitedProtocol(HttpToolsProtocol):
         self._outside_body = 0
         """Bytes since the last piece of a body, or since the end of headers or request."""
         self._in_head = True
+        """Whether headers come next, or have begun."""
+        self._later = b""
+        """What has come behind a request that waits for the one before it."""
         self._running: RequestResponseCycle | None = None
         """The request in work; `cycle` is the last that has come, which may wait for it."""
         self._to_drop: int | None = None
@@ -111,11 +133,17 @@ class LimitedProtocol(HttpToolsProtocol):
     def in_request(self) -> bool:
         """Whether a request has come and is not answered yet."""
         running = self._running is not None and not self._running.response_complete
-        return running and self._to_drop is None
+        return running and not self.refused
+
+    @property
+    def refused(self) -> bool:
+        """Whether what comes is only read to be dropped."""
+        return self._to_drop is not None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for a request, or refuse one connection too many."""
         super().connection_made(transport)
+        transport.set_write_buffer_limits(high=0)  # the end of an answer may stay unread, too
         self._peer = network(self.client[0]) if self.client else ""
         try:
             self._connections.enter(self, self._peer)
@@ -144,16 +172,37 @@ class LimitedProtocol(HttpToolsProtocol):
             self._running.message_event.set()
 
     def data_received(self, data: bytes) -> None:
-        """Parse what has come, in small slices, until it exceeds a limit."""
-        for start in range(0, len(data), _SLICE):
-            piece = data[start : start + _SLICE]
-            if self._to_drop is not None:
-                self._drop(len(piece))
-            elif not self.transport.is_closing():
-                self._outside_body += len(piece)
-                self._parse(piece)
-        if self._to_drop is None and not self.in_request and self._timer is None:
+        """Parse what has come, in small slices, until it exceeds a limit or has to wait."""
+        rest, self._later, at = self._later + data, b"", 0
+        while at < len(rest) and not self.refused and not self.transport.is_closing():
+            if self.pipeline:
+                self._wait_with(rest[at:])
+                break
+            piece = rest[at : at + (_HEAD_SLICE if self._in_head else _SLICE)]
+            at += len(piece)
+            self._outside_body += len(piece)
+            self._parse(piece)
+        if self.refused:
+            self._drop(len(rest) - at)
+        elif not (self.in_request or self._timer or self.transport.is_closing()):
             self._expect_head()
+
+    def _wait_with(self, rest: bytes) -> None:
+        """Keep what comes behind a waiting request; parsed, it would be many times as large."""
+        if len(rest) > _MOST_LATER:
+            self._refuse(RequestMalformed("too much was sent before the first answer"))
+        else:
+            self._later = rest
+            self.flow.pause_reading()
+            self._ask_whether_it_is_there()
+
+    def on_response_complete(self) -> None:
+        """Go on with the next request that has come, if there is one."""
+        super().on_response_complete()
+        if self.pipeline:
+            self.flow.pause_reading()
+        elif self._later:
+            self.loop.call_soon(self.data_received, b"")
 
     def _parse(self, piece: bytes) -> None:
         self._unset_keepalive_if_required()
@@ -208,13 +257,14 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """Note the end of the body."""
-        self._outside_body = 0
+        self._outside_body, self._in_head = 0, True
         if not self.parser.should_upgrade():
             super().on_message_complete()
 
     def eof_received(self) -> bool:  # type: ignore[override]
         """Go on if the client, its request complete, only stops sending; find out if it is gone."""
-        listens = self.in_request and not self.cycle.more_body and not self.pipeline
+        alone = not self.pipeline and not self._later
+        listens = self.in_request and not self.cycle.more_body and alone
         if not listens or self.scope["http_version"] == "1.0":
             return False
         self.cycle.keep_alive = False
@@ -223,9 +273,13 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def _ask_whether_it_is_there(self) -> None:
         """Send an interim answer now and then: to a client that has left, that fails."""
-        if not self.cycle.response_started and not self.transport.is_closing():
+        self._after(None)
+        running = self._running
+        if running is None or running.response_started or self.transport.is_closing():
+            return
+        if running.scope["http_version"] != "1.0":
             self.transport.write(_STILL_THERE)
-            self._after(_STILL_THERE_SECONDS, self._ask_whether_it_is_there)
+        self._after(_STILL_THERE_SECONDS, self._ask_whether_it_is_there)
 
     def pause_writing(self) -> None:
         """Watch the client: it does not read as fast as the answer is written."""

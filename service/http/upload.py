@@ -170,10 +170,21 @@ class _Body:
 async def _read_raw(body: AsyncGenerator[bytes, None]) -> IO[bytes]:
     file: IO[bytes] = tempfile.TemporaryFile(buffering=_WRITE_SIZE)  # noqa: SIM115
     with _closed_on_error(file):
+        unwritten = 0
         async for piece in body:
-            file.write(piece)
+            unwritten += len(piece)
+            if unwritten < _WRITE_SIZE:
+                file.write(piece)  # stays in the buffer
+            else:
+                await asyncio.to_thread(_write_through, file, piece)
+                unwritten = 0
         await asyncio.to_thread(file.flush)
     return file
+
+
+def _write_through(file: IO[bytes], piece: bytes) -> None:
+    file.write(piece)
+    file.flush()
 
 
 async def _read_form(request: Request, body: AsyncGenerator[bytes, None]) -> IO[bytes]:
@@ -189,9 +200,13 @@ async def _read_form(request: Request, body: AsyncGenerator[bytes, None]) -> IO[
         await form.close()
         raise OptionError(f"the multipart body has no file in a field named `{FIELD}`")
     with _closed_on_error(found.file):
-        found.file.fileno()  # writes what is still in memory
-        found.file.flush()
+        await asyncio.to_thread(_onto_disk, found.file)
     return found.file
+
+
+def _onto_disk(file: IO[bytes]) -> None:
+    file.fileno()  # writes what is still in memory
+    file.flush()
 
 
 def _check_encoding(request: Request) -> None:

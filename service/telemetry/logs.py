@@ -12,6 +12,8 @@ from structlog.typing import FilteringBoundLogger
 
 def make_log(level: str, stream: TextIO | None = None) -> FilteringBoundLogger:
     """Return a new logger that writes JSON to the stream, standard output by default."""
+    # It would write a line of text for every body that is not what it says.
+    logging.getLogger("python_multipart").disabled = True
     log: FilteringBoundLogger = structlog.wrap_logger(
         structlog.PrintLogger(stream or sys.stdout),
         processors=[

@@ -181,6 +181,12 @@ class Metrics:
             ("reason", "cause"),
             registry=registry,
         )
+        self.packets = Counter(
+            "ssu_video_packets",
+            "Packets of films that were `decoded`, or `dropped` as no wanted picture needs them.",
+            ("fate",),
+            registry=registry,
+        )
         self.engine_failures = Counter(
             "ssu_engine_failures",
             "Failed inferences; `overloaded`: the server's queue was full.",
@@ -256,6 +262,8 @@ class Metrics:
         for cause in ("slow", "SIGXCPU"):
             self.decode_exits.labels(DecodeTimeout.code, cause)
         self.decode_exits.labels("died_idle", "SIGKILL")
+        for fate in ("decoded", "dropped"):
+            self.packets.labels(fate)
         for stage in get_args(Stage):
             for cause in ("deadline", "client_deadline", "disconnect"):
                 self.cancelled.labels(stage, cause)

@@ -20,7 +20,7 @@ from service.understanding.decoding_process import PROGRAM, Child, Template
 from service.understanding.sandbox import layers
 from service.understanding.sandbox.layers import Layer
 from ssuformer import errors
-from ssuformer.clip import Chunk, ClipInfo, ClipWarning, Sampling
+from ssuformer.clip import Chunk, ClipInfo, ClipWarning, Packets, Sampling
 
 _START_SECONDS = 30.0
 
@@ -107,6 +107,7 @@ class Decoding:
         if kind == "end":
             end = messages.end_in(content)
             self.warnings, self.duration = end.noted, end.duration
+            self._pool.count_packets(end.work)
             self._finished = True
             return None
         memory = self._child.memory
@@ -228,6 +229,11 @@ class DecodePool:
     def count(self, reason: str, cause: str = "") -> None:
         """Count a process that ended before its clip was done."""
         self._metrics.decode_exits.labels(reason, cause).inc()
+
+    def count_packets(self, packets: Packets) -> None:
+        """Count the packets of a film that was read to its end."""
+        self._metrics.packets.labels("decoded").inc(packets.decoded)
+        self._metrics.packets.labels("dropped").inc(packets.dropped)
 
     def replace(self, child: Child) -> None:
         """End a process that has had its clip, and have another one forked."""

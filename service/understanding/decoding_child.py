@@ -93,7 +93,12 @@ def _send_chunks(gateway: socket.socket, memory: ChunkMemory, reader: ClipReader
         chunk = next(chunks, None)
         if chunk is None:
             warnings = [asdict(warning) for warning in reader.warnings]
-            _send(gateway, {"end": {"duration": reader.duration, "warnings": warnings}})
+            end = {
+                "duration": reader.duration,
+                "warnings": warnings,
+                "packets": list(reader.packets),
+            }
+            _send(gateway, {"end": end})
             return
         memory.write(chunk)
         _send(gateway, {"chunk": chunk.times.tolist()})

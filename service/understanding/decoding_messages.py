@@ -16,15 +16,17 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
 
 from ssuformer import errors
-from ssuformer.clip import ClipInfo, ClipWarning, Limits
+from ssuformer.clip import ClipInfo, ClipWarning, Limits, Packets
 
 Kind = Literal["ready", "info", "chunk", "end"]
 _LONGEST_SECONDS = 1e7
 _LONGEST_WORD = 64
 _MOST_WARNINGS = 64
+_MOST_PACKETS = 10**9
 
 _Text = Annotated[str, StringConstraints(max_length=2000)]
 _Code = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]{1,40}$")]
+_Count = Annotated[int, Field(ge=0, le=_MOST_PACKETS)]
 _Seconds = Annotated[float, Field(ge=0, le=_LONGEST_SECONDS)]
 
 
@@ -46,6 +48,12 @@ class End(_Said):
 
     duration: _Seconds
     warnings: Annotated[tuple[_Warning, ...], Field(max_length=_MOST_WARNINGS)]
+    packets: tuple[_Count, _Count]
+
+    @property
+    def work(self) -> Packets:
+        """How many packets were decoded, and how many dropped."""
+        return Packets(*self.packets)
 
     @property
     def noted(self) -> tuple[ClipWarning, ...]:

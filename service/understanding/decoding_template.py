@@ -23,13 +23,16 @@ from functools import partial
 from typing import Any, Literal, NoReturn
 
 import av
-import av.subtitles  # or the first clip with subtitles would look for it
+import av.subtitles.codeccontext  # PyAV imports these at the first clip with subtitles
+import av.subtitles.stream
+import av.subtitles.subtitle
 import numpy as np
 import orjson
 
 from service.understanding.decoding_child import MESSAGE_LIMIT, ChunkMemory, serve
 from service.understanding.sandbox import layers, seccomp, system_calls
 from ssuformer.clip import read_clip
+from ssuformer.hdr import CURVES, to_usual_range
 
 Sandbox = Literal["required", "auto", "off"]
 Work = Callable[[socket.socket, ChunkMemory], None]
@@ -62,22 +65,29 @@ def main(work: Work = serve) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     av.logging.set_level(None)
     layers.die_with_parent()
-    layers.be_first_to_go()
     report = layers.leave_world() if plan.sandbox != "off" else {}
+    expendability = layers.Expendability()
     warm_up()
     if plan.sandbox != "off":
         report = layers.give_up_rights(report)
     gc.collect()
     gc.freeze()
     with socket.socket(fileno=plan.gateway) as gateway:
-        Template(gateway, plan, work).run(report)
+        Template(gateway, plan, work, expendability).run(report)
 
 
 class Template:
     """Forks children on demand, kills them on demand, and reports how they ended."""
 
-    def __init__(self, gateway: socket.socket, plan: Plan, work: Work) -> None:
+    def __init__(
+        self,
+        gateway: socket.socket,
+        plan: Plan,
+        work: Work,
+        expendability: layers.Expendability,
+    ) -> None:
         self._gateway = gateway
+        self._expendability = expendability
         self._plan = plan
         self._work = work
         self._children: dict[int, _Child] = {}
@@ -112,9 +122,11 @@ class Template:
 
     def _fork(self, files: list[int]) -> None:
         ours, theirs = socket.socketpair(type=socket.SOCK_SEQPACKET)
+        self._expendability.of_children()
         process = os.fork()
         if process == 0:
             _be_child(theirs, files, self._plan, self._work)
+        self._expendability.of_this_process()
         theirs.close()
         for file in files:
             os.close(file)
@@ -207,6 +219,8 @@ def warm_up() -> None:
         container.mux(video.encode())
         container.mux(sound.encode())
     read_clip(file.getvalue())
+    for curve in CURVES:
+        to_usual_range(np.zeros((1, 1, 3), np.uint16), curve)
     system_calls.numbers()
 
 

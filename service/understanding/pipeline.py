@@ -30,7 +30,7 @@ from service.understanding.schemas import (
 )
 from service.understanding.tracks import Tracker
 from service.understanding.windows import Window, cut
-from ssuformer.clip import Sampling
+from ssuformer.clip import Chunk, Sampling
 from ssuformer.contract import CAPTION, FRAME_SIZE, SEGMENTATION
 from ssuformer.regions import (
     Detection,
@@ -58,6 +58,8 @@ class _Run:
     seconds: float | None
     frames: list[Frame] = field(default_factory=list)
     recognition: Recognition = field(default_factory=Recognition)
+    before: _Done | None = None
+    """The window before."""
 
     @property
     def left(self) -> float | None:
@@ -75,6 +77,26 @@ class _Found:
     """Regions of each frame that were asked for."""
     seen: list[set[int]]
     """Categories of each frame that have any region."""
+
+
+@dataclass(slots=True)
+class _Done:
+    """What the engines said to a window.
+
+    Of one that shows and sounds the same they would say the same: damaged time stamps can make
+    minutes of one picture in silence of a few kilobytes.
+    """
+
+    window: Window
+    segmentation: Segmentation
+    sentences: dict[tuple[int, int], str] | None = None
+
+    def is_of(self, chunk: Chunk) -> bool:
+        """Return whether these pictures and this sound are the same."""
+        known = self.window.chunk
+        return np.array_equal(known.waveform, chunk.waveform) and np.array_equal(
+            known.frames, chunk.frames
+        )
 
 
 class Pipeline:
@@ -118,7 +140,7 @@ class Pipeline:
                 decoding = await stack.enter_async_context(self._pool.decode(file, sampling))
             run = self._begin(decoding, options, clock, fps=fps, seconds=seconds)
             await self._run_windows(decoding, run)
-        return self._answer(decoding, run)
+        return await asyncio.to_thread(self._answer, decoding, run)
 
     def _begin(
         self,
@@ -152,14 +174,25 @@ class Pipeline:
 
     async def _understand_window(self, window: Window, run: _Run) -> list[Frame]:
         with run.clock.stage("segmentation"):
-            outputs = await self._segment(window.chunk.frames, window.chunk.waveform, run)
+            done = await self._done(window, run)
         with run.clock.stage("postprocess"):
-            found = await asyncio.to_thread(self._find, window, outputs, run)
+            found = await asyncio.to_thread(self._find, window, done.segmentation, run)
         fresh = found.frames[window.fresh :] if run.options.captions else []
         with run.clock.stage("caption"):
-            sentences = await self._describe(outputs, fresh, run)
+            if done.sentences is None:
+                done.sentences = await self._describe(done.segmentation, fresh, run)
         with run.clock.stage("postprocess"):
-            return await asyncio.to_thread(self._render, found, sentences, run)
+            return await asyncio.to_thread(self._render, found, done.sentences, run)
+
+    async def _done(self, window: Window, run: _Run) -> _Done:
+        """Return what the engine says to a window, or has said to the same one before it."""
+        before, chunk = run.before, window.chunk
+        if before is not None and before.is_of(chunk):
+            sentences = before.sentences if before.window.fresh == window.fresh else None
+            run.before = _Done(window, before.segmentation, sentences)
+        else:
+            run.before = _Done(window, await self._segment(chunk.frames, chunk.waveform, run))
+        return run.before
 
     async def _segment(
         self, frames: NDArray[np.uint8], waveform: NDArray[np.float32], run: _Run

@@ -205,6 +205,8 @@ class Accepted(_Answer):
     decoded_pixels: float = Field(description="Pixels of all decoded frames of a clip.")
     seconds: float = Field(description="Of the part asked for with `start` and `end`.")
     samples: int = Field(description="Frames analysed per clip.")
+    tracks: int = Field(description="Tracks of a clip of all kinds, subtitles included.")
+    decode_seconds: float = Field(description="Time to decode a clip; else 422.")
     deadline_seconds: float
     queue: int = Field(description="Clips that may wait.")
     requests: AcceptedRequests

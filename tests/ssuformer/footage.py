@@ -14,16 +14,23 @@ import numpy as np
 from av.audio.stream import AudioStream
 from av.container import OutputContainer
 from av.packet import Packet
+from av.video.reformatter import Colorspace
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 TIME_BASE = Fraction(1, 12_800)
-Painter = Callable[[int, float], int | NDArray[np.uint8]]
-"""From a frame's number and time to its grey level, or to its whole RGB picture."""
+Picture = NDArray[np.uint8] | NDArray[np.uint16]
+"""[h w 3], RGB; of 16 bits if it is coded on a curve of HDR."""
+Painter = Callable[[int, float], int | Picture]
+"""From a frame's number and time to its grey level, or to its whole picture."""
 
 
 def dark(_: int, __: float) -> int:
     return 20
+
+
+def as_it_is(_: VideoStream) -> None:
+    """Leave a stream as its encoder is by default."""
 
 
 def flash_in(second: int) -> Painter:
@@ -39,7 +46,13 @@ class Footage:
     video: str | None = "libx264"
     audio: str | None = "aac"
     size: tuple[int, int] = (64, 48)
+    pixels: str = "yuv420p"
+    """The pixel format."""
+    prepare: Callable[[VideoStream], object] = as_it_is
+    """What is done to the video stream before it is encoded."""
     fps: int = 25
+    base: Fraction = TIME_BASE
+    """Seconds that the encoder's times count in."""
     times: tuple[float, ...] | None = None
     """When each picture is shown, instead of `fps` per second."""
     paint: Painter = dark
@@ -54,6 +67,7 @@ class Footage:
     video_start: float = 0.0
     rotation: int = 0
     options: tuple[tuple[str, str], ...] = ()
+    audio_options: tuple[tuple[str, str], ...] = ()
     container_options: tuple[tuple[str, str], ...] = ()
 
     def make(self) -> bytes:
@@ -76,12 +90,13 @@ class Footage:
     def _add_video(self, container: OutputContainer) -> VideoStream:
         video = cast(VideoStream, container.add_stream(self.video or "", rate=self.fps))
         video.width, video.height = self.size
-        video.pix_fmt = "yuv420p"
+        video.pix_fmt = self.pixels
         video.options = {"preset": "ultrafast", "g": "12"} if "264" in str(self.video) else {}
         video.options = {**video.options, **dict(self.options)}
-        video.codec_context.time_base = TIME_BASE if self.container != "avi" else Fraction(1, 25)
+        video.codec_context.time_base = self.base if self.container != "avi" else Fraction(1, 25)
         if self.rotation:
             video.set_display_rotation(self.rotation)
+        self.prepare(video)
         return video
 
     def _pictures(self, video: VideoStream) -> Iterable[Packet[VideoStream]]:
@@ -90,15 +105,22 @@ class Footage:
             picture = self.paint(i, time)
             if isinstance(picture, int):
                 picture = np.full((self.size[1], self.size[0], 3), picture, np.uint8)
-            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            frame = self._framed(picture)
             base = video.codec_context.time_base
             frame.time_base = base
             frame.pts = round((time + self.video_start) / base)
             yield from video.encode(frame)
         yield from video.encode()
 
+    def _framed(self, picture: Picture) -> av.VideoFrame:
+        if picture.dtype == np.uint8:
+            return av.VideoFrame.from_ndarray(picture, format="rgb24")
+        frame = av.VideoFrame.from_ndarray(picture, format="rgb48le")
+        return frame.reformat(format=self.pixels, dst_colorspace=Colorspace.BT2020)
+
     def add_audio(self, container: OutputContainer) -> AudioStream:
         stream = container.add_stream(self.audio or "", rate=self.rate, layout=self.layout)
+        stream.options = dict(self.audio_options)
         return cast(AudioStream, stream)
 
     def sounds(self, audio: AudioStream) -> Iterable[Packet[AudioStream]]:
@@ -113,8 +135,9 @@ class Footage:
         step = audio.codec_context.frame_size or 1024
         resampler = av.AudioResampler(format=form, layout=self.layout, rate=self.rate)
         for begin in range(0, samples.shape[1], step):
-            piece = np.ascontiguousarray(samples[:, begin : begin + step])
-            frame = av.AudioFrame.from_ndarray(piece, format="fltp", layout=self.layout)
+            piece = samples[:, begin : begin + step].T.reshape(1, -1)
+            # PyAV writes planes beyond the eighth channel where there are none.
+            frame = av.AudioFrame.from_ndarray(piece, format="flt", layout=self.layout)
             frame.sample_rate = self.rate
             frame.time_base = Fraction(1, self.rate)
             frame.pts = begin + round(self.audio_start * self.rate)

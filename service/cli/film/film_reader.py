@@ -13,7 +13,7 @@ import numpy as np
 from av.audio.stream import AudioStream
 from av.packet import Packet
 from av.video.frame import VideoFrame
-from av.video.reformatter import ColorRange, VideoReformatter
+from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
@@ -21,6 +21,7 @@ from service.cli.film.drawing import ImageArray, Size
 from service.cli.film.yuv_layer import turn
 from ssuformer.clock import read_clock
 from ssuformer.closing import Closing
+from ssuformer.hdr import CURVES, to_usual_range
 from ssuformer.media import Limits, ffmpeg_errors, is_empty, open_media, packets_of
 from ssuformer.media_tracks import AUTOMATIC, Choice, choose_tracks
 from ssuformer.orientation import Orientation, orientation_of
@@ -36,6 +37,11 @@ class FilmFrame:
 
     frame: VideoFrame
     time: float
+
+    @property
+    def hdr(self) -> bool:
+        """Whether the frame is in HDR; it is mapped to the usual range, BT.709, when converted."""
+        return self.frame.color_trc in CURVES
 
     @property
     def orientation(self) -> Orientation:
@@ -99,16 +105,29 @@ class FrameConverter:
 
     def _convert(self, shown: FilmFrame, pixel_format: str) -> NDArray[np.uint8]:
         height, width = shown.orientation.displayed(*self._size)
-        full_range = shown.frame.color_range == ColorRange.JPEG
-        frame = self._reformatter.reformat(
-            shown.frame,
+        frame = shown.frame
+        interpolation = "AREA" if width < frame.width else "BICUBIC"
+        if shown.hdr:
+            frame = self._mapped(frame, width, height, interpolation)
+        full_range = shown.hdr or frame.color_range == ColorRange.JPEG
+        converted = self._reformatter.reformat(
+            frame,
             width=width,
             height=height,
             format=pixel_format,
-            interpolation="AREA" if width < shown.frame.width else "BICUBIC",
+            interpolation=interpolation,
+            dst_colorspace=Colorspace.ITU709 if shown.hdr and pixel_format == "yuv420p" else None,
             dst_color_range="MPEG" if full_range and pixel_format == "yuv420p" else None,
         )
-        return cast("NDArray[np.uint8]", frame.to_ndarray())
+        return cast("NDArray[np.uint8]", converted.to_ndarray())
+
+    def _mapped(self, frame: VideoFrame, width: int, height: int, interpolation: str) -> VideoFrame:
+        """Return a frame in HDR as one of this size in the usual range, RGB."""
+        wide = self._reformatter.reformat(
+            frame, width=width, height=height, format="rgb48le", interpolation=interpolation
+        )
+        light = cast("NDArray[np.uint16]", wide.to_ndarray())
+        return VideoFrame.from_ndarray(to_usual_range(light, frame.color_trc), format="rgb24")
 
 
 def _decode(packet: Packet[VideoStream]) -> list[VideoFrame]:

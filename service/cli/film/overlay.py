@@ -13,12 +13,13 @@ from av.audio.stream import AudioStream
 from av.container import OutputContainer
 from av.packet import Packet
 from av.video.frame import VideoFrame
-from av.video.reformatter import ColorRange
+from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
 from av.video.stream import VideoStream
 
 from service.cli.film.drawing import Layer, Size
 from service.cli.film.film_reader import FilmFrame, FilmReader, FrameConverter
 from service.cli.film.yuv_layer import Stencil, split
+from ssuformer.hdr import CURVES
 from ssuformer.media import codec_name
 
 _COPIED = frozenset(("aac", "mp3", "ac3", "eac3", "alac", "opus", "flac"))
@@ -64,8 +65,12 @@ class OverlayFilm:
         context, source = video.codec_context, film.video.codec_context
         context.time_base = self._base
         context.thread_count = threads
-        context.colorspace, context.color_trc = source.colorspace, source.color_trc
-        context.color_primaries = source.color_primaries
+        if source.color_trc in CURVES:  # frames in HDR are mapped to the usual range
+            context.colorspace, context.color_trc = Colorspace.ITU709, ColorTrc.BT709
+            context.color_primaries = ColorPrimaries.BT709
+        else:
+            context.colorspace, context.color_trc = source.colorspace, source.color_trc
+            context.color_primaries = source.color_primaries
         context.color_range = ColorRange.MPEG
         return video
 
@@ -93,7 +98,7 @@ class OverlayFilm:
         """Write one frame, with a layer of the film's size over it if there is one."""
         array = self._converter.planes(frame)
         if layer is not self._layer:
-            self._layer, hd = layer, self._size[0] >= _HIGH_DEFINITION
+            self._layer, hd = layer, frame.hdr or self._size[0] >= _HIGH_DEFINITION
             self._stencil = None if layer is None else Stencil(layer, high_definition=hd)
         if self._stencil is not None:
             self._stencil.stamp(split(array))

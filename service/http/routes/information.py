@@ -26,6 +26,8 @@ async def limits(gateway: GatewayDep, key: KeyDep) -> Accepted:
         decoded_pixels=settings.max_decoded_pixels,
         seconds=settings.max_seconds,
         samples=settings.max_samples,
+        tracks=settings.clip_limits.tracks,
+        decode_seconds=settings.decode_seconds,
         deadline_seconds=settings.deadline_seconds,
         queue=settings.queue_limit,
         requests=AcceptedRequests.model_validate(settings).model_copy(update=own),

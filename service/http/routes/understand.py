@@ -18,6 +18,7 @@ from service.http.routes.dependencies import GatewayDep, key_of
 from service.http.upload import FIELD, Upload
 from service.telemetry.stages import StageClock
 from service.telemetry.trace import passed_on
+from service.understanding.answer import written
 from service.understanding.options import Options
 from service.understanding.schemas import Understanding
 from ssuformer.errors import DeadlineExceeded, OptionError, RateExceeded
@@ -132,4 +133,4 @@ async def _understand(
             )
         gateway.costs.learn(upload.size, understanding, clock)
         with clock.stage("encode"):
-            return (await asyncio.to_thread(understanding.model_dump_json)).encode()
+            return await asyncio.to_thread(written, understanding)

@@ -14,8 +14,8 @@ import resource
 import signal
 import tempfile
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from enum import StrEnum
-from pathlib import Path
 
 from service.understanding.sandbox import kernel, landlock, seccomp
 from ssuformer.errors import ConfigError
@@ -97,12 +97,33 @@ def die_with_parent() -> None:
     kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def be_first_to_go() -> None:
-    """Let the kernel end this process before others if memory runs out."""
-    try:
-        Path("/proc/self/oom_score_adj").write_text("1000")
-    except OSError:
-        return
+class Expendability:
+    """How soon the kernel ends this process, or a child of it, if memory runs out.
+
+    Children go first, as one of them takes the memory. With the template all of them would go.
+    """
+
+    _SELF, _CHILD = b"500", b"1000"
+
+    def __init__(self) -> None:
+        # First a value between, as root could not go back from a higher one without capabilities.
+        self._file: int | None = None
+        with suppress(OSError):
+            self._file = os.open("/proc/self/oom_score_adj", os.O_WRONLY | os.O_CLOEXEC)
+        self.of_this_process()
+
+    def of_children(self) -> None:
+        """Let what is forked next go first."""
+        self._write(self._CHILD)
+
+    def of_this_process(self) -> None:
+        """Let this process go after its children, but before all others."""
+        self._write(self._SELF)
+
+    def _write(self, score: bytes) -> None:
+        if self._file is not None:
+            with suppress(OSError):
+                os.pwrite(self._file, score, 0)
 
 
 def leave_world() -> Report:

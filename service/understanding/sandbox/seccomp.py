@@ -30,7 +30,6 @@ _THREAD = 0x00010F00
 """CLONE_THREAD, _SIGHAND, _FILES, _FS and _VM: a thread of this process, not a new one."""
 _NAMESPACES = 0x7E020000
 _PR_SET_NAME = 15
-_AT_EMPTY_PATH = 0x1000
 
 _ALWAYS = (
     # Memory and threads.
@@ -41,13 +40,14 @@ _ALWAYS = (
     # Time, where the kernel does not answer in user space.
     *("clock_gettime", "clock_getres", "clock_nanosleep", "nanosleep", "gettimeofday", "time"),
     # The descriptors it was given.
-    *("read", "pread64", "write", "lseek", "fstat", "close", "poll", "ppoll"),
+    *("read", "pread64", "write", "lseek", "close", "poll", "ppoll"),
     *("recvfrom", "recvmsg", "sendto", "sendmsg", "getrandom"),
 )
 _REFUSED = {
     # Libraries look for files that they can do without: character sets, devices, sources.
     **dict.fromkeys(("open", "openat", "access", "faccessat", "faccessat2"), errno.EACCES),
-    **dict.fromkeys(("stat", "lstat", "readlink", "readlinkat", "statx"), errno.EACCES),
+    **dict.fromkeys(("stat", "lstat", "fstat", "newfstatat", "statx"), errno.EACCES),
+    **dict.fromkeys(("readlink", "readlinkat"), errno.EACCES),
     **dict.fromkeys(("getcwd", "ioctl", "fcntl", "uname"), errno.EACCES),
     # Its arguments lie in memory where a filter cannot look; the C library then takes `clone`.
     "clone3": errno.ENOSYS,
@@ -56,14 +56,15 @@ _REFUSED = {
 
 @dataclass(frozen=True, slots=True)
 class _If:
-    """Allow a call if, in one of its arguments, the bits under the mask have this value."""
+    """Allow a call if, in one of its arguments, the bits under the mask have this value.
+
+    Otherwise it ends the process.
+    """
 
     call: str
     argument: int
     mask: int
     value: int
-    error: int = 0
-    """What the call returns otherwise; without one it ends the process."""
 
 
 def _conditions(process: int) -> tuple[_If, ...]:
@@ -73,7 +74,6 @@ def _conditions(process: int) -> tuple[_If, ...]:
         _If("mprotect", 2, mmap.PROT_EXEC, 0),
         _If("clone", 0, _THREAD | _NAMESPACES, _THREAD),
         _If("prctl", 0, 0xFFFFFFFF, _PR_SET_NAME),
-        _If("newfstatat", 3, 0xFFFFFFFF, _AT_EMPTY_PATH, errno.EACCES),
         _If("tgkill", 0, 0xFFFFFFFF, process),
     )
 
@@ -136,7 +136,7 @@ def _instructions(process: int, otherwise: int, machine: str) -> Iterator[bytes]
         yield _step(_AND, one.mask)
         yield _step(_EQUAL, one.value, if_not=1)
         yield _step(_RETURN, _ALLOW)
-        yield _step(_RETURN, _ERROR | one.error if one.error else otherwise)
+        yield _step(_RETURN, otherwise)
     yield _step(_RETURN, otherwise)
 
 

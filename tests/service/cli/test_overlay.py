@@ -14,8 +14,10 @@ from service.cli.film.contact_sheet import ContactSheet, Moment, clock, columns_
 from service.cli.film.film_reader import FilmReader, FrameConverter
 from service.cli.film.overlay import canvas
 from service.understanding.schemas import Heard, Notice, Region
+from ssuformer.clip import read_clip
 from ssuformer.errors import ClipUnreadable
 from ssuformer.masks import Mask
+from tests.corpus.pictures import in_hdr
 from tests.service.made_answer import answer, region
 from tests.ssuformer.footage import Footage, with_matrix
 
@@ -118,6 +120,21 @@ def test_the_overlay_of_a_clip_that_starts_late_starts_at_once(tmp_path: Path) -
     assert after.times[0] == pytest.approx(0, abs=0.11)
     assert np.diff(after.times) == pytest.approx(np.diff(before.times), abs=1e-3)
     assert after.seconds == pytest.approx(2.0, abs=0.15)
+
+
+@pytest.mark.parametrize("curve", ["PQ", "HLG"])
+def test_the_overlay_of_a_clip_in_hdr_has_the_colours_that_were_looked_at(
+    tmp_path: Path, curve: str
+) -> None:
+    clip, film = overlay_of(in_hdr(curve, "hevc", "mp4"), tmp_path, [[], [], []], size=(96, 128))
+
+    before, after = read_clip(clip), read_clip(film)
+    quarter = (slice(20, 90), slice(20, 90))
+    for one, other in zip(before.frames, after.frames, strict=True):
+        shown, drawn = (frame[quarter].mean((0, 1)) for frame in (one, other))
+        np.testing.assert_allclose(shown, drawn, atol=8)
+    assert "hdr" in [warning.code for warning in before.warnings]
+    assert "hdr" not in [warning.code for warning in after.warnings]
 
 
 def test_the_overlay_of_a_turned_clip_is_upright(tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import random
+import re
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -12,7 +14,11 @@ import httpx
 import psutil
 import pytest
 
-from service.http.connection import network
+from service.http.connection import Connections, network
+from service.telemetry.logs import make_log
+from service.telemetry.metrics import Metrics
+from ssuformer.errors import TooManyConnections
+from tests.service.conftest import small_settings
 from tests.service.http.raw_client import GET, RawClient, post, service
 from tests.service.test_load import SlowEngine
 
@@ -237,6 +243,102 @@ def test_a_client_that_does_not_read_its_answers_is_left() -> None:
 
         assert connections(address) == 0
         client.close()
+
+
+def test_requests_behind_each_other_are_answered_in_order(address: str, clip: bytes) -> None:
+    sent = GET + b"\r\n" + post(clip) + GET.replace(b"/livez", b"/limits") + b"\r\n" + post(clip)
+    many = (GET + b"\r\n") * 500 + GET + b"Connection: close\r\n\r\n"
+
+    for step in (len(sent), 5_000, 701):
+        client = RawClient(address)
+        for at in range(0, len(sent), step):
+            client.send(sent[at : at + step])
+        client.send(many)
+        _, _, rest = client.read()
+
+        said = re.findall(rb'{"(status|clip|bytes)":', b"{" + rest.partition(b"{")[2])
+        assert said == [b"status", b"clip", b"bytes", b"clip", *[b"status"] * 501]
+
+
+def test_requests_behind_each_other_take_no_memory_and_keep_nobody_waiting(address: str) -> None:
+    before = psutil.Process().memory_info().rss
+    client = RawClient(address)
+    client.socket.settimeout(3)
+
+    with suppress(OSError):
+        client.socket.sendall(b"GET /nowhere HTTP/1.1\r\n\r\n" * 500_000)
+
+    assert live(address) == 200
+    assert psutil.Process().memory_info().rss - before < 30e6
+    client.close()
+
+
+def test_a_client_that_leaves_is_noticed_although_its_next_requests_wait(clip: bytes) -> None:
+    engine = SlowEngine()
+    with service(engine) as address:
+        client = RawClient(address, post(clip))
+        wait_until(engine.busy.is_set)
+
+        client.send((GET + b"\r\n") * 100)
+        client.close()
+
+        wait_until(engine.cancelled.is_set, seconds=10)
+
+
+class Held:
+    """A connection as those who count it see it."""
+
+    def __init__(self, *, in_request: bool = False, refused: bool = False) -> None:
+        self.in_request = in_request
+        self.refused = refused
+        self.transport = self
+        self.aborted = False
+
+    def abort(self) -> None:
+        self.aborted = True
+
+
+def test_whoever_has_too_many_connections_drives_nobody_out() -> None:
+    settings = small_settings(connections=4, client_connections=2)
+    log = make_log("error", io.StringIO())
+    connections = Connections(settings, Metrics(), log, port="http")
+    idle, *many = (Held(), Held(in_request=True), Held(in_request=True))
+    refused = Held()
+    connections.enter(idle, "a")  # type: ignore[arg-type]
+
+    for one in many:
+        connections.enter(one, "b")  # type: ignore[arg-type]
+    for one in (refused, Held()):
+        with pytest.raises(TooManyConnections, match="one client"):
+            connections.enter(one, "b")  # type: ignore[arg-type]
+        one.refused = True
+    connections.enter(Held(), "c")  # type: ignore[arg-type]
+
+    assert refused.aborted
+    assert not any(one.aborted for one in (idle, *many))
+
+
+def test_the_end_of_an_answer_may_not_stay_unread_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    create = socket.create_server
+
+    def with_small_buffer(where: tuple[str, int]) -> socket.socket:
+        listener = create(where)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        return listener
+
+    monkeypatch.setattr(socket, "create_server", with_small_buffer)
+    with service(transfer_seconds=1.0, transfer_rate=1e5, idle_seconds=1.0) as address:
+        wanted = GET.replace(b"/livez", b"/openapi.json")
+        clients = [RawClient(address, buffer=2304) for _ in range(2)]
+        for client, more in zip(clients, (b"\r\n", b"Connection: close\r\n\r\n"), strict=True):
+            client.send(wanted + more)
+        time.sleep(0.3)
+        assert connections(address) == 2
+
+        wait_until(lambda: connections(address) == 0, seconds=6)
+
+        for client in clients:
+            client.close()
 
 
 def connections(address: str) -> int:

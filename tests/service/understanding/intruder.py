@@ -266,7 +266,7 @@ def intrude(gateway: socket.socket, memory: ChunkMemory) -> None:
     info |= {"mirrored": False, "video_track": 0, "audio_track": None}
     gateway.sendall(orjson.dumps({"info": info}))
     gateway.recv(65_536)
-    gateway.sendall(orjson.dumps({"end": {"duration": 1.0, "warnings": []}}))
+    gateway.sendall(orjson.dumps({"end": {"duration": 1.0, "warnings": [], "packets": [1, 0]}}))
 
 
 def put_on_only(chosen: set[str]) -> None:

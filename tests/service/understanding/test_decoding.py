@@ -16,7 +16,7 @@ from service.telemetry.metrics import Metrics
 from service.understanding.decoding import DecodePool
 from ssuformer import errors
 from ssuformer.clip import Chunk, Sampling, read_clip
-from tests.service.conftest import children, small_settings
+from tests.service.conftest import children, descendants, small_settings
 
 pytestmark = pytest.mark.anyio
 
@@ -219,8 +219,37 @@ async def test_a_child_may_take_no_more_than_it_is_given() -> None:
     assert int(allowed["Max open files"][1]) < 100
 
 
+async def test_if_memory_runs_out_a_child_goes_before_the_one_that_starts_all_others() -> None:
+    async with a_pool() as (pool, _):
+        (child,) = children()
+        template = [number for number in descendants() if number != child]
+
+        scores = {number: oom_score_adj(number) for number in (child, *template)}
+
+    assert pool.template_process in template
+    assert scores[child] == 1000
+    assert 500 in scores.values()
+    assert all(scores[number] <= 500 for number in template)
+
+
+def oom_score_adj(process: int) -> int:
+    return int(Path(f"/proc/{process}/oom_score_adj").read_text())
+
+
 async def test_closing_the_pool_leaves_no_process() -> None:
     async with a_pool(workers=2):
         assert len(children()) == 2
 
     assert children() == []
+
+
+async def test_decoded_and_dropped_packets_are_counted(clip: bytes) -> None:
+    async with a_pool() as (pool, metrics):
+        await decode(pool, clip)
+
+        counted = {
+            fate: metrics.registry.get_sample_value("ssu_video_packets_total", {"fate": fate}) or 0
+            for fate in ("decoded", "dropped")
+        }
+        assert counted["decoded"] > 0
+        assert sum(counted.values()) == 100

@@ -46,7 +46,7 @@ _FILES = {
 }
 STOPS = {
     Layer.NOT_DUMPABLE: _OTHERS | {"trace_template"},
-    Layer.SYSTEM_CALLS: set(ATTEMPTS) - {"look_for_file"},
+    Layer.SYSTEM_CALLS: set(ATTEMPTS),
     Layer.LANDLOCK: _OTHERS | _FILES | {"connect", "connect_abstract", "listen", "signal_gateway"},
     Layer.NAMESPACES: (_OTHERS - {"read_environment", "read_memory", "read_other_upload"})
     | {"connect", "connect_abstract", "send_datagram", "signal_gateway", "limit_gateway"},
@@ -248,6 +248,8 @@ MALFORMED = {
 }
 """Messages in place of the facts about a clip."""
 
+_END = {"duration": 1.0, "warnings": [], "packets": [1, 0]}
+
 _CHUNKS = {
     "no times": b'{"chunk": []}',
     "too many times": json.dumps({"chunk": list(range(100))}).encode(),
@@ -257,16 +259,19 @@ _CHUNKS = {
     "times that are words": b'{"chunk": ["now"]}',
     "times without end": b'{"chunk": [1e999]}',
     "a chunk that is a number": b'{"chunk": 1}',
-    "an end without duration": b'{"end": {"warnings": []}}',
-    "an end long after": b'{"end": {"duration": 1e300, "warnings": []}}',
+    "an end without duration": b'{"end": {"warnings": [], "packets": [1, 0]}}',
+    "an end long after": json.dumps({"end": _END | {"duration": 1e300}}).encode(),
+    "fewer packets than none": json.dumps({"end": _END | {"packets": [-1, 0]}}).encode(),
+    "endless packets": json.dumps({"end": _END | {"packets": [1, 10**30]}}).encode(),
+    "packets that are words": json.dumps({"end": _END | {"packets": ["many", 0]}}).encode(),
     "a warning with a strange code": json.dumps(
-        {"end": {"duration": 1, "warnings": [{"code": 'x"}\n', "message": ""}]}}
+        {"end": _END | {"warnings": [{"code": 'x"}\n', "message": ""}]}}
     ).encode(),
     "a thousand warnings": json.dumps(
-        {"end": {"duration": 1, "warnings": [{"code": "x", "message": ""}] * 1000}}
+        {"end": _END | {"warnings": [{"code": "x", "message": ""}] * 1000}}
     ).encode(),
     "a warning of a megabyte": json.dumps(
-        {"end": {"duration": 1, "warnings": [{"code": "x", "message": "m" * 60_000}]}}
+        {"end": _END | {"warnings": [{"code": "x", "message": "m" * 60_000}]}}
     ).encode(),
     "the facts again": _info(),
 }

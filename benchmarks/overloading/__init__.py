@@ -1,0 +1,1 @@
+"""The parts of an overload: whoever sends clips, whoever only disturbs, whoever watches."""
