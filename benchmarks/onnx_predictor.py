@@ -6,22 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime
 
+from benchmarks.sessions import open_session
 from ssuformer.contract import CAPTION, EngineSpec, engines
 from ssuformer.regions import Float, Segmentation
 from ssuformer.repository import open_repository
 from ssuformer.sentences import Wording
 from ssuformer.tokenizer import Tokenizer
 from training.predictor import Predictor
-
-
-def open_session(path: Path, *, threads: int) -> onnxruntime.InferenceSession:
-    """Load an ONNX file as in serving: this many threads, without spinning."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 
 
 class OnnxPredictor(Predictor):

@@ -12,6 +12,7 @@ class Usage:
     """Resource use of a process tree so far."""
 
     cpu_seconds: float
+    """Of the processes that have ended, too."""
     memory_mib: float
     """Unique set size of all processes: memory that would be freed if they ended."""
 
@@ -22,7 +23,7 @@ def usage(root: psutil.Process) -> Usage:
     for process in [root, *root.children(recursive=True)]:
         try:
             times = process.cpu_times()
-            cpu += times.user + times.system
+            cpu += times.user + times.system + times.children_user + times.children_system
             memory += process.memory_full_info().uss / 2**20
         except psutil.NoSuchProcess:
             continue

@@ -59,12 +59,14 @@ class Admission:
         *,
         workers: int,
         queue_limit: int,
+        cores: int,
         metrics: Metrics,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._now = now
         self._workers = self._free = workers
         self._limit = queue_limit
+        self._cores = cores
         self._metrics = metrics
         self._waiting: list[_Ticket] = []
         self._in_work: Counter[str] = Counter()
@@ -76,6 +78,10 @@ class Admission:
         metrics.queue_depth.set_function(lambda: len(self._waiting))
         metrics.in_work.set_function(lambda: workers - self._free)
         metrics.queue_oldest_age.set_function(self._oldest_age)
+
+    def crowded(self) -> bool:
+        """Return whether every core has a clip, so that more threads for one take from another."""
+        return self._workers - self._free >= self._cores
 
     def check(self, sender: str) -> None:
         """Raise Overloaded if a clip of this sender would find no place."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -17,6 +17,7 @@ from service.costs import Costs
 from service.engines.engine import Engine
 from service.http.upload import Uploads
 from service.settings import Settings
+from service.telemetry.container import available_cores
 from service.telemetry.event_loop import watch_event_loop
 from service.telemetry.logs import make_log
 from service.telemetry.metrics import Metrics
@@ -56,16 +57,19 @@ class Gateway:
     ) -> Gateway:
         """Return a gateway that has not been started; its weights come from the repository."""
         log, metrics = make_log(settings.log_level, log_stream), Metrics()
-        pool = DecodePool(settings, metrics, log)
         admission = Admission(
-            workers=settings.workers, queue_limit=settings.queue_limit, metrics=metrics
+            workers=settings.workers,
+            queue_limit=settings.queue_limit,
+            cores=available_cores(),
+            metrics=metrics,
         )
+        pool = DecodePool(settings, metrics, log, crowded=admission.crowded)
         rollout = Rollout(
             settings,
             metrics,
             log,
             pool=pool,
-            source=source or ModelRepository(settings, metrics),
+            source=source or ModelRepository(settings, metrics, admission.crowded),
             clock=clock or Clock(),
         )
         return cls(
@@ -163,6 +167,7 @@ class ModelRepository:
 
     settings: Settings
     metrics: Metrics
+    crowded: Callable[[], bool]
 
     def versions(self) -> list[int]:
         """Return its versions, the newest first; raise EngineUnavailable if there is none."""
@@ -171,15 +176,19 @@ class ModelRepository:
 
     def load(self, version: int) -> Engine:
         """Return the engine of the settings, with that version."""
-        return load_engine(self.settings, self.metrics, version)
+        return load_engine(self.settings, self.metrics, version, self.crowded)
 
 
 def load_engine(
-    settings: Settings, metrics: Metrics | None = None, version: int | None = None
+    settings: Settings,
+    metrics: Metrics | None = None,
+    version: int | None = None,
+    crowded: Callable[[], bool] = lambda: False,
 ) -> Engine:
     """Return the engine of the settings; only its backend is imported.
 
-    Uses the given version of the model repository, or the newest.
+    Uses the given version of the model repository, or the newest. `crowded`: whether there is a
+    clip in work for every core.
     """
     if settings.engine == "fake":
         from service.engines.fake import FakeEngine
@@ -191,4 +200,9 @@ def load_engine(
         return TritonEngine(settings, metrics or Metrics(), version)
     from service.engines.embedded import OnnxEngine
 
-    return OnnxEngine(settings.model_repository, threads=settings.engine_threads, version=version)
+    return OnnxEngine(
+        settings.model_repository,
+        threads=settings.engine_threads,
+        version=version,
+        crowded=crowded,
+    )

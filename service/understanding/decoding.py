@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from structlog.typing import FilteringBoundLogger
@@ -20,7 +20,7 @@ from service.understanding.decoding_process import PROGRAM, Child, Template
 from service.understanding.sandbox import layers
 from service.understanding.sandbox.layers import Layer
 from ssuformer import errors
-from ssuformer.clip import Chunk, ClipInfo, ClipWarning, Packets, Sampling
+from ssuformer.clip import Chunk, ClipInfo, ClipWarning, Limits, Packets, Sampling
 
 _START_SECONDS = 30.0
 
@@ -83,7 +83,7 @@ class Decoding:
     async def _open(self) -> None:
         self._child = child = await self._pool.take()
         self._read, self._last_time = 0, -1.0
-        limits = self._pool.settings.clip_limits
+        limits = self._pool.limits
         child.send({"sampling": asdict(self._sampling), "limits": asdict(limits)}, self._file)
         _, content = await self._receive(child, "info")
         self.info = messages.info_in(content, limits)
@@ -143,9 +143,12 @@ class DecodePool:
         metrics: Metrics,
         log: FilteringBoundLogger,
         *,
+        crowded: Callable[[], bool] = lambda: False,
         program: str = PROGRAM,
     ) -> None:
+        """`crowded` tells whether there is a clip in work for every core."""
         self.settings = settings
+        self._crowded = crowded
         self._metrics = metrics
         self._log = log
         self._program = program
@@ -166,6 +169,12 @@ class DecodePool:
         self._chunk_frames = chunk_frames
         await asyncio.gather(*(self._starts(self._add()) for _ in range(self.settings.workers)))
         self._log.info("sandbox", mode=self.settings.sandbox, layers=self.sandbox)
+
+    @property
+    def limits(self) -> Limits:
+        """The limits for the next clip, which has one thread if there are enough clips in work."""
+        limits = self.settings.clip_limits
+        return replace(limits, threads=1) if self._crowded() else limits
 
     @property
     def ready(self) -> bool:

@@ -19,13 +19,17 @@ pytestmark = pytest.mark.anyio
 class Workplace:
     """An admission whose worker is busy until it is let go, and the order in which clips begin."""
 
-    def __init__(self, *, queue_limit: int = 16) -> None:
+    def __init__(self, *, queue_limit: int = 16, workers: int = 1, cores: int = 1) -> None:
         self.time = 0.0
         self.followers = 0
         """How many clips follow, each sent while one is in work."""
         self.metrics = Metrics()
         self.admission = Admission(
-            workers=1, queue_limit=queue_limit, metrics=self.metrics, now=lambda: self.time
+            workers=workers,
+            queue_limit=queue_limit,
+            cores=cores,
+            metrics=self.metrics,
+            now=lambda: self.time,
         )
         self.order: list[str] = []
         self.refused: list[str] = []
@@ -66,6 +70,18 @@ async def busy(queue_limit: int = 16) -> AsyncIterator[Workplace]:
         yield work
     finally:
         await work.finish()
+
+
+async def test_it_is_crowded_while_every_core_has_a_clip() -> None:
+    work = Workplace(workers=3, cores=2)
+
+    found = [work.admission.crowded()]
+    for name in ("a!", "b!", "c!"):
+        await work.clip(name)
+        found.append(work.admission.crowded())
+    await work.finish()
+
+    assert [*found, work.admission.crowded()] == [False, False, True, True, False]
 
 
 async def test_senders_take_turns_however_much_one_of_them_sends() -> None:

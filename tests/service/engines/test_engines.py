@@ -67,10 +67,10 @@ def write_repository(folder: Path, *, rename: str | None = None) -> Manifest:
     return manifest
 
 
-def load(folder: Path) -> Engine:
+def load(folder: Path, *, threads: int = 1, crowded: bool = False) -> Engine:
     from service.engines.embedded import OnnxEngine
 
-    return OnnxEngine(folder, threads=1)
+    return OnnxEngine(folder, threads=threads, crowded=lambda: crowded)
 
 
 async def test_the_embedded_engine_answers_in_the_shapes_of_the_contract(tmp_path: Path) -> None:
@@ -88,6 +88,38 @@ async def test_the_embedded_engine_answers_in_the_shapes_of_the_contract(tmp_pat
         assert getattr(window, out.name).shape == out.shape(b=1, t=3)[1:]
     assert captions.token_ids.shape == (4, size.caption_tokens)
     assert engine.facts.device == "cpu"
+
+
+async def test_a_window_has_the_same_answer_alone_and_beside_others() -> None:
+    generator = np.random.default_rng(0)
+    frames = generator.integers(0, 256, (3, FRAME_SIZE, FRAME_SIZE, 3)).astype(np.uint8)
+    waveform = generator.normal(0, 0.1, (3, SAMPLE_RATE)).astype(np.float32)
+    alone = load(Path("triton_repo"), threads=2)
+    beside = load(Path("triton_repo"), threads=2, crowded=True)
+
+    expected = await alone.segment(frames, waveform)
+    found = await asyncio.gather(*(beside.segment(frames, waveform) for _ in range(3)))
+
+    for name in (out.name for out in segmentation_engine(alone.facts.manifest.dimensions).outputs):
+        for window in found:
+            np.testing.assert_allclose(
+                getattr(window, name), getattr(expected, name), rtol=1e-3, atol=1e-4
+            )
+
+
+async def test_a_cancelled_window_gives_its_place_to_the_next() -> None:
+    engine = load(Path("triton_repo"), threads=1, crowded=True)
+    frames = np.zeros((10, FRAME_SIZE, FRAME_SIZE, 3), np.uint8)
+    waveform = np.zeros((10, SAMPLE_RATE), np.float32)
+
+    first = asyncio.create_task(engine.segment(frames, waveform))
+    await asyncio.sleep(0)
+    first.cancel()
+    await asyncio.gather(first, return_exceptions=True)
+    answer = await engine.segment(frames, waveform)
+
+    assert first.cancelled()
+    assert len(answer.sounding_probability) == 10
 
 
 async def test_no_model_is_unavailable_and_says_where_it_looked(tmp_path: Path) -> None:

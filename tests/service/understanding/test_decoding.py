@@ -37,6 +37,16 @@ async def a_pool(
         await pool.close()
 
 
+async def test_a_clip_has_one_thread_while_there_is_one_for_every_core() -> None:
+    settings, log = small_settings(decode_threads=4), make_log("info", io.StringIO())
+
+    spacious = DecodePool(settings, Metrics(), log, crowded=lambda: False)
+    crowded = DecodePool(settings, Metrics(), log, crowded=lambda: True)
+
+    assert spacious.limits.threads == 4
+    assert crowded.limits.threads == 1
+
+
 @contextmanager
 def opened(media: bytes) -> Iterator[int]:
     with tempfile.TemporaryFile() as file:
