@@ -17,10 +17,9 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from itertools import count
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Annotated, Any
@@ -102,8 +101,12 @@ def main(
 
     In every round each server has its turn at each number in flight, in changing order, and so has
     the work alone: as many processes as LitServe has, which decode and run the engines in one
-    thread each. **Bare limit**: those processes over their processor-seconds of decoding and
-    inference per clip. Before, both servers must give the same regions, masks and sentences.
+    thread each. Before, both servers must give the same regions, masks and sentences.
+
+    - **limit**: those processes over their processor-seconds of decoding and inference per clip;
+      `/ limit` says something only on a machine where nothing else runs
+    - **alone**: the clips per second of the work alone, in the same round
+    - **processor s**: of all processes of a server, per clip: what other work disturbs least
     """
     clips = [path for path in sorted(samples.iterdir()) if path.suffix in {".mp4", ".webm"}]
     if not clips:
@@ -178,36 +181,57 @@ def require_same(servers: Sequence[Server], clips: Sequence[Path], bodies: Seque
             raise ConfigError(f"the answers of the servers to {clip.name} differ")
 
 
+class _Clients:
+    """Clients of one server that post the clips in turn, each the next one once it is answered."""
+
+    def __init__(self, server: Server, bodies: Sequence[Body], seconds: float) -> None:
+        self._server = server
+        self._bodies = bodies
+        self._until = time.perf_counter() + seconds
+        self._lock = threading.Lock()
+        self._posted = 0
+        self.stopped: float | None = None
+        """When the last clip had been posted: late enough, and every clip as often as another."""
+        self.ends: list[float] = []
+        self.spent: list[float] = []
+
+    def run(self) -> None:
+        """Post clips until enough are posted."""
+        while (body := self._next()) is not None:
+            began = time.perf_counter()
+            self._server.post(body)
+            now = time.perf_counter()
+            with self._lock:
+                self.ends.append(now)
+                self.spent.append(now - began)
+
+    def _next(self) -> Body | None:
+        with self._lock:
+            now, place = time.perf_counter(), self._posted % len(self._bodies)
+            if self.stopped is None and now >= self._until and place == 0:
+                self.stopped = now
+            if self.stopped is not None:
+                return None
+            self._posted += 1
+            return self._bodies[place]
+
+    @property
+    def rate(self) -> float:
+        """Answers per second between the first and the last one while all clients had a clip."""
+        during = sorted(end for end in self.ends if self.stopped is None or end <= self.stopped)
+        if len(during) < 2:
+            return float("nan")
+        return (len(during) - 1) / (during[-1] - during[0])
+
+
 def take_turn(server: Server, bodies: Sequence[Body], *, together: int, seconds: float) -> Turn:
     """Return what the server does in a turn with so many clients that wait for their answers."""
-    numbers, lock = count(), threading.Lock()
-    ends: list[float] = []
-    spent: list[float] = []
-    before, until = usage(server.process).cpu_seconds, time.perf_counter() + seconds
-
-    def client() -> None:
-        while (began := time.perf_counter()) < until:
-            server.post(bodies[next(numbers) % len(bodies)])
-            now = time.perf_counter()
-            with lock:
-                ends.append(now)
-                spent.append(now - began)
-
-    clients = [threading.Thread(target=client) for _ in range(together)]
-    for one in clients:
-        one.start()
-    for one in clients:
-        one.join()
+    before, clients = usage(server.process).cpu_seconds, _Clients(server, bodies, seconds)
+    with ThreadPoolExecutor(together) as pool:
+        for running in [pool.submit(clients.run) for _ in range(together)]:
+            running.result()
     used = usage(server.process).cpu_seconds - before
-    return Turn(_rate(sorted(ends), until), spent, used / len(ends))
-
-
-def _rate(ends: Sequence[float], until: float) -> float:
-    """Return answers per second between the first and the last one before the clients stop."""
-    during = [end for end in ends if end <= until]
-    if len(during) < 2:
-        return float("nan")
-    return (len(during) - 1) / (during[-1] - during[0])
+    return Turn(clients.rate, clients.spent, used / len(clients.ends))
 
 
 class _Alone:
@@ -257,10 +281,9 @@ def _report(
     limit = workers / statistics.median(each)
     alone = [one.clips / one.seconds for one in bare]
     table = Table(
-        "in flight", "", "clips/s", "p50 ms", "p95 ms", "processor s a clip", "of the bare limit",
-        "of the work alone", "clips/s of ours / LitServe",
-        title=f"bare limit {limit:.2f} clips/s: {workers} processes, "
-        f"{limit and workers / limit:.3f} s of a processor a clip; "
+        "in flight", "", "clips/s", "p50 s", "p95 s", "processor s", "/ limit", "/ alone",
+        f"/ {PEER}",
+        title=f"limit {limit:.2f} clips/s: {workers / limit:.3f} s of {workers} processors a clip; "
         f"the work alone {statistics.median(alone):.2f} clips/s",
     )  # fmt: skip
     rows = []
@@ -269,11 +292,11 @@ def _report(
         for name in (OURS, PEER):
             row = _row(turns[name, level], limit, alone)
             rows.append({"server": name, "together": level, **row, "ratio": ratios})
+            told = "{1:.2f} ({0:.2f} to {2:.2f})".format(*ratios) if name == OURS else ""
             table.add_row(
-                str(level), name, f"{row['rate']:.2f}", f"{row['p50']:.0f}", f"{row['p95']:.0f}",
+                str(level), name, f"{row['rate']:.2f}", f"{row['p50']:.2f}", f"{row['p95']:.2f}",
                 f"{row['processor_seconds']:.3f}", f"{row['of_limit']:.2f}",
-                f"{row['of_alone']:.2f}",
-                f"{ratios[1]:.2f} ({ratios[0]:.2f} to {ratios[2]:.2f})" if name == OURS else "",
+                f"{row['of_alone']:.2f}", told,
             )  # fmt: skip
     Console().print(table)
     line = {"machine": machine(), "limit": limit, "alone": alone, "rows": rows}
@@ -286,8 +309,8 @@ def _row(turns: Sequence[Turn], limit: float, alone: Sequence[float]) -> dict[st
     shares = [turn.rate / one for turn, one in zip(turns, alone, strict=True)]
     return {
         "rate": rate,
-        "p50": 1e3 * float(np.quantile(seconds, 0.5)),
-        "p95": 1e3 * float(np.quantile(seconds, 0.95)),
+        "p50": float(np.quantile(seconds, 0.5)),
+        "p95": float(np.quantile(seconds, 0.95)),
         "processor_seconds": statistics.median(turn.processor_seconds for turn in turns),
         "of_limit": rate / limit,
         "of_alone": statistics.median(shares),

@@ -51,7 +51,10 @@ class Settings(BaseSettings):
     )
     engine_threads: PositiveInt = Field(
         default_factory=available_cores,
-        description="Threads per segmentation; captions use one.",
+        description=(
+            "Threads per segmentation, or segmentations at a time with one thread each while "
+            "there is a clip in work for every core; captions use one."
+        ),
     )
     probe_seconds: PositiveFloat = Field(
         default=10.0, description="Seconds a model may be idle before it is probed."
@@ -154,7 +157,12 @@ class Settings(BaseSettings):
     decode_memory: PositiveInt = Field(
         default=3 * 2**30, description="Address space of a decoding process, in bytes."
     )
-    decode_threads: PositiveInt = Field(default=2, description="Threads of a decoding process.")
+    decode_threads: PositiveInt = Field(
+        default=2,
+        description=(
+            "Threads of a decoding process; one while there is a clip in work for every core."
+        ),
+    )
     sandbox: Literal["required", "auto", "off"] = Field(
         default="auto",
         description=(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
 import pytest
 
@@ -27,6 +29,12 @@ def sounding(truth: dict[str, Any], second: int) -> dict[str, Rle]:
     """Return the masks of the categories that sound in a second and can be seen."""
     now = {source["category"]: source["seconds"][second] for source in truth["sources"]}
     return {name: told["mask"] for name, told in now.items() if told["sounding"]}
+
+
+def untimed(response: httpx.Response) -> dict[str, Any]:
+    """Return an answer without the times it took."""
+    answer: dict[str, Any] = response.raise_for_status().json()
+    return {name: told for name, told in answer.items() if name != "timings_ms"}
 
 
 def cover(masks: list[Rle], size: tuple[int, int]) -> np.ndarray[Any, np.dtype[np.bool_]]:
@@ -58,6 +66,21 @@ async def test_the_committed_engines_find_and_name_what_sounds_in_the_samples() 
     assert np.mean(overlaps) > 0.5
     assert np.mean(named) > 0.6
     assert np.mean(shown_in_silence) < 0.05
+
+
+@pytest.mark.anyio
+async def test_the_samples_have_the_same_answers_one_by_one_and_all_at_once() -> None:
+    settings = small_settings(
+        engine="onnx", model_repository="triton_repo", workers=2, engine_threads=2,
+        decode_seconds=600, deadline_seconds=900,
+    )  # fmt: skip
+    clips = [film.read_bytes() for film in FILMS]
+
+    async with run(settings) as service:
+        alone = [await service.understand(clip) for clip in clips]
+        together = await asyncio.gather(*(service.understand(clip) for clip in clips))
+
+    assert [untimed(one) for one in together] == [untimed(one) for one in alone]
 
 
 def test_the_samples_show_silence_a_change_and_two_at_once() -> None:

