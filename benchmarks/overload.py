@@ -143,7 +143,10 @@ async def post(client: httpx.AsyncClient, clip: bytes, patience: float | None = 
 
 
 async def capacity(running: Running, clips: list[bytes], seconds: float, together: int) -> float:
-    """Return the clips per second that are answered when some are always waiting."""
+    """Return the clips per second that are answered when some are always waiting.
+
+    Raises EngineUnavailable if none is.
+    """
     answered, end = 0, time.perf_counter() + seconds
     began = time.perf_counter()
 
@@ -156,6 +159,8 @@ async def capacity(running: Running, clips: list[bytes], seconds: float, togethe
 
     async with clients(running) as some:
         await asyncio.gather(*(keep_sending(some[i % len(some)], i) for i in range(together)))
+    if not answered:
+        raise EngineUnavailable("no clip was answered while the capacity was measured")
     return answered / (time.perf_counter() - began)
 
 

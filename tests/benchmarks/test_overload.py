@@ -14,7 +14,7 @@ FACTS: dict[str, Any] = {"deadline": 10.0, "throughput": 0.9, "capacity": 1.0}
 
 
 def test_a_short_overload_is_answered_and_counted() -> None:
-    command = ["--engine", "fake", "--seconds", "4", "--capacity-seconds", "1", "--size", "2"]
+    command = ["--engine", "fake", "--seconds", "4", "--capacity-seconds", "2", "--size", "2"]
 
     done = CliRunner().invoke(app, [*command, "--kill-every", "0.5", "--stalled", "3"])
 
