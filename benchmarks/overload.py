@@ -39,6 +39,7 @@ LIVE_MS = 100.0
 """Within which `/livez` has to answer."""
 LEAST_THROUGHPUT = 0.8
 """Of the capacity, that has to remain."""
+_METRICS_SECONDS = 30.0
 _KIND = {"Content-Type": "video/mp4"}
 _CLIENTS = tuple(f"127.0.0.{number}" for number in range(2, 10))
 _TROUBLEMAKER = "127.0.0.20"
@@ -63,7 +64,8 @@ class Running:
 
     def counted(self) -> dict[str, float]:
         """Return the counters that matter, and how late the event loop was, from its metrics."""
-        text = httpx.get(f"http://127.0.0.1:{self.metrics_port}/metrics", trust_env=False).text
+        address = f"http://127.0.0.1:{self.metrics_port}/metrics"
+        text = httpx.get(address, trust_env=False, timeout=_METRICS_SECONDS).text
         found = {}
         for family in text_string_to_metric_families(text):
             for one in family.samples:
@@ -99,7 +101,8 @@ def service(*, workers: int, queue: int, deadline: float, engine: str) -> Iterat
 
 
 def _wait_for(address: str, process: subprocess.Popen[bytes]) -> None:
-    with httpx.Client(transport=httpx.HTTPTransport(retries=60), trust_env=False) as client:
+    transport = httpx.HTTPTransport(retries=60)
+    with httpx.Client(transport=transport, trust_env=False, timeout=_METRICS_SECONDS) as client:
         while client.get(address).status_code != httpx.codes.OK:
             if process.poll() is not None:
                 raise EngineUnavailable(f"the service ended with status {process.returncode}")
@@ -140,7 +143,10 @@ async def post(client: httpx.AsyncClient, clip: bytes, patience: float | None = 
 
 
 async def capacity(running: Running, clips: list[bytes], seconds: float, together: int) -> float:
-    """Return the clips per second that are answered when some are always waiting."""
+    """Return the clips per second that are answered when some are always waiting.
+
+    Raises EngineUnavailable if none is.
+    """
     answered, end = 0, time.perf_counter() + seconds
     began = time.perf_counter()
 
@@ -153,6 +159,8 @@ async def capacity(running: Running, clips: list[bytes], seconds: float, togethe
 
     async with clients(running) as some:
         await asyncio.gather(*(keep_sending(some[i % len(some)], i) for i in range(together)))
+    if not answered:
+        raise EngineUnavailable("no clip was answered while the capacity was measured")
     return answered / (time.perf_counter() - began)
 
 
