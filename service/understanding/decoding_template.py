@@ -31,7 +31,7 @@ import orjson
 from service.understanding.decoding_child import MESSAGE_LIMIT, ChunkMemory, serve
 from service.understanding.sandbox import layers, seccomp, system_calls
 from ssuformer.clip import read_clip
-from ssuformer.hdr import CURVES, to_usual_range
+from ssuformer.media.hdr import CURVES, to_usual_range
 
 Sandbox = Literal["required", "auto", "off"]
 Work = Callable[[socket.socket, ChunkMemory], None]
