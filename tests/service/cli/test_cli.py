@@ -19,10 +19,10 @@ from typer.testing import CliRunner, Result
 
 from service.cli import app, diagnosis, installation
 from service.cli.client import Client, Trouble
-from service.cli.film.answer_masks import mask_of, text_of
 from service.cli.tables import seconds_of, where
 from service.cli.temporary_service import hosted
 from service.engines.fake import FakeEngine
+from service.film.answer_masks import mask_of, text_of
 from service.understanding.mask_formats import NAMES, MaskFormat, write_mask
 from service.understanding.sandbox import layers, probe
 from service.understanding.schemas import Heard, Understanding

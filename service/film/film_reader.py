@@ -17,8 +17,8 @@ from av.video.reformatter import ColorRange, VideoReformatter
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from service.cli.film.drawing import ImageArray, Size
-from service.cli.film.yuv_layer import turn
+from service.film.drawing import ImageArray, Size
+from service.film.yuv_layer import turn
 from ssuformer.clock import read_clock
 from ssuformer.closing import Closing
 from ssuformer.media import Limits, ffmpeg_errors, is_empty, open_media, packets_of

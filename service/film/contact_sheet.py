@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-from service.cli.film.drawing import (
+from service.film.drawing import (
     ImageArray,
     Line,
     Mark,
@@ -21,7 +21,7 @@ from service.cli.film.drawing import (
     plain_lines,
     write,
 )
-from service.cli.film.film_reader import FilmFrame, FrameConverter
+from service.film.film_reader import FilmFrame, FrameConverter
 
 MOST_TILES = 60
 _MOST_COLUMNS = 5

@@ -16,9 +16,9 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange
 from av.video.stream import VideoStream
 
-from service.cli.film.drawing import Layer, Size
-from service.cli.film.film_reader import FilmFrame, FilmReader, FrameConverter
-from service.cli.film.yuv_layer import Stencil, split
+from service.film.drawing import Layer, Size
+from service.film.film_reader import FilmFrame, FilmReader, FrameConverter
+from service.film.yuv_layer import Stencil, split
 from ssuformer.media import codec_name
 
 _COPIED = frozenset(("aac", "mp3", "ac3", "eac3", "alac", "opus", "flac"))
