@@ -34,7 +34,7 @@ class RleMask(_WrittenMask):
 
     summary: ClassVar[str] = "COCO's compressed run-lengths"
 
-    size: tuple[int, int] = Field(description="Height, width.", examples=[[224, 224]])
+    size: tuple[int, int] = Field(description="Height, width.", examples=[[360, 640]])
     counts: str = Field(examples=["Zo5Q1d6O1N2O1N2N2O0O2O"])
 
     @classmethod

@@ -31,10 +31,10 @@ class Options(BaseModel):
         description=describe_formats(),
     )
     mask_size: MaskSize = Field(
-        default="engine",
+        default="source",
         description=(
-            "`engine`: masks and boxes in the model's own frame of 224x224, to which the clip is "
-            "stretched; `source`: in the pixels of the clip as it is displayed."
+            "`source`: masks and boxes in the pixels of the clip as a player shows it, upright and "
+            "square; `engine`: in the model's own frame of 224x224, to which the clip is stretched."
         ),
     )
     min_score: float = Field(
