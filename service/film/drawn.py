@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
+from typing import IO
 
 from service.film.answer_masks import marks_of, notices_of, unseen_of
 from service.film.contact_sheet import ContactSheet, Moment
@@ -14,6 +15,7 @@ from service.film.drawing import Layer, Size, burn_in, paint
 from service.film.film_reader import FilmReader
 from service.film.overlay import OverlayFilm, canvas
 from service.understanding.schemas import Understanding
+from ssuformer.media import Source
 from ssuformer.media_tracks import Choice
 
 Step = Callable[[float], None]
@@ -51,11 +53,11 @@ class Layers:
 
 
 def draw(
-    source: Path,
+    source: Source,
     answer: Understanding,
     *,
-    overlay: Path | None,
-    sheet: Path | None,
+    overlay: Path | IO[bytes] | None,
+    sheet: Path | IO[bytes] | None,
     title: str,
     threads: int = 2,
     step: Step = lambda _: None,
