@@ -34,7 +34,7 @@ class XmlWriter:
         self, name: str, text: object = "", attributes: Mapping[str, object] | None = None
     ) -> None:
         """Write an element with a text, or an empty one."""
-        inner = escape(_clean(str(text)), {"\r": "&#13;"})
+        inner = escape(clean(str(text)), {"\r": "&#13;"})
         end = f">{inner}</{name}>" if inner else "/>"
         self._write(f"<{name}{_written(attributes)}{end}")
 
@@ -44,8 +44,9 @@ class XmlWriter:
 
 def _written(attributes: Mapping[str, object] | None) -> str:
     pairs = (attributes or {}).items()
-    return "".join(f" {name}={quoteattr(_clean(str(value)))}" for name, value in pairs)
+    return "".join(f" {name}={quoteattr(clean(str(value)))}" for name, value in pairs)
 
 
-def _clean(text: str) -> str:
+def clean(text: str) -> str:
+    """Return a text with U+FFFD in place of what no XML document can hold."""
     return _FORBIDDEN.sub("\ufffd", text)

@@ -97,7 +97,7 @@ class PngMask(_WrittenMask):
     def to_mask(self) -> Mask:
         """Decode to a bool mask [h w]."""
         with Image.open(io.BytesIO(base64.b64decode(self.png))) as picture:
-            return np.asarray(picture.convert("1"))
+            return np.asarray(picture.convert("L")) > 0
 
 
 WrittenMask = RleMask | PlainRleMask | PolygonMask | PngMask
