@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+    model_validator,
+)
 
+from service.formats.catalogue import NAMES, describe
 from service.understanding.mask_formats import MaskFormat, describe_formats
 from ssuformer.clip import MOST_FPS
 
 MaskSize = Literal["engine", "source"]
+
+
+def _known(name: str) -> str:
+    if name not in NAMES:
+        raise ValueError(f"{name!r} is none of {', '.join(NAMES)}")
+    return name
+
+
+FormatName = Annotated[
+    str, AfterValidator(_known), WithJsonSchema({"type": "string", "enum": list(NAMES)})
+]
 
 MOST_SECONDS = 1e6
 """The latest time that an option may name; far beyond any clip, and safe in microseconds."""
@@ -26,6 +45,7 @@ class Options(BaseModel):
         le=MOST_FPS,
         description="Frames to analyse per second; defaults to the model's training rate.",
     )
+    format: FormatName | None = Field(default=None, description=describe())
     mask_format: MaskFormat = Field(
         default="rle",
         description=describe_formats(),
