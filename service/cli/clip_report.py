@@ -16,11 +16,14 @@ from pydantic import ValidationError
 from rich.rule import Rule
 
 from service.cli.client import Client, Trouble
+from service.cli.exported import write
 from service.cli.tables import facts_of, seconds_of
 from service.cli.terminal import complain, progress
 from service.film.drawn import draw
+from service.formats.catalogue import named
+from service.formats.format import Material
 from service.understanding.schemas import Understanding
-from ssuformer.errors import SsuError
+from ssuformer.errors import OptionError, SsuError
 from ssuformer.terminal import console
 
 
@@ -34,7 +37,21 @@ class ReportOptions:
     sheet: bool = True
     raw: bool = False
     """Whether to print the JSON answer unchanged instead of a table."""
+    formats: tuple[str, ...] = ()
+    """Further formats to write; without a folder there is one, for standard output."""
     threads: int = 2
+
+
+def check_formats(options: ReportOptions, *, clips: int) -> None:
+    """Raise OptionError if a format is unknown, lacks masks, or there is no place for it."""
+    for form in map(named, options.formats):
+        form.check(masks=options.query.get("mask_format") != "none", clip=True)
+    if (
+        options.formats
+        and options.folder is None
+        and (len(options.formats) > 1 or clips > 1 or options.raw)
+    ):
+        raise OptionError("format: standard output takes one clip in one format; give --out")
 
 
 def screen(file: Path, name: str, *, client: Client, options: ReportOptions) -> bool:
@@ -66,11 +83,12 @@ def _screen(file: Path, name: str, *, client: Client, options: ReportOptions) ->
         complain(received, about=str(file))
         return False
     body, answer = received
-    _tell(file, answer, body, options)
-    if options.folder is None:
-        return True
+    if options.folder is not None or not options.formats:
+        _tell(file, answer, body, options)
     try:
-        _keep(file, name, answer, body, options)
+        if options.folder is not None:
+            _keep(file, name, answer, body, options)
+        _write_formats(Material(answer, name, file, threads=options.threads), options)
     except SsuError as error:
         complain(Trouble.of(error), about=str(file))
     except (OSError, av.error.FFmpegError) as error:
@@ -78,6 +96,14 @@ def _screen(file: Path, name: str, *, client: Client, options: ReportOptions) ->
     else:
         return True
     return False
+
+
+def _write_formats(material: Material, options: ReportOptions) -> None:
+    for form in map(named, options.formats):
+        path = Path("-")
+        if options.folder is not None:
+            path = options.folder / (material.name + form.suffix)
+        write(form, material, path)
 
 
 def names_for(files: list[Path]) -> list[str]:

@@ -54,7 +54,9 @@ def ssu(*arguments: object, **environment: str) -> Result:
     return CliRunner(env={"COLUMNS": "120", **environment}).invoke(app, [str(a) for a in arguments])
 
 
-@pytest.mark.parametrize("command", [[], ["understand"], ["serve"], ["models"], ["doctor"]])
+@pytest.mark.parametrize(
+    "command", [[], ["understand"], ["export"], ["serve"], ["models"], ["doctor"]]
+)
 def test_every_command_explains_itself_with_examples(command: list[str]) -> None:
     result = ssu(*command, "--help")
 
