@@ -13,9 +13,11 @@ from fastapi.responses import StreamingResponse
 from pydantic import ValidationError
 
 from service.formats import catalogue
-from service.formats.format import Format, Material
+from service.formats.format import Format, Material, Need
 from service.http.upload import storing
+from service.understanding.drawing import Drawings
 from service.understanding.options import Options
+from service.understanding.schemas import Understanding
 from ssuformer.errors import OptionError
 
 _IN_MEMORY = 2**20
@@ -56,21 +58,23 @@ def chosen(options: Options, request: Request) -> Format:
     return form
 
 
-async def written(form: Format, material: Material) -> AnswerFile:
-    """Return a file with the answer; StorageFull if the disk has no room for it."""
-    file = new_file()
+async def written(form: Format, answer: Understanding, clip: int, drawings: Drawings) -> AnswerFile:
+    """Return a file with the answer for an open clip, which only a sandboxed process decodes.
+
+    Raises StorageFull if the disk has no room for it, a ClipError if the clip cannot be drawn on.
+    """
+    material = Material(answer, clip=clip)
+    file: AnswerFile = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115
     try:
         with storing():
-            await asyncio.to_thread(form.write, material, file)
+            if Need.PICTURES in form.needs:
+                await drawings.draw(form, material, clip, file)
+            else:
+                await asyncio.to_thread(form.write, material, file)
     except BaseException:
         file.close()  # a thread that still writes fails at its next piece
         raise
     return file
-
-
-def new_file() -> AnswerFile:
-    """Return an empty file for an answer."""
-    return tempfile.SpooledTemporaryFile(_IN_MEMORY)
 
 
 def response_of(file: AnswerFile, form: Format, headers: Mapping[str, str]) -> Response:

@@ -195,6 +195,13 @@ def _close_all_but(*kept: int) -> None:
 def warm_up() -> None:
     """Decode a tiny clip and learn the system calls, so that no child pays for what is lazy."""
     file = io.BytesIO()
+    write_tiny_clip(file)
+    read_clip(file.getvalue())
+    system_calls.numbers()
+
+
+def write_tiny_clip(file: io.BytesIO) -> None:
+    """Write a second of grey and silence."""
     with av.open(file, "w", format="matroska") as container:
         video = container.add_stream("mpeg4", rate=5)
         video.width = video.height = 32
@@ -206,8 +213,6 @@ def warm_up() -> None:
         container.mux(sound.encode(silence))
         container.mux(video.encode())
         container.mux(sound.encode())
-    read_clip(file.getvalue())
-    system_calls.numbers()
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from starlette.requests import ClientDisconnect
 
 from service.formats.catalogue import DEFAULT, every
-from service.formats.format import Format, Material
+from service.formats.format import Format
 from service.gateway import Gateway
 from service.http.connection import network
 from service.http.deadline import within
@@ -153,4 +153,4 @@ async def _understand(
             )
         gateway.costs.learn(upload.size, understanding, clock)
         with clock.stage("encode"):
-            return await written(form, Material(understanding, clip=upload.descriptor))
+            return await written(form, understanding, upload.descriptor, gateway.drawings)
