@@ -1,4 +1,5 @@
 import io
+from pathlib import Path
 
 import pytest
 
@@ -62,6 +63,16 @@ def test_the_media_type_that_is_preferred_chooses_the_format(header: str, name: 
 def test_a_media_type_that_there_is_not_is_refused_with_all_that_there_are(header: str) -> None:
     with pytest.raises(NotAcceptable, match=r"application/json, .*video/mp4"):
         accepted(header)
+
+
+def test_the_documentation_lists_every_format_with_type_and_suffix() -> None:
+    rows = (Path(__file__).parents[3] / "docs" / "formats.md").read_text().splitlines()
+
+    for one in every():
+        (row,) = (row for row in rows if row.startswith(f"| `{one.name}`"))
+        assert f"| `{one.media_type}` | `{one.suffix}` |" in row
+        assert ("(m" in row) == (Need.MASKS in one.needs)
+        assert ("c)" in row) == (Need.CLIP in one.needs)
 
 
 def test_the_description_names_every_format() -> None:
