@@ -25,6 +25,7 @@ def main(
     models: Path = Path("triton_repo"),
     sample: Path = Path("samples/lifescene-change.mp4"),
     runs: int = 10,
+    mask_size: str = "source",
 ) -> None:
     """Start the service, post the clip repeatedly, and print the time per stage."""
     with tempfile.TemporaryDirectory() as folder:
@@ -39,20 +40,25 @@ def main(
             stderr=subprocess.DEVNULL,
         )
         try:
-            _measure(clip.read_bytes(), runs)
+            _measure(clip.read_bytes(), runs, mask_size)
         finally:
             server.terminate()
             server.wait()
 
 
-def _measure(clip: bytes, runs: int) -> None:
+def _measure(clip: bytes, runs: int, mask_size: str) -> None:
     transport = httpx.HTTPTransport(retries=30)
     with httpx.Client(base_url="http://127.0.0.1:18765", transport=transport, timeout=60) as client:
         while client.get("/readyz").status_code != httpx.codes.OK:
             pass
         stages: dict[str, list[float]] = {}
         for number in range(runs + 2):
-            answer = client.post("/understand", content=clip, headers={"Content-Type": "video/mp4"})
+            answer = client.post(
+                "/understand",
+                content=clip,
+                params={"mask_size": mask_size},
+                headers={"Content-Type": "video/mp4"},
+            )
             answer.raise_for_status()
             timings = {"whole": 1e3 * answer.elapsed.total_seconds(), **answer.json()["timings_ms"]}
             for stage, milliseconds in timings.items() if number >= 2 else ():

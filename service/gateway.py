@@ -22,6 +22,7 @@ from service.telemetry.event_loop import watch_event_loop
 from service.telemetry.logs import make_log
 from service.telemetry.metrics import Metrics
 from service.understanding.decoding import DecodePool
+from service.understanding.drawing import Drawings
 from service.weights.generation import Generation
 from service.weights.rollout import Rollout
 from service.weights.source import Clock, Source
@@ -38,6 +39,7 @@ class Gateway:
     log: FilteringBoundLogger
     metrics: Metrics
     pool: DecodePool
+    drawings: Drawings
     admission: Admission
     allowances: Allowances
     costs: Costs
@@ -77,6 +79,7 @@ class Gateway:
             log,
             metrics,
             pool,
+            Drawings(settings, metrics, log),
             admission,
             Allowances(settings, metrics),
             Costs(settings),
@@ -101,6 +104,7 @@ class Gateway:
             stack.callback(self.log.info, "stopped")
             stack.push_async_callback(self.rollout.close)
             stack.push_async_callback(self.pool.close)
+            stack.push_async_callback(self.drawings.close)
             await self._begin(engine, stack)
             try:
                 yield

@@ -10,6 +10,7 @@
     │   ├── ClipTruncated          too much of it is missing or damaged
     │   └── ClipTooLarge           over a limit: bytes, pixels, frames, seconds
     ├── OptionError                a request option is unknown or out of range
+    │   └── NotAcceptable          no form of the answer is one that the client accepts
     ├── DecodeTimeout              decoding took longer than allowed
     ├── DecodeFailed               the decoding process died
     ├── EngineError                an engine failed
@@ -108,6 +109,12 @@ class OptionError(SsuError):
     """A request option is unknown or out of range."""
 
     code = "option_invalid"
+
+
+class NotAcceptable(OptionError):
+    """The answer is written in no form that the client accepts."""
+
+    code = "not_acceptable"
 
 
 class DecodeTimeout(SsuError):

@@ -36,7 +36,7 @@ FOREIGN = {
     "scripts/check": (".ci/run", "scripts/check"),
 }
 """Where a command is run that needs more than this machine, or is a stage of its own."""
-SERVED = ("ssu serve", "ssu understand", "ssu models", "ssu doctor", "curl ")
+SERVED = ("ssu serve", "ssu understand", "ssu export", "ssu models", "ssu doctor", "curl ")
 """These run against one service, in the order of the README."""
 
 
@@ -131,4 +131,5 @@ def test_what_the_readme_does_with_a_service_works(tmp_path: Path) -> None:
     assert [(run.args, run.stderr) for run in ended if run.returncode] == []
     assert '"tracks"' in ended[0].stdout
     assert '"tracks"' in ended[1].stdout
+    assert ended[2].stdout.startswith("WEBVTT")
     assert {path.suffix for path in (tmp_path / "out").iterdir()} == {".json", ".mp4", ".png"}

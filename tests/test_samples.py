@@ -48,7 +48,7 @@ async def test_the_committed_engines_find_and_name_what_sounds_in_the_samples() 
     async with run(small_settings(engine="onnx", model_repository="triton_repo")) as service:
         for film in FILMS:
             truth = truth_of(film)
-            answer = (await service.understand(film.read_bytes(), mask_size="source")).json()
+            answer = (await service.understand(film.read_bytes())).json()
             assert len(answer["frames"]) == truth["seconds"]
             for second, frame in enumerate(answer["frames"]):
                 true = sounding(truth, second)

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from service.cli import doctor, installation, models, serve, triton, understand
+from service.cli import doctor, export, installation, models, serve, triton, understand
 from ssuformer.terminal import replace_unknown_letters
 
 __all__ = ["app", "run"]
@@ -46,11 +46,13 @@ def main(
 
     - `ssu doctor` checks the installation
     - `ssu understand dog.mp4 --out out` analyses a clip and writes all results
+    - `ssu export out/dog.json --to coco` writes an answer in another format
     - `ssu serve` runs the HTTP service
     """
 
 
 app.command()(understand.understand)
+app.command()(export.export)
 app.command()(serve.serve)
 app.command()(triton.triton)
 app.command("models")(models.show_models)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from bisect import bisect_right
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -17,16 +16,14 @@ from pydantic import ValidationError
 from rich.rule import Rule
 
 from service.cli.client import Client, Trouble
-from service.cli.film.answer_masks import marks_of, notices_of, unseen_of
-from service.cli.film.contact_sheet import ContactSheet, Moment
-from service.cli.film.drawing import Layer, Size, burn_in, paint
-from service.cli.film.film_reader import FilmReader
-from service.cli.film.overlay import OverlayFilm, canvas
+from service.cli.exported import write
 from service.cli.tables import facts_of, seconds_of
-from service.cli.terminal import Step, complain, progress
+from service.cli.terminal import complain, progress
+from service.film.drawn import draw
+from service.formats.catalogue import named
+from service.formats.format import Material
 from service.understanding.schemas import Understanding
-from ssuformer.errors import SsuError
-from ssuformer.media.tracks import Choice
+from ssuformer.errors import OptionError, SsuError
 from ssuformer.terminal import console
 
 
@@ -40,7 +37,21 @@ class ReportOptions:
     sheet: bool = True
     raw: bool = False
     """Whether to print the JSON answer unchanged instead of a table."""
+    formats: tuple[str, ...] = ()
+    """Further formats to write; without a folder there is one, for standard output."""
     threads: int = 2
+
+
+def check_formats(options: ReportOptions, *, clips: int) -> None:
+    """Raise OptionError if a format is unknown, lacks masks, or there is no place for it."""
+    for form in map(named, options.formats):
+        form.check(masks=options.query.get("mask_format") != "none", clip=True)
+    if (
+        options.formats
+        and options.folder is None
+        and (len(options.formats) > 1 or clips > 1 or options.raw)
+    ):
+        raise OptionError("format: standard output takes one clip in one format; give --out")
 
 
 def screen(file: Path, name: str, *, client: Client, options: ReportOptions) -> bool:
@@ -72,11 +83,12 @@ def _screen(file: Path, name: str, *, client: Client, options: ReportOptions) ->
         complain(received, about=str(file))
         return False
     body, answer = received
-    _tell(file, answer, body, options)
-    if options.folder is None:
-        return True
+    if options.folder is not None or not options.formats:
+        _tell(file, answer, body, options)
     try:
-        _keep(file, name, answer, body, options)
+        if options.folder is not None:
+            _keep(file, name, answer, body, options)
+        _write_formats(Material(answer, name, file, threads=options.threads), options)
     except SsuError as error:
         complain(Trouble.of(error), about=str(file))
     except (OSError, av.error.FFmpegError) as error:
@@ -84,6 +96,14 @@ def _screen(file: Path, name: str, *, client: Client, options: ReportOptions) ->
     else:
         return True
     return False
+
+
+def _write_formats(material: Material, options: ReportOptions) -> None:
+    for form in map(named, options.formats):
+        path = Path("-")
+        if options.folder is not None:
+            path = options.folder / (material.name + form.suffix)
+        write(form, material, path)
 
 
 def names_for(files: list[Path]) -> list[str]:
@@ -96,78 +116,6 @@ def names_for(files: list[Path]) -> list[str]:
             name += "_"
         names.append(name)
     return names
-
-
-class Layers:
-    """The layer of each interval of the answer, painted when it begins and dropped when it ends."""
-
-    def __init__(self, answer: Understanding, size: Size) -> None:
-        self._answer, self._size = answer, size
-        self._notices = notices_of(answer)
-        self._half = 0.5 / answer.sampled_fps
-        self._starts = [frame.time - self._half for frame in answer.frames]
-        self._index = -1
-        self._layer: Layer | None = None
-
-    def at(self, time: float) -> Layer | None:
-        """Return the layer for a time of the film; None if there is nothing to draw."""
-        index = bisect_right(self._starts, time + 1e-6) - 1
-        if index < 0 or time >= self._answer.frames[index].time + self._half:
-            return None
-        if index != self._index:
-            self._index, self._layer = index, self._paint(index)
-        return self._layer
-
-    def _paint(self, index: int) -> Layer | None:
-        frame = self._answer.frames[index]
-        marks, unseen = marks_of(frame, self._answer.mask_size), unseen_of(frame)
-        if not (marks or unseen or self._notices):
-            return None
-        layer = paint(marks, self._size)
-        burn_in(layer, marks, unseen=unseen, notices=self._notices)
-        return layer
-
-
-def draw(
-    source: Path,
-    answer: Understanding,
-    *,
-    overlay: Path | None,
-    sheet: Path | None,
-    title: str,
-    threads: int = 2,
-    step: Step = lambda _: None,
-) -> str | None:
-    """Write the overlay and the contact sheet of a clip while decoding it once.
-
-    Returns a note about the sheet, if there is one.
-    """
-    clip = answer.clip
-    size = canvas(clip.width, clip.height)
-    layers = Layers(answer, size)
-    moments = [
-        Moment(frame.time, partial(marks_of, frame, answer.mask_size), unseen_of(frame))
-        for frame in answer.frames
-    ]
-    tiles = ContactSheet(moments, width=clip.width, height=clip.height) if sheet else None
-    with ExitStack() as stack:
-        choice = Choice(clip.video_track, clip.audio_track)
-        reel = stack.enter_context(FilmReader(source, choice=choice, threads=threads))
-        film = None
-        if overlay is not None:
-            film = stack.enter_context(OverlayFilm(overlay, reel, size, threads=threads))
-        before = 0.0
-        for shot in reel.frames(film.sound.take if film and film.sound else None):
-            if film is not None:
-                film.add(shot, layers.at(shot.time))
-            if tiles is not None:
-                tiles.add(shot)
-            step(shot.time - before)
-            before = shot.time
-    if tiles is None or sheet is None:
-        return None
-    tiles.save(sheet, title=title, notices=notices_of(answer))
-    return tiles.note
 
 
 def _send(

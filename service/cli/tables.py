@@ -9,9 +9,9 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from service.cli.film.answer_masks import notices_of, unseen_of
-from service.cli.film.contact_sheet import clock
-from service.cli.film.drawing import colour_of
+from service.film.answer_masks import notices_of, unseen_of
+from service.film.contact_sheet import clock
+from service.film.drawing import colour_of
 from service.understanding.schemas import LoadedModel, Region, Understanding
 
 _THIRDS = (("top left", "top", "top right"), ("left", "centre", "right"))

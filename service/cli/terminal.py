@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from service.cli.client import Trouble
 from ssuformer.terminal import console, print_error
-
-Step = Callable[[float], None]
-"""Called with the progress since the last call."""
 
 
 def complain(trouble: Trouble, *, about: str | None = None) -> None:

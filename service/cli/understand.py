@@ -67,6 +67,15 @@ def understand(
         str, typer.Option(help="Masks in pixels of the clip (source) or of the model (engine).")
     ] = "source",
     deadline: Annotated[float | None, typer.Option(help="Give up after this many seconds.")] = None,
+    formats: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--format",
+            "-f",
+            help="Write the answer in this format, too, as `ssu export` does. With --out it may be "
+            "given more than once, without it the answer goes to standard output.",
+        ),
+    ] = None,
     overlay: Annotated[bool, typer.Option(help="Write the film with its masks.")] = True,
     sheet: Annotated[bool, typer.Option(help="Write the contact sheet.")] = True,
     raw: Annotated[
@@ -87,9 +96,11 @@ def understand(
     - `ssu understand *.mp4 --out out --url http://127.0.0.1:8000`
     - `ssu understand talk.webm --start 60 --end 90 --fps 2 --min-score 0.7`
     - `ssu understand dog.mp4 --json | jq '.tracks[].category'`
+    - `ssu understand dog.mp4 --format srt > dog.srt`
+    - `ssu understand *.mp4 --out out --format coco --format webvtt`
     """
     from service.cli.client import Client
-    from service.cli.clip_report import ReportOptions, names_for, screen
+    from service.cli.clip_report import ReportOptions, check_formats, names_for, screen
     from service.telemetry.container import available_cores
     from ssuformer.terminal import told
 
@@ -111,8 +122,11 @@ def understand(
         overlay=overlay,
         sheet=sheet,
         raw=raw,
+        formats=tuple(formats or ()),
         threads=available_cores(),
     )
+    with told():
+        check_formats(options, clips=len(files))
     with (
         told(),
         _service(url, models=models, engine=engine) as address,

@@ -35,6 +35,7 @@ STATUS: Mapping[type[errors.SsuError], int] = {
     errors.ClipTruncated: 422,
     errors.ClipTooLarge: 413,
     errors.OptionError: 422,
+    errors.NotAcceptable: 406,
     errors.DecodeTimeout: 422,
     errors.DecodeFailed: 422,
     errors.EngineError: 502,

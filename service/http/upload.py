@@ -8,13 +8,13 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import IO
 
 from fastapi import Request
-from starlette.datastructures import UploadFile
+from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
 from service.settings import Settings
@@ -31,6 +31,8 @@ from ssuformer.errors import (
 
 FIELD = "file"
 _MULTIPART_OVERHEAD = 65_536
+_MOST_FIELDS, _LONGEST_FIELD = 32, 1024
+"""How many options a form may hold, and how many bytes each."""
 _WRITE_SIZE = 2**20
 _RETRY_SECONDS = 10.0
 
@@ -43,6 +45,8 @@ class Upload:
     size: int
     held: int
     """Bytes of the body that it came in."""
+    fields: Mapping[str, str] = field(default_factory=dict)
+    """The form's other fields, by name."""
 
     @property
     def descriptor(self) -> int:
@@ -70,20 +74,23 @@ class Uploads:
     async def receive(self, request: Request) -> Upload:
         """Read a body; raise as soon as it exceeds a limit. Close the upload with `closing`."""
         limit = self._settings.max_bytes
-        kind = request.headers.get("content-type", "")
         _check_encoding(request)
-        multipart = kind.lower().startswith("multipart/form-data")
+        multipart = is_form(request)
         allowed = limit + (_MULTIPART_OVERHEAD if multipart else 0)
         stated = request.headers.get("content-length", "")
         if stated.isdecimal() and int(stated) > allowed:
             raise _too_large(int(stated), limit)
         body = _Body(self._settings, allowed)
-        with self._place(), self._held_by(body), _storing():
+        with self._place(), self._held_by(body), storing():
             pieces = self._held_pieces(body, request)
-            file = await (_read_form(request, pieces) if multipart else _read_raw(pieces))
+            fields: Mapping[str, str] = {}
+            if multipart:
+                file, fields = await _read_form(request, pieces)
+            else:
+                file = await _read_raw(pieces)
             size = os.fstat(file.fileno()).st_size
             if 0 < size <= limit:
-                return Upload(file, size, body.held)
+                return Upload(file, size, body.held, fields)
             file.close()
             raise ClipEmpty("the request contains no clip") if not size else _too_large(size, limit)
 
@@ -187,9 +194,17 @@ def _write_through(file: IO[bytes], piece: bytes) -> None:
     file.flush()
 
 
-async def _read_form(request: Request, body: AsyncGenerator[bytes, None]) -> IO[bytes]:
+async def _read_form(
+    request: Request, body: AsyncGenerator[bytes, None]
+) -> tuple[IO[bytes], Mapping[str, str]]:
     try:
-        parser = MultiPartParser(request.headers, body, max_files=1, max_fields=0)
+        parser = MultiPartParser(
+            request.headers,
+            body,
+            max_files=1,
+            max_fields=_MOST_FIELDS,
+            max_part_size=_LONGEST_FIELD,
+        )
         form = await parser.parse()
     except MultiPartException as error:
         raise OptionError(f"the multipart body cannot be read: {error.message}") from error
@@ -201,7 +216,21 @@ async def _read_form(request: Request, body: AsyncGenerator[bytes, None]) -> IO[
         raise OptionError(f"the multipart body has no file in a field named `{FIELD}`")
     with _closed_on_error(found.file):
         await asyncio.to_thread(_onto_disk, found.file)
-    return found.file
+        return found.file, _fields(form)
+
+
+def _fields(form: FormData) -> dict[str, str]:
+    """Return the fields that are texts; OptionError for one that is given twice."""
+    texts = [(name, value) for name, value in form.multi_items() if isinstance(value, str)]
+    fields = dict(texts)
+    if len(fields) < len(texts):
+        raise OptionError("the form has an option more than once; give each option once")
+    return fields
+
+
+def is_form(request: Request) -> bool:
+    """Return whether the body is a form, which may hold options."""
+    return request.headers.get("content-type", "").lower().startswith("multipart/form-data")
 
 
 def _onto_disk(file: IO[bytes]) -> None:
@@ -238,7 +267,7 @@ def _closed_on_error(file: IO[bytes]) -> Iterator[None]:
 
 
 @contextmanager
-def _storing() -> Iterator[None]:
+def storing() -> Iterator[None]:
     """Raise StorageFull where the operating system says that a file has no room."""
     try:
         yield

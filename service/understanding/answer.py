@@ -12,14 +12,11 @@ from service.understanding.schemas import (
     Region,
     Sentence,
     Track,
-    Understanding,
 )
 from ssuformer import masks
 from ssuformer.regions import Detection
 from ssuformer.sentences import SOMETHING, Wording
 
-_NO_FRAMES = b'"frames":[]'
-"""Not to be found in a string, where quotation marks are escaped."""
 AnyInterval = TypeVar("AnyInterval", bound=Interval)
 
 
@@ -73,17 +70,6 @@ def render_heard(
         )
         for category, score in found
     ]
-
-
-def written(answer: Understanding) -> bytes:
-    """Return an answer as JSON, frame by frame.
-
-    As a whole it could be tens of megabytes, for which the writer would keep every other thread of
-    this process, the event loop included, waiting for longer than a health check may take.
-    """
-    frames = b",".join(frame.model_dump_json().encode() for frame in answer.frames)
-    rest = answer.model_copy(update={"frames": []}).model_dump_json().encode()
-    return rest.replace(_NO_FRAMES, b'"frames":[%b]' % frames, 1)
 
 
 class TrackLog:

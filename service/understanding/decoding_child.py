@@ -65,7 +65,7 @@ class ChunkMemory:
 
 def serve(gateway: socket.socket, memory: ChunkMemory) -> None:
     """Say that all is ready, decode the one clip that the gateway sends, and wait for the end."""
-    _send(gateway, {"ready": True})
+    send(gateway, {"ready": True})
     job, files, _, _ = socket.recv_fds(gateway, MESSAGE_LIMIT, 1)
     if job:
         _work(gateway, memory, orjson.loads(job), files[0])
@@ -76,15 +76,15 @@ def _work(gateway: socket.socket, memory: ChunkMemory, job: dict[str, Any], file
     try:
         sampling, limits = Sampling(**job["sampling"]), Limits(**job["limits"])
         with ClipReader(file, sampling=sampling, limits=limits) as reader:
-            _send(gateway, {"info": asdict(reader.info)})
+            send(gateway, {"info": asdict(reader.info)})
             _send_chunks(gateway, memory, reader)
     except SsuError as error:
-        _report(gateway, error)
+        report(gateway, error)
     except MemoryError:
-        _report(gateway, ClipTooLarge("the clip needs more memory to decode than allowed"))
+        report(gateway, ClipTooLarge("the clip needs more memory to decode than allowed"))
     except Exception:  # whatever a clip can make FFmpeg or Python do
         traceback.print_exc()
-        _report(gateway, DecodeFailed("the decoder failed on this clip"))
+        report(gateway, DecodeFailed("the decoder failed on this clip"))
 
 
 def _send_chunks(gateway: socket.socket, memory: ChunkMemory, reader: ClipReader) -> None:
@@ -98,16 +98,18 @@ def _send_chunks(gateway: socket.socket, memory: ChunkMemory, reader: ClipReader
                 "warnings": warnings,
                 "packets": list(reader.packets),
             }
-            _send(gateway, {"end": end})
+            send(gateway, {"end": end})
             return
         memory.write(chunk)
-        _send(gateway, {"chunk": chunk.times.tolist()})
+        send(gateway, {"chunk": chunk.times.tolist()})
 
 
-def _report(gateway: socket.socket, error: SsuError) -> None:
+def report(gateway: socket.socket, error: SsuError) -> None:
+    """Send an error to the gateway."""
     name, facts = type(error).__name__, {"limit": error.limit, "actual": error.actual}
-    _send(gateway, {"error": {"name": name, "message": error.message, **facts}})
+    send(gateway, {"error": {"name": name, "message": error.message, **facts}})
 
 
-def _send(gateway: socket.socket, message: dict[str, Any]) -> None:
+def send(gateway: socket.socket, message: dict[str, Any]) -> None:
+    """Send a message to the gateway."""
     gateway.sendall(orjson.dumps(message))

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapte
 from ssuformer import errors
 from ssuformer.clip import ClipInfo, ClipWarning, Limits, Packets
 
-Kind = Literal["ready", "info", "chunk", "end"]
+Kind = Literal["ready", "info", "chunk", "end", "drawn"]
 _LONGEST_SECONDS = 1e7
 _LONGEST_WORD = 64
 _MOST_WARNINGS = 64

@@ -79,9 +79,8 @@ class Child:
         """Whether the process still runs."""
         return not self.ended.done()
 
-    def send(self, message: dict[str, Any], file: int | None = None) -> None:
-        """Send one message and optionally an open file; if the process is gone, `receive` tells."""
-        files = [] if file is None else [file]
+    def send(self, message: dict[str, Any], *files: int) -> None:
+        """Send one message, and open files with it; if the process is gone, `receive` tells."""
         with suppress(OSError):
             socket.send_fds(self._socket, [orjson.dumps(message)], files)
 

@@ -211,6 +211,15 @@ def warm_up() -> None:
         if module.name not in _NOT_FOR_READING:
             import_module(module.name)  # some are for subtitles only
     file = io.BytesIO()
+    write_tiny_clip(file)
+    read_clip(file.getvalue())
+    for curve in CURVES:
+        to_usual_range(np.zeros((1, 1, 3), np.uint16), curve)
+    system_calls.numbers()
+
+
+def write_tiny_clip(file: io.BytesIO) -> None:
+    """Write a second of grey and silence."""
     with av.open(file, "w", format="matroska") as container:
         video = container.add_stream("mpeg4", rate=5)
         video.width = video.height = 32
@@ -222,10 +231,6 @@ def warm_up() -> None:
         container.mux(sound.encode(silence))
         container.mux(video.encode())
         container.mux(sound.encode())
-    read_clip(file.getvalue())
-    for curve in CURVES:
-        to_usual_range(np.zeros((1, 1, 3), np.uint16), curve)
-    system_calls.numbers()
 
 
 if __name__ == "__main__":

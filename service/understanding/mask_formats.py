@@ -34,7 +34,7 @@ class RleMask(_WrittenMask):
 
     summary: ClassVar[str] = "COCO's compressed run-lengths"
 
-    size: tuple[int, int] = Field(description="Height, width.", examples=[[224, 224]])
+    size: tuple[int, int] = Field(description="Height, width.", examples=[[360, 640]])
     counts: str = Field(examples=["Zo5Q1d6O1N2O1N2N2O0O2O"])
 
     @classmethod
@@ -97,7 +97,7 @@ class PngMask(_WrittenMask):
     def to_mask(self) -> Mask:
         """Decode to a bool mask [h w]."""
         with Image.open(io.BytesIO(base64.b64decode(self.png))) as picture:
-            return np.asarray(picture.convert("1"))
+            return np.asarray(picture.convert("L")) > 0
 
 
 WrittenMask = RleMask | PlainRleMask | PolygonMask | PngMask

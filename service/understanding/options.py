@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+    model_validator,
+)
 
+from service.formats.catalogue import NAMES, describe
 from service.understanding.mask_formats import MaskFormat, describe_formats
 from ssuformer.clip import MOST_FPS
 
 MaskSize = Literal["engine", "source"]
+
+
+def _known(name: str) -> str:
+    if name not in NAMES:
+        raise ValueError(f"{name!r} is none of {', '.join(NAMES)}")
+    return name
+
+
+FormatName = Annotated[
+    str, AfterValidator(_known), WithJsonSchema({"type": "string", "enum": list(NAMES)})
+]
 
 MOST_SECONDS = 1e6
 """The latest time that an option may name; far beyond any clip, and safe in microseconds."""
@@ -26,15 +45,16 @@ class Options(BaseModel):
         le=MOST_FPS,
         description="Frames to analyse per second; defaults to the model's training rate.",
     )
+    format: FormatName | None = Field(default=None, description=describe())
     mask_format: MaskFormat = Field(
         default="rle",
         description=describe_formats(),
     )
     mask_size: MaskSize = Field(
-        default="engine",
+        default="source",
         description=(
-            "`engine`: masks and boxes in the model's own frame of 224x224, to which the clip is "
-            "stretched; `source`: in the pixels of the clip as it is displayed."
+            "`source`: masks and boxes in the pixels of the clip as a player shows it, upright and "
+            "square; `engine`: in the model's own frame of 224x224, to which the clip is stretched."
         ),
     )
     min_score: float = Field(

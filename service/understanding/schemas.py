@@ -20,7 +20,9 @@ class Region(_Answer):
     category: str = Field(
         description="`something` if the model is not sure enough what it is.", examples=["dog"]
     )
-    bbox: tuple[int, int, int, int] = Field(description="x, y, width, height, in mask pixels.")
+    bbox: tuple[int, int, int, int] = Field(
+        description="x, y, width, height, in pixels of `mask_size`."
+    )
     area: int = Field(description="Pixels of the mask.")
     mask: WrittenMask | None
     description: str | None = Field(examples=["a dog is barking on the left."])
@@ -128,7 +130,12 @@ class Understanding(_Answer):
     clip: ClipFacts
     model: ModelFacts
     sampled_fps: float = Field(description="Frames analysed per second.")
-    mask_size: tuple[int, int] = Field(description="Height, width of all masks and boxes.")
+    mask_size: tuple[int, int] = Field(
+        description=(
+            "Height, width of all masks and boxes: those of the clip as a player shows it, unless "
+            "`mask_size=engine` was asked for."
+        )
+    )
     timings_ms: dict[str, float] = Field(description="Milliseconds per stage, and in total.")
     warnings: list[Notice] = Field(description="Reasons to trust this answer less.")
     frames: list[Frame]

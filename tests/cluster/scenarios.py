@@ -131,7 +131,7 @@ async def same_answers(service: Service) -> Finding:
     async with httpx.AsyncClient(trust_env=False, timeout=120) as client:
         for sample in SAMPLES:
             answer = await client.post(
-                f"{service.address}/understand?mask_size=source",
+                f"{service.address}/understand",
                 headers=service.headers,
                 files={"file": sample.read_bytes()},
             )

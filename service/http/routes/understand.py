@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
 from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from starlette.requests import ClientDisconnect
 
+from service.formats.catalogue import DEFAULT, every
+from service.formats.format import Format
 from service.gateway import Gateway
 from service.http.connection import network
 from service.http.deadline import within
 from service.http.problems import PROBLEMS
 from service.http.request_log import CLIENT_DEADLINE, exemplar_of
 from service.http.routes.dependencies import GatewayDep, key_of
-from service.http.upload import FIELD, Upload
+from service.http.upload import FIELD, Upload, is_form
+from service.http.written_answer import AnswerFile, chosen, response_of, with_fields, written
 from service.telemetry.stages import StageClock
 from service.telemetry.trace import passed_on
-from service.understanding.answer import written
 from service.understanding.options import Options
 from service.understanding.schemas import Understanding
 from ssuformer.errors import DeadlineExceeded, OptionError, RateExceeded
@@ -26,16 +27,24 @@ from ssuformer.errors import DeadlineExceeded, OptionError, RateExceeded
 router = APIRouter(tags=["understanding"])
 
 _CLIP = {"type": "string", "format": "binary", "description": "The clip."}
+_FIELDS = {FIELD: _CLIP, **Options.model_json_schema()["properties"]}
 _BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
         "content": {
             "multipart/form-data": {
-                "schema": {"type": "object", "required": [FIELD], "properties": {FIELD: _CLIP}}
+                "schema": {"type": "object", "required": [FIELD], "properties": _FIELDS}
             },
             "video/*": {"schema": _CLIP},
             "application/octet-stream": {"schema": _CLIP},
         },
+    }
+}
+_BINARY = {"schema": {"type": "string", "format": "binary"}}
+_ANSWERS: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The answer, in the format asked for.",
+        "content": {one.media_type: _BINARY for one in every() if one.name != DEFAULT},
     }
 }
 
@@ -52,14 +61,17 @@ def _each_option_once(request: Request) -> None:
     "/understand",
     dependencies=[Depends(_each_option_once)],
     response_model=Understanding,
-    responses=PROBLEMS,
+    responses={**_ANSWERS, **PROBLEMS},
     openapi_extra=_BODY,
     summary="Find and describe the sound sources in every second of a clip",
 )
 async def understand(
     request: Request, options: Annotated[Options, Query()], gateway: GatewayDep
 ) -> Response:
-    """Take a clip as multipart field `file` or as the raw body, and return the answer."""
+    """Take a clip as multipart field `file` or as the raw body, and return the answer.
+
+    In a multipart form, options may be fields as well as parameters of the query.
+    """
     clock = StageClock()
     try:
         gateway.current.admit(captions=options.captions)
@@ -100,17 +112,24 @@ def _sender(request: Request) -> str:
 async def _answer(
     request: Request, options: Options, gateway: Gateway, clock: StageClock
 ) -> Response:
-    longest = gateway.settings.deadline_seconds
-    seconds = min(options.deadline or longest, longest)
+    if not is_form(request):
+        chosen(options, request)  # before the clip is sent
     with clock.stage("upload"):
         reading = gateway.uploads.receive(request)
-        upload = await within(seconds, reading, clock=clock, client=None)
+        upload = await within(_seconds(options, gateway), reading, clock=clock, client=None)
     gateway.metrics.clip_bytes.observe(upload.size)
     async with gateway.uploads.closing(upload):
-        work = _understand(request, upload, options, gateway, clock, seconds=seconds)
-        body = await within(seconds, work, clock=clock, client=request)
-    headers = {"Server-Timing": clock.server_timing()}
-    return Response(body, media_type="application/json", headers=headers)
+        options = with_fields(options, upload.fields, request)
+        form, seconds = chosen(options, request), _seconds(options, gateway)
+        work = _understand(request, upload, options, gateway, clock, form=form, seconds=seconds)
+        file = await within(seconds, work, clock=clock, client=request)
+    return response_of(file, form, {"Server-Timing": clock.server_timing()})
+
+
+def _seconds(options: Options, gateway: Gateway) -> float:
+    """Return how long the request may take."""
+    longest = gateway.settings.deadline_seconds
+    return min(options.deadline or longest, longest)
 
 
 async def _understand(
@@ -120,8 +139,9 @@ async def _understand(
     gateway: Gateway,
     clock: StageClock,
     *,
+    form: Format,
     seconds: float,
-) -> bytes:
+) -> AnswerFile:
     key, cost = key_of(request), gateway.costs.guess(upload.size, options)
     used = partial(gateway.allowances.use, key.name if key else "")
     async with gateway.admission.turn(clock, sender=_sender(request), cost=cost, used=used):
@@ -133,4 +153,4 @@ async def _understand(
             )
         gateway.costs.learn(upload.size, understanding, clock)
         with clock.stage("encode"):
-            return await asyncio.to_thread(written, understanding)
+            return await written(form, understanding, upload.descriptor, gateway.drawings)

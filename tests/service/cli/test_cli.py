@@ -19,10 +19,10 @@ from typer.testing import CliRunner, Result
 
 from service.cli import app, diagnosis, installation
 from service.cli.client import Client, Trouble
-from service.cli.film.answer_masks import mask_of, text_of
 from service.cli.tables import seconds_of, where
 from service.cli.temporary_service import hosted
 from service.engines.fake import FakeEngine
+from service.film.answer_masks import mask_of, text_of
 from service.understanding.mask_formats import NAMES, MaskFormat, write_mask
 from service.understanding.sandbox import layers, probe
 from service.understanding.schemas import Heard, Understanding
@@ -54,7 +54,9 @@ def ssu(*arguments: object, **environment: str) -> Result:
     return CliRunner(env={"COLUMNS": "120", **environment}).invoke(app, [str(a) for a in arguments])
 
 
-@pytest.mark.parametrize("command", [[], ["understand"], ["serve"], ["models"], ["doctor"]])
+@pytest.mark.parametrize(
+    "command", [[], ["understand"], ["export"], ["serve"], ["models"], ["doctor"]]
+)
 def test_every_command_explains_itself_with_examples(command: list[str]) -> None:
     result = ssu(*command, "--help")
 

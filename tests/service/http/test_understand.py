@@ -33,7 +33,7 @@ async def test_a_region_holds_its_mask_box_area_and_sentence(running: Running, c
 
     region = answer["frames"][1]["regions"][0]
     mask = masks.decode_rle(region["mask"])
-    assert mask.shape == (224, 224)
+    assert mask.shape == (48, 64)
     assert mask.sum() == region["area"] > 0
     assert tuple(region["bbox"]) == masks.bounding_box(mask)
     assert region["description"] == "a bell is ringing."
@@ -70,14 +70,24 @@ async def test_stages_are_timed_in_the_answer_and_in_a_header(
     assert all(f"{stage};dur=" in header for stage in (*stages, "encode", "total"))
 
 
-async def test_masks_in_source_size_have_the_size_of_the_clip(running: Running) -> None:
+async def test_masks_have_the_size_of_the_clip_as_it_is_shown(running: Running) -> None:
     media = Footage(size=(80, 50), rotation=90, beep=(0, 4)).make()
 
-    answer = (await running.understand(media, mask_size="source")).json()
+    answer = (await running.understand(media)).json()
 
     assert (answer["clip"]["width"], answer["clip"]["height"]) == (50, 80)
     assert answer["mask_size"] == [80, 50]
     assert masks.decode_rle(answer["frames"][0]["regions"][0]["mask"]).shape == (80, 50)
+
+
+async def test_masks_have_the_size_of_the_engine_if_that_is_asked_for(
+    running: Running, clip: bytes
+) -> None:
+    answer = (await running.understand(clip, mask_size="engine")).json()
+
+    region = answer["frames"][1]["regions"][0]
+    assert answer["mask_size"] == [224, 224]
+    assert masks.decode_rle(region["mask"]).shape == (224, 224)
 
 
 async def test_all_mask_formats_say_the_same(running: Running, clip: bytes) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from service.cli.film.drawing import Layer, Opacity
+from service.film.drawing import Layer, Opacity
 from ssuformer.media.orientation import Orientation
 
 Plane = NDArray[np.uint8]

@@ -8,11 +8,12 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from service.cli.clip_report import Layers, draw, names_for
-from service.cli.film.answer_masks import unseen_of
-from service.cli.film.contact_sheet import ContactSheet, Moment, clock, columns_for, spread
-from service.cli.film.film_reader import FilmReader, FrameConverter
-from service.cli.film.overlay import canvas
+from service.cli.clip_report import names_for
+from service.film.answer_masks import unseen_of
+from service.film.contact_sheet import ContactSheet, Moment, clock, columns_for, spread
+from service.film.drawn import Layers, draw
+from service.film.film_reader import FilmReader, FrameConverter
+from service.film.overlay import canvas
 from service.understanding.schemas import Heard, Notice, Region
 from ssuformer.clip import read_clip
 from ssuformer.errors import ClipUnreadable

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import IO, Self
 
 import av
 import av.error
@@ -16,9 +16,9 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
 from av.video.stream import VideoStream
 
-from service.cli.film.drawing import Layer, Size
-from service.cli.film.film_reader import FilmFrame, FilmReader, FrameConverter
-from service.cli.film.yuv_layer import Stencil, split
+from service.film.drawing import Layer, Size
+from service.film.film_reader import FilmFrame, FilmReader, FrameConverter
+from service.film.yuv_layer import Stencil, split
 from ssuformer.media.hdr import CURVES
 from ssuformer.media.opening import codec_name
 
@@ -41,13 +41,23 @@ def canvas(width: int, height: int) -> Size:
 
 
 class OverlayFilm:
-    """Writes H.264 in MP4, as a context manager; an unfinished file is removed."""
+    """Writes H.264 in MP4, as a context manager.
 
-    def __init__(self, path: Path, film: FilmReader, size: Size, *, threads: int = 2) -> None:
-        self._path, self._part = path, path.with_name(f"{path.name}.part")
+    A file at a path has its index at the start, and is removed if it is not finished. What is
+    written to an open file, which need not be seekable, comes in fragments.
+    """
+
+    def __init__(
+        self, target: Path | IO[bytes], film: FilmReader, size: Size, *, threads: int = 2
+    ) -> None:
+        self._path = target if isinstance(target, Path) else None
+        self._part = target.with_name(f"{target.name}.part") if isinstance(target, Path) else None
         self._size = size
         self._converter = FrameConverter(size)
-        self._container = av.open(self._part, "w", format="mp4", options={"movflags": "+faststart"})
+        flags = "+faststart" if self._path else "+frag_keyframe+empty_moov+default_base_moof"
+        self._container = av.open(
+            self._part or _Stream(target), "w", format="mp4", options={"movflags": flags}
+        )
         self._base = Fraction(film.video.time_base or 1 / film.rate)
         self._video = self._add_video(film, threads)
         self._start, self._last = film.start, -1
@@ -89,10 +99,11 @@ class OverlayFilm:
                 if self.sound is not None:
                     self.sound.finish()
             self._container.close()
-            if kind is None:
+            if kind is None and self._part is not None and self._path is not None:
                 self._part.replace(self._path)
         finally:
-            self._part.unlink(missing_ok=True)
+            if self._part is not None:
+                self._part.unlink(missing_ok=True)
 
     def add(self, frame: FilmFrame, layer: Layer | None) -> None:
         """Write one frame, with a layer of the film's size over it if there is one."""
@@ -107,6 +118,13 @@ class OverlayFilm:
         drawn.pts, drawn.time_base = self._last, self._base
         drawn.duration = frame.frame.duration
         self._container.mux(self._video.encode(drawn))
+
+
+class _Stream:
+    """An open file of which FFmpeg sees only that it can be written to, in order."""
+
+    def __init__(self, target: object) -> None:
+        self.write = target.write  # type: ignore[attr-defined]
 
 
 class CopiedSound:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from PIL import Image, ImageDraw
 
-from service.cli.film.drawing import (
+from service.film.drawing import (
     ImageArray,
     Line,
     Mark,
@@ -21,7 +22,7 @@ from service.cli.film.drawing import (
     plain_lines,
     write,
 )
-from service.cli.film.film_reader import FilmFrame, FrameConverter
+from service.film.film_reader import FilmFrame, FrameConverter
 
 MOST_TILES = 60
 _MOST_COLUMNS = 5
@@ -86,8 +87,8 @@ class ContactSheet:
             return None
         return f"{MOST_TILES} of {self._all} moments"
 
-    def save(self, path: Path, *, title: str, notices: Sequence[str] = ()) -> None:
-        """Draw all tiles under a title and the notices about all, and write them as a picture."""
+    def save(self, target: Path | IO[bytes], *, title: str, notices: Sequence[str] = ()) -> None:
+        """Draw all tiles under a title and the notices about all, and write them as a PNG."""
         self.finish()
         columns = columns_for(len(self._tiles))
         rows = [self._tiles[i : i + columns] for i in range(0, len(self._tiles), columns)]
@@ -107,7 +108,7 @@ class ContactSheet:
             for i, tile in enumerate(row):
                 self._draw(sheet, draw, tile, at=(_GAP + i * (self._column + _GAP), y))
             y += height
-        sheet.save(path)
+        sheet.save(target, format="PNG")
 
     def _height_of(self, row: Sequence[_Tile]) -> int:
         most = max(max(len(tile.lines), 1) for tile in row)

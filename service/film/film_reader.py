@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from pathlib import Path
 from typing import cast
 
 import av.error
@@ -17,12 +16,19 @@ from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from service.cli.film.drawing import ImageArray, Size
-from service.cli.film.yuv_layer import turn
+from service.film.drawing import ImageArray, Size
+from service.film.yuv_layer import turn
 from ssuformer.closing import Closing
 from ssuformer.media.clock import read_clock
 from ssuformer.media.hdr import CURVES, to_usual_range
-from ssuformer.media.opening import Limits, ffmpeg_errors, is_empty, open_media, packets_of
+from ssuformer.media.opening import (
+    Limits,
+    Source,
+    ffmpeg_errors,
+    is_empty,
+    open_media,
+    packets_of,
+)
 from ssuformer.media.orientation import Orientation, orientation_of
 from ssuformer.media.tracks import AUTOMATIC, Choice, choose_tracks
 
@@ -52,10 +58,10 @@ class FilmFrame:
 class FilmReader(Closing):
     """Decodes the film from its start, as a context manager; memory use is constant."""
 
-    def __init__(self, path: Path, *, choice: Choice = AUTOMATIC, threads: int = 2) -> None:
+    def __init__(self, source: Source, *, choice: Choice = AUTOMATIC, threads: int = 2) -> None:
         """Open the film; raise a ClipError if it cannot be opened."""
-        self._clock = read_clock(path, _ENOUGH, choice)
-        self._media = open_media(path, _ENOUGH)
+        self._clock = read_clock(source, _ENOUGH, choice)
+        self._media = open_media(source, _ENOUGH)
         self._container = self._media.container
         try:
             tracks = choose_tracks(self._container, _ENOUGH, choice)

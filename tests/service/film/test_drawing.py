@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from service.cli.film.drawing import (
+from service.film.drawing import (
     Layer,
     Line,
     Mark,
@@ -15,7 +15,7 @@ from service.cli.film.drawing import (
     paint,
     wrap,
 )
-from service.cli.film.yuv_layer import Stencil, split, turn
+from service.film.yuv_layer import Stencil, split, turn
 from ssuformer.masks import Mask
 from ssuformer.media.orientation import Orientation
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from service.cli.film.drawing import Mark
+from service.film.drawing import Mark
 from service.understanding.schemas import Frame, Region, Understanding
 from ssuformer.masks import Mask
 from ssuformer.sentences import heard_clause

@@ -1,0 +1,51 @@
+"""Write answers in the formats of the service, to files and to standard output."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import av.error
+import typer
+from pydantic import ValidationError
+
+from service.cli.client import Trouble
+from service.cli.terminal import complain
+from service.formats.catalogue import named
+from service.formats.format import Format, Material
+from service.telemetry.container import available_cores
+from service.understanding.schemas import Understanding
+from ssuformer.terminal import console
+
+
+def export_file(answer: Path, to: str, *, clip: Path | None, out: Path | None) -> None:
+    """Write an answer that was kept; say where it is. Exits with 1, and says why, if it fails."""
+    form = named(to)
+    try:
+        kept = Understanding.model_validate_json(answer.read_bytes())
+    except ValidationError as error:
+        detail = f"this is not an answer of the service: {error.errors()[0]['msg']}"
+        complain(Trouble("answer_unknown", detail), about=str(answer))
+        raise typer.Exit(1) from error
+    name = clip.stem if clip else answer.stem
+    material = Material(kept, name, clip, threads=available_cores())
+    path = out or answer.with_name(name + form.suffix)
+    if path == answer:
+        path = answer.with_name(f"{name}.new{form.suffix}")
+    try:
+        write(form, material, path)
+    except (OSError, av.error.FFmpegError) as error:
+        complain(Trouble("files_unwritable", str(error)), about=str(path))
+        raise typer.Exit(1) from error
+
+
+def write(form: Format, material: Material, path: Path) -> None:
+    """Write an answer to a file and say so, or to standard output if the path is `-`."""
+    if path != Path("-"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        form.write_file(material, path)
+        console(errors=True).print(f"{form.name:<8} {path}", markup=False, soft_wrap=True)
+        return
+    form.check(masks=material.masks, clip=material.clip is not None)
+    form.write(material, sys.stdout.buffer)
+    sys.stdout.buffer.flush()

@@ -1,0 +1,1 @@
+"""Forms in which an answer is written: a module `as_NAME.py` each, found by its name."""

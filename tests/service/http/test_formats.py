@@ -1,0 +1,140 @@
+"""Formats of the answer over HTTP, by name and by media type, and options in forms."""
+
+import io
+import json
+
+import httpx
+import numpy as np
+import pytest
+
+from service.formats.catalogue import NAMES, every
+from service.formats.format import Need
+from tests.service.conftest import Running
+
+pytestmark = pytest.mark.anyio
+
+WITHOUT_PICTURES = [one for one in every() if Need.PICTURES not in one.needs]
+
+
+@pytest.mark.parametrize("form", WITHOUT_PICTURES, ids=lambda form: form.name)
+async def test_a_format_is_chosen_by_its_name_or_its_media_type(
+    running: Running, clip: bytes, form: object
+) -> None:
+    one = next(each for each in WITHOUT_PICTURES if each == form)
+
+    named = await running.understand(clip, format=one.name)
+    accepted = await running.client.post(
+        "/understand", content=clip, headers={"Accept": f"{one.media_type}, */*;q=0.1"}
+    )
+
+    for response in (named, accepted):
+        assert response.status_code == 200
+        assert response.headers["content-type"].startswith(one.media_type)
+        shown = "inline" if one.name == "json" else "attachment"
+        assert response.headers["content-disposition"] == (
+            f'{shown}; filename="answer{one.suffix}"'
+        )
+        assert int(response.headers["content-length"]) == len(response.content) > 0
+        assert "Accept" in response.headers["vary"]
+
+
+async def test_the_name_counts_more_than_the_header(running: Running, clip: bytes) -> None:
+    response = await running.client.post(
+        "/understand?format=srt", content=clip, headers={"Accept": "text/vtt"}
+    )
+
+    assert response.headers["content-type"].startswith("application/x-subrip")
+    assert "a bell is ringing." in response.text
+
+
+async def test_an_unknown_format_is_refused_with_all_names(running: Running, clip: bytes) -> None:
+    response = await running.understand(clip, format="svg")
+
+    assert (response.status_code, response.json()["code"]) == (422, "option_invalid")
+    assert all(name in response.json()["detail"] for name in NAMES)
+
+
+async def test_a_media_type_that_there_is_not_is_refused_before_the_clip_is_read(
+    running: Running,
+) -> None:
+    response = await running.client.post(
+        "/understand", content=b"no clip", headers={"Accept": "text/html"}
+    )
+
+    assert (response.status_code, response.json()["code"]) == (406, "not_acceptable")
+    assert "text/vtt" in response.json()["limit"]
+
+
+async def test_a_format_made_of_masks_is_refused_if_none_are_asked_for(
+    running: Running, clip: bytes
+) -> None:
+    response = await running.understand(clip, format="davis", mask_format="none")
+
+    assert (response.status_code, response.json()["code"]) == (422, "option_invalid")
+
+
+async def test_masks_of_the_engines_size_are_stretched_to_the_clip(
+    running: Running, clip: bytes
+) -> None:
+    response = await running.understand(clip, format="npz", mask_size="engine")
+
+    with np.load(io.BytesIO(response.content)) as arrays:
+        assert arrays["masks"].shape[1:] == (48, 64)
+
+
+async def form(running: Running, clip: bytes, query: str = "", **fields: object) -> httpx.Response:
+    return await running.client.post(
+        f"/understand{query}", files={"file": ("a", clip)}, data=fields
+    )
+
+
+async def test_options_may_be_fields_of_a_form(running: Running, clip: bytes) -> None:
+    response = await form(running, clip, "?fps=2", format="ndjson", start="1", end="2")
+
+    lines = [json.loads(line) for line in response.text.splitlines()]
+    assert [line["time"] for line in lines if line["record"] == "frame"] == [1.25, 1.75]
+
+
+@pytest.mark.parametrize(
+    ("query", "fields", "word"),
+    [
+        ("", {"fps": "99"}, "fps"),
+        ("", {"colour": "red"}, "colour"),
+        ("", {"format": "svg"}, "youtube-vis"),
+        ("?fps=2", {"fps": "2"}, "fps"),
+        ("", {"fps": ["2", "3"]}, "more than once"),
+        ("", {"format": "x" * 2000}, "multipart"),
+        ("", {f"option{i}": "1" for i in range(40)}, "multipart"),
+    ],
+    ids=str,
+)
+async def test_a_wrong_field_is_a_problem_that_names_it(
+    running: Running, clip: bytes, query: str, fields: dict[str, object], word: str
+) -> None:
+    response = await form(running, clip, query, **fields)
+
+    assert (response.status_code, response.json()["code"]) == (422, "option_invalid")
+    assert word in response.json()["detail"]
+    assert running.metric("ssu_upload_bytes") == 0
+
+
+async def test_a_large_answer_is_sent_from_a_file(
+    running: Running, clip: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = await running.understand(clip)
+    monkeypatch.setattr("service.http.written_answer._IN_MEMORY", 100)
+
+    response = await running.understand(clip)
+
+    assert response.json()["frames"] == plain.json()["frames"]
+    assert int(response.headers["content-length"]) == len(response.content)
+
+
+async def test_the_documentation_lists_formats_and_fields(running: Running) -> None:
+    document = (await running.client.get("/openapi.json")).json()
+
+    route = document["paths"]["/understand"]["post"]
+    assert {one.media_type for one in every()} <= set(route["responses"]["200"]["content"])
+    fields = route["requestBody"]["content"]["multipart/form-data"]["schema"]["properties"]
+    assert {"file", "format", "fps", "mask_size"} <= set(fields)
+    assert "406" in route["responses"]
