@@ -16,8 +16,8 @@ import numpy as np
 import typer
 
 from benchmarks.timing import measure, report
-from ssuformer.media import Limits
-from ssuformer.video_reader import Packets, VideoReader
+from ssuformer.media.opening import Limits
+from ssuformer.media.video_reader import Packets, VideoReader
 
 KINDS = {"a key frame a second": 30, "a key frame every 250 frames": 250}
 SIZE = (1280, 720)

@@ -14,14 +14,14 @@ from itertools import count, islice
 import numpy as np
 from numpy.typing import NDArray
 
-from ssuformer.audio_reader import AudioReader, Waveform
-from ssuformer.clock import read_clock
 from ssuformer.closing import Closing
 from ssuformer.errors import ClipTruncated, OptionError
-from ssuformer.media import ClipInfo, ClipWarning, Limits, Source
-from ssuformer.media_tracks import Choice
-from ssuformer.part import check_part, check_work
-from ssuformer.video_reader import Frame, Packets, VideoReader
+from ssuformer.media.audio_reader import AudioReader, Waveform
+from ssuformer.media.clock import read_clock
+from ssuformer.media.opening import ClipInfo, ClipWarning, Limits, Source
+from ssuformer.media.part import check_part, check_work
+from ssuformer.media.tracks import Choice
+from ssuformer.media.video_reader import Frame, Packets, VideoReader
 
 __all__ = [
     "Chunk",

@@ -26,7 +26,7 @@ from service.cli.tables import facts_of, seconds_of
 from service.cli.terminal import Step, complain, progress
 from service.understanding.schemas import Understanding
 from ssuformer.errors import SsuError
-from ssuformer.media_tracks import Choice
+from ssuformer.media.tracks import Choice
 from ssuformer.terminal import console
 
 

@@ -139,8 +139,8 @@ def _ffmpeg() -> Iterator[Check]:
     )
     yield Check("ffmpeg", "good", f"{av.ffmpeg_version_info} in PyAV {av.__version__}: {libraries}")
 
-    from ssuformer.file_kind import FORMATS
-    from ssuformer.media import AUDIO_CODECS, VIDEO_CODECS
+    from ssuformer.media.file_kind import FORMATS
+    from ssuformer.media.opening import AUDIO_CODECS, VIDEO_CODECS
 
     yield _available("containers", FORMATS.split(","), _opens)
     yield _available("decoders", sorted(VIDEO_CODECS | AUDIO_CODECS), _codec("r"))

@@ -11,6 +11,7 @@ from __future__ import annotations
 import gc
 import io
 import os
+import pkgutil
 import selectors
 import signal
 import socket
@@ -20,23 +21,23 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from importlib import import_module
 from typing import Any, Literal, NoReturn
 
 import av
-import av.subtitles.codeccontext  # PyAV imports these at the first clip with subtitles
-import av.subtitles.stream
-import av.subtitles.subtitle
 import numpy as np
 import orjson
 
 from service.understanding.decoding_child import MESSAGE_LIMIT, ChunkMemory, serve
 from service.understanding.sandbox import layers, seccomp, system_calls
 from ssuformer.clip import read_clip
-from ssuformer.hdr import CURVES, to_usual_range
+from ssuformer.media.hdr import CURVES, to_usual_range
 
 Sandbox = Literal["required", "auto", "off"]
 Work = Callable[[socket.socket, ChunkMemory], None]
 _MOST_DESCRIPTORS = 1024
+_NOT_FOR_READING = frozenset(("av.__main__", "av.datasets"))
+"""Modules of PyAV that no clip needs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +206,10 @@ def _close_all_but(*kept: int) -> None:
 
 
 def warm_up() -> None:
-    """Decode a tiny clip and learn the system calls, so that no child pays for what is lazy."""
+    """Do all that is done at first use: a child pays for none of it, and may open no module."""
+    for module in pkgutil.walk_packages(av.__path__, "av."):
+        if module.name not in _NOT_FOR_READING:
+            import_module(module.name)  # some are for subtitles only
     file = io.BytesIO()
     with av.open(file, "w", format="matroska") as container:
         video = container.add_stream("mpeg4", rate=5)

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ssuformer.media import ClipWarning
-from ssuformer.sound_level import QUIET, level
+from ssuformer.media.opening import ClipWarning
+from ssuformer.media.sound_level import QUIET, level
 
 MOST = 0.5
 """Share of seconds that must hold sound before anything is said about the clip."""

@@ -108,8 +108,8 @@ class Notice(_Answer):
             "Stable; switch on this. About the sound: `no_audio`, `silent_audio`, `quiet_audio`, "
             "`clipped_audio`, `audio_damaged`, `audio_clock`, `audio_shorter`; about the pictures: "
             "`picture_held`, `pictures_damaged`, `hdr`; about the clip: `clip_incomplete`, "
-            "`tracks_left_out`, `clock_jumps`; about the answer: `out_of_domain`, when there is "
-            "sound in most seconds but little of it was recognised."
+            "`tracks_left_out`, `clock_jumps`, `films_joined`; about the answer: `out_of_domain`, "
+            "when there is sound in most seconds but little of it was recognised."
         ),
         examples=["out_of_domain"],
     )

@@ -19,12 +19,12 @@ from numpy.typing import NDArray
 
 from service.cli.film.drawing import ImageArray, Size
 from service.cli.film.yuv_layer import turn
-from ssuformer.clock import read_clock
 from ssuformer.closing import Closing
-from ssuformer.hdr import CURVES, to_usual_range
-from ssuformer.media import Limits, ffmpeg_errors, is_empty, open_media, packets_of
-from ssuformer.media_tracks import AUTOMATIC, Choice, choose_tracks
-from ssuformer.orientation import Orientation, orientation_of
+from ssuformer.media.clock import read_clock
+from ssuformer.media.hdr import CURVES, to_usual_range
+from ssuformer.media.opening import Limits, ffmpeg_errors, is_empty, open_media, packets_of
+from ssuformer.media.orientation import Orientation, orientation_of
+from ssuformer.media.tracks import AUTOMATIC, Choice, choose_tracks
 
 _ENOUGH = Limits(bytes=2**40, pixels=2**28, frames=2**31, seconds=1e9)
 _USUAL_RATE = 25

@@ -19,8 +19,8 @@ from av.video.stream import VideoStream
 from service.cli.film.drawing import Layer, Size
 from service.cli.film.film_reader import FilmFrame, FilmReader, FrameConverter
 from service.cli.film.yuv_layer import Stencil, split
-from ssuformer.hdr import CURVES
-from ssuformer.media import codec_name
+from ssuformer.media.hdr import CURVES
+from ssuformer.media.opening import codec_name
 
 _COPIED = frozenset(("aac", "mp3", "ac3", "eac3", "alac", "opus", "flac"))
 """Audio codecs that players expect in an MP4 file; others are converted to AAC."""

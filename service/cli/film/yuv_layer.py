@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.cli.film.drawing import Layer, Opacity
-from ssuformer.orientation import Orientation
+from ssuformer.media.orientation import Orientation
 
 Plane = NDArray[np.uint8]
 _Weights = NDArray[np.uint16]

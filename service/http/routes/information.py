@@ -6,8 +6,8 @@ from fastapi import APIRouter
 
 from service.http.routes.dependencies import GatewayDep, KeyDep
 from service.understanding.schemas import Accepted, AcceptedRequests, LoadedModel, Models
-from ssuformer.file_kind import FORMATS
-from ssuformer.media import AUDIO_CODECS, VIDEO_CODECS
+from ssuformer.media.file_kind import FORMATS
+from ssuformer.media.opening import AUDIO_CODECS, VIDEO_CODECS
 
 router = APIRouter(tags=["information"])
 

@@ -17,7 +17,7 @@ from service.cli.film.drawing import (
 )
 from service.cli.film.yuv_layer import Stencil, split, turn
 from ssuformer.masks import Mask
-from ssuformer.orientation import Orientation
+from ssuformer.media.orientation import Orientation
 
 SIZE = (120, 160)
 

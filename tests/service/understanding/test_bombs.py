@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from service.engines.fake import FakeEngine
 from ssuformer import errors
 from ssuformer.clip import read_clip
-from ssuformer.media import Limits
+from ssuformer.media.opening import Limits
 from ssuformer.regions import Float, Segmentation
 from tests.service.bombs import BOMBS, PLAIN, compressed_index, hurried, many_tracks, slow_sound
 from tests.service.conftest import Running, run, small_settings

@@ -14,7 +14,7 @@ from av.stream import Discard, Disposition
 from av.video.stream import VideoStream
 
 from ssuformer.errors import ClipHasNoVideo, ClipUnsupported, OptionError
-from ssuformer.media import (
+from ssuformer.media.opening import (
     AUDIO_CODECS,
     UNCOMPRESSED,
     VIDEO_CODECS,

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from ssuformer.clip import Limits, Sampling, read_clip
-from ssuformer.video_reader import VideoReader
+from ssuformer.media.video_reader import VideoReader
 from tests.ssuformer.footage import Footage
 
 

@@ -24,13 +24,13 @@ from av.packet import Packet
 from av.stream import Stream
 from av.video.stream import VideoStream
 
-from ssuformer.encryption import refuse_encrypted
 from ssuformer.errors import (
     ClipEmpty,
     ClipTooLarge,
     ClipUnreadable,
 )
-from ssuformer.file_kind import FORMATS, refuse_long_index, refuse_pictures, why_unreadable
+from ssuformer.media.encryption import refuse_encrypted
+from ssuformer.media.file_kind import FORMATS, refuse_long_index, refuse_pictures, why_unreadable
 
 VIDEO_CODECS = frozenset(
     (

@@ -15,7 +15,7 @@ from ssuformer.errors import (
     ClipUnreadable,
     ClipUnsupported,
 )
-from ssuformer.file_parts import BOXES, boxes, read_at
+from ssuformer.media.file_parts import BOXES, boxes, read_at
 
 FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,flv,ogg"
 """Allowed container formats, by FFmpeg's names."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import BinaryIO
 
-from ssuformer.file_parts import EBML, boxes, elements, pages, read_at, size_of, tags
+from ssuformer.media.file_parts import EBML, boxes, elements, pages, read_at, size_of, tags
 
 _FLV = b"FLV\x01"
 _FLV_HEAD = 13

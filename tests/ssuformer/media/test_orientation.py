@@ -3,7 +3,7 @@ import pytest
 from numpy.typing import NDArray
 
 from ssuformer.clip import read_clip
-from ssuformer.orientation import Orientation, from_matrix
+from ssuformer.media.orientation import Orientation, from_matrix
 from tests.ssuformer.footage import Footage, with_matrix
 
 

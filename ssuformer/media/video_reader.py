@@ -13,11 +13,11 @@ from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from ssuformer.clock import STEADY, Clock
 from ssuformer.contract import FRAME_SIZE
 from ssuformer.errors import ClipTruncated, ClipUnreadable
-from ssuformer.hdr import CURVES, to_usual_range
-from ssuformer.media import (
+from ssuformer.media.clock import STEADY, Clock
+from ssuformer.media.hdr import CURVES, to_usual_range
+from ssuformer.media.opening import (
     ClipInfo,
     ClipWarning,
     Limits,
@@ -27,9 +27,9 @@ from ssuformer.media import (
     open_media,
     square_pixels,
 )
-from ssuformer.media_tracks import AUTOMATIC, Choice, choose_tracks
-from ssuformer.orientation import orientation_of
-from ssuformer.picture_decoder import PictureDecoder
+from ssuformer.media.orientation import orientation_of
+from ssuformer.media.picture_decoder import PictureDecoder
+from ssuformer.media.tracks import AUTOMATIC, Choice, choose_tracks
 
 Frame = NDArray[np.uint8]
 """[224 224 3], RGB 0..255."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ssuformer.clip import read_clip
 from ssuformer.contract import SAMPLE_RATE
-from ssuformer.mono_mix import MonoMix
+from ssuformer.media.mono_mix import MonoMix
 from tests.ssuformer.footage import Footage
 
 STEREO = ("FL", "FR")

@@ -6,7 +6,7 @@ import numpy as np
 from av.video.stream import VideoStream
 
 from ssuformer.errors import ClipTooLarge
-from ssuformer.media import Limits
+from ssuformer.media.opening import Limits
 
 _LONGEST_INDEX = 500_000
 """Entries of an index; a longer one is not looked at."""

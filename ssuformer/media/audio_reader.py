@@ -12,10 +12,11 @@ from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
 from numpy.typing import NDArray
 
-from ssuformer.clock import STEADY, Clock
 from ssuformer.contract import SAMPLE_RATE
 from ssuformer.errors import ClipUnsupported
-from ssuformer.media import (
+from ssuformer.media.clock import STEADY, Clock
+from ssuformer.media.mono_mix import MonoMix
+from ssuformer.media.opening import (
     UNCOMPRESSED,
     ClipWarning,
     Limits,
@@ -27,9 +28,8 @@ from ssuformer.media import (
     packets_of,
     seek,
 )
-from ssuformer.media_tracks import AUTOMATIC, Choice, choose_tracks
-from ssuformer.mono_mix import MonoMix
-from ssuformer.sound_level import SoundLevel
+from ssuformer.media.sound_level import SoundLevel
+from ssuformer.media.tracks import AUTOMATIC, Choice, choose_tracks
 
 Waveform = NDArray[np.float32]
 """[16000], -1..1."""

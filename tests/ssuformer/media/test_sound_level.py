@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ssuformer.clip import read_clip
 from ssuformer.contract import SAMPLE_RATE
-from ssuformer.sound_level import SoundLevel, level
+from ssuformer.media.sound_level import SoundLevel, level
 from tests.ssuformer.footage import Footage
 
 

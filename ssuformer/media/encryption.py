@@ -8,7 +8,7 @@ from typing import BinaryIO
 import numpy as np
 
 from ssuformer.errors import ClipEncrypted
-from ssuformer.file_parts import (
+from ssuformer.media.file_parts import (
     CLUSTER,
     EBML,
     SEGMENT,

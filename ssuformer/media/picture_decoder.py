@@ -17,10 +17,10 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from ssuformer.clock import Clock
 from ssuformer.errors import ClipTooLarge
-from ssuformer.media import Limits, check_pixels, packets_of, seek
-from ssuformer.part import pixels_exceeded
+from ssuformer.media.clock import Clock
+from ssuformer.media.opening import Limits, check_pixels, packets_of, seek
+from ssuformer.media.part import pixels_exceeded
 
 _LOOK_AHEAD = 1000
 """Most packets read ahead of the decoder."""

@@ -13,8 +13,8 @@ from typing import Any
 import av.error
 from av.container import InputContainer
 
-from ssuformer.joints import second_film
-from ssuformer.media import (
+from ssuformer.media.joints import second_film
+from ssuformer.media.opening import (
     ClipWarning,
     Limits,
     Source,
@@ -23,7 +23,7 @@ from ssuformer.media import (
     open_media,
     packets_of,
 )
-from ssuformer.media_tracks import Choice, Tracks, choose_tracks
+from ssuformer.media.tracks import Choice, Tracks, choose_tracks
 
 _FORWARD = 10.0
 """Seconds between two packets of a track from which the clock may have jumped."""

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ssuformer.clip import Clip, read_clip
-from ssuformer.hdr import CURVES, to_usual_range
+from ssuformer.media.hdr import CURVES, to_usual_range
 
 CURVE = {"PQ": "smpte2084", "HLG": "arib-std-b67"}
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssuformer.contract import SAMPLE_RATE
-from ssuformer.media import ClipWarning
+from ssuformer.media.opening import ClipWarning
 
 QUIET = -55.0
 """dBFS: a second below it holds nothing that the model could name."""

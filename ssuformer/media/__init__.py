@@ -1,0 +1,1 @@
+"""Read untrusted media; start reading at `ssuformer/clip.py`, which puts these readers together."""
