@@ -30,12 +30,7 @@ from ssuformer.errors import (
     ClipUnreadable,
 )
 from ssuformer.media.encryption import refuse_encrypted
-from ssuformer.media.file_kind import (
-    FORMATS,
-    refuse_long_index,
-    refuse_pictures,
-    why_unreadable,
-)
+from ssuformer.media.file_kind import FORMATS, refuse_long_index, refuse_pictures, why_unreadable
 
 VIDEO_CODECS = frozenset(
     (
