@@ -23,7 +23,7 @@ from tests.triton.conftest import REPOSITORY
 
 pytestmark = pytest.mark.anyio
 SAMPLE = Path("samples/lifescene-silence.mp4")
-WAIT = 60.0
+WAIT = 180.0
 
 
 def copy_repository(folder: Path) -> Path:
