@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 from tests.corpus.entry import CLICK, FILM, FLASH, FPS, SIZE, Input, Shown, filmed, heard
 
@@ -63,6 +64,11 @@ _LAYOUTS = {
 """Ways to lay out a container, by the options of its muxer."""
 
 
+_THEORA, _REPEATED = (Path(__file__).with_name(f"{name}.ogv") for name in ("theora", "dropped"))
+"""Written by FFmpeg's program with libtheora, which PyAV lacks: the film in H.264 and FLAC with
+`-c:v libtheora -q:v 5 -c:a libvorbis -q:a 2`, and six seconds of grey noise with
+`-c:v libtheora -b:v 20k -g 50`, so that most pictures are repeated."""
+
 _PRIMING = {"aac": 1024 / 44_100, "mp3": 1105 / 44_100}
 """Seconds of sound that an encoder puts before the first."""
 _UNSAID = frozenset(("mpegts", "flv", "avi", "f4v", "ismv"))
@@ -101,4 +107,19 @@ def _laid_out() -> Iterator[Input]:
         yield Input("layout of the file", name, film.make, answer)
 
 
-INPUTS = (*_coded(), *_laid_out())
+def _theora() -> Iterator[Input]:
+    held = Shown(("picture_held",))
+    yield Input("container and codec", "ogg theora vorbis", _THEORA.read_bytes, held)
+    grey = Shown(
+        ("no_audio",),
+        6.0,
+        flash=None,
+        click=None,
+        size=(320, 240),
+        corner=None,
+        red=False,
+    )
+    yield Input("container and codec", "ogg theora, repeated", _REPEATED.read_bytes, grey)
+
+
+INPUTS = (*_coded(), *_laid_out(), *_theora())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from fractions import Fraction
 from functools import partial
@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 
 from tests.corpus.entry import FILM, HEIGHT, WIDTH, Input, Shown, filmed, heard, scene
 from tests.ssuformer.footage import Footage, Painter, with_matrix
+
+Scene = Callable[[int, float], NDArray[np.uint8]]
+"""From a picture's number and time to the picture, RGB [h w 3]."""
 
 _TALL = (HEIGHT, WIDTH)
 _MATRICES = {
@@ -177,8 +180,9 @@ def _hlg(light: NDArray[np.float64]) -> NDArray[np.float64]:
 _CURVES = {"PQ": (_pq, ColorTrc.SMPTE2084), "HLG": (_hlg, ColorTrc.ARIB_STD_B67)}
 
 
-def _scene_in(curve: str, number: int, time: float) -> NDArray[np.uint16]:
-    light = np.maximum((scene(number, time) / 255) ** 2.4 @ _TO_2020.T, 0)
+def coded(curve: str, picture: NDArray[np.uint8]) -> NDArray[np.uint16]:
+    """Return a picture of the usual range, RGB [h w 3], on a curve of HDR, in BT.2020."""
+    light = np.maximum((picture / 255) ** 2.4 @ _TO_2020.T, 0)
     return np.rint(_CURVES[curve][0](light) * 65_535).astype(np.uint16)
 
 
@@ -188,13 +192,13 @@ def _mark(video: VideoStream, *, curve: str) -> None:
     video.codec_context.colorspace = Colorspace.BT2020
 
 
-def in_hdr(curve: str, codec: str, container: str) -> Footage:
-    """Return the film on a curve of HDR, `PQ` or `HLG`, in ten bits."""
+def in_hdr(curve: str, codec: str, container: str, paint: Scene = scene) -> Footage:
+    """Return a film on a curve of HDR, `PQ` or `HLG`, in ten bits."""
     return filmed(
         codec,
         container=container,
         pixels="yuv420p10le",
-        paint=partial(_scene_in, curve),
+        paint=lambda number, time: coded(curve, paint(number, time)),
         prepare=partial(_mark, curve=curve),
     )
 

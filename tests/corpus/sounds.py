@@ -18,6 +18,8 @@ _LAYOUTS = {
     "mp3": "stereo",
 }
 """By codec, in Matroska."""
+_NAMED = "quad 5.1 5.1(side) 6.1 7.1 hexadecagonal"
+"""Layouts whose channels QuickTime names one by one."""
 
 _GAINS = {
     "in antiphase": ("stereo", (1, -1)),
@@ -45,6 +47,12 @@ def _laid_out() -> Iterator[Input]:
         for layout in layouts.split():
             film = replace(heard(codec, FILM), container="matroska", layout=layout, rate=48_000)
             yield Input("channel layout", f"{codec} {layout}", film.make, Shown())
+
+
+def _named() -> Iterator[Input]:
+    for layout in _NAMED.split():
+        film = replace(FILM, audio="pcm_s16le", container="mov", layout=layout)
+        yield Input("channel layout", f"mov {layout}", film.make, Shown())
 
 
 def _spread() -> Iterator[Input]:
@@ -81,4 +89,4 @@ def _loud() -> Iterator[Input]:
     )
 
 
-INPUTS = (*_laid_out(), *_spread(), *_sampled(), *_loud())
+INPUTS = (*_laid_out(), *_named(), *_spread(), *_sampled(), *_loud())

@@ -2,9 +2,7 @@
 
 import gzip
 import io
-import subprocess
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -69,14 +67,3 @@ def test_what_is_no_clip_is_refused_with_what_it_is(kind: str) -> None:
         read_clip(make())
 
     assert type(raised.value) is error
-
-
-def test_an_encrypted_clip_is_refused_as_encrypted(tmp_path: Path) -> None:
-    plain, secret = tmp_path / "plain.mp4", tmp_path / "secret.mp4"
-    plain.write_bytes(Footage().make())
-    key = ("-encryption_scheme", "cenc-aes-ctr", "-encryption_key", "0f" * 16)
-    copy = ("ffmpeg", "-v", "error", "-i", plain, "-c", "copy", *key, "-encryption_kid", "a1" * 16)
-    subprocess.run([*copy, secret], check=True)
-
-    with pytest.raises(errors.ClipEncrypted, match="encrypted"):
-        read_clip(secret)

@@ -1,34 +1,30 @@
 """Films in HDR look as the same film in the usual range does."""
 
-import subprocess
-from pathlib import Path
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from ssuformer.clip import Clip, read_clip
 from ssuformer.media.hdr import CURVES, to_usual_range
+from tests.corpus.entry import HEIGHT, WIDTH
+from tests.corpus.pictures import in_hdr
 
-CURVE = {"PQ": "smpte2084", "HLG": "arib-std-b67"}
-
-
-def film(folder: Path, curve: str, colour: str, *, white: int = 203) -> Clip:
-    """A film of one colour of BT.709, whose white has this many nits."""
-    out = folder / "film.mp4"
-    convert = (
-        "format=gbrp,zscale=pin=709:tin=709:min=gbr:rin=full:p=2020:m=2020_ncl:r=limited:"
-        f"t={CURVE[curve]}:npl={white},format=yuv420p10le"
-    )
-    marks = ("-color_primaries", "bt2020", "-colorspace", "bt2020nc", "-color_trc", CURVE[curve])
-    source = ("ffmpeg", "-v", "error", "-f", "lavfi", "-i", f"color={colour}:s=64x64:r=5:d=1")
-    subprocess.run([*source, "-vf", convert, "-c:v", "libx264", *marks, out], check=True)
-    return read_clip(out)
+NAMES = ("PQ", "HLG")
 
 
-@pytest.mark.parametrize("curve", CURVE)
+def film(curve: str, colour: str) -> Clip:
+    """A film of one colour of BT.709, whose white has 203 nits."""
+    level = [int(colour[i : i + 2], 16) for i in (2, 4, 6)]
+    picture = np.full((HEIGHT, WIDTH, 3), level, np.uint8)
+    footage = in_hdr(curve, "h264", "mp4", lambda *_: picture)
+    return read_clip(replace(footage, seconds=1, fps=5, audio=None).make())
+
+
+@pytest.mark.parametrize("curve", NAMES)
 @pytest.mark.parametrize("colour", ["0x202020", "0x808080", "0xc08040", "0x6080a0", "0xffffff"])
-def test_a_colour_in_hdr_is_shown_as_that_colour(tmp_path: Path, curve: str, colour: str) -> None:
-    clip = film(tmp_path, curve, colour)
+def test_a_colour_in_hdr_is_shown_as_that_colour(curve: str, colour: str) -> None:
+    clip = film(curve, colour)
 
     expected = [int(colour[i : i + 2], 16) for i in (2, 4, 6)]
     np.testing.assert_allclose(clip.frames[0, 100, 100], expected, atol=12)
@@ -36,8 +32,8 @@ def test_a_colour_in_hdr_is_shown_as_that_colour(tmp_path: Path, curve: str, col
     assert curve in warning.message
 
 
-def test_the_primary_colours_of_pq_are_those_of_the_usual_range(tmp_path: Path) -> None:
-    clip = film(tmp_path, "PQ", "0xff0000")
+def test_the_primary_colours_of_pq_are_those_of_the_usual_range() -> None:
+    clip = film("PQ", "0xff0000")
 
     np.testing.assert_allclose(clip.frames[0, 100, 100], [255, 0, 0], atol=12)
 

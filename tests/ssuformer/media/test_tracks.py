@@ -1,8 +1,6 @@
 """Which tracks of a clip are read, and what its duration is."""
 
 import io
-import subprocess
-from pathlib import Path
 
 import av
 import numpy as np
@@ -119,19 +117,6 @@ def test_a_longer_second_sound_does_not_make_the_clip_longer(container: str) -> 
     assert clip.info.duration == pytest.approx(4.0, abs=0.1)
     assert clip.duration == pytest.approx(4.0, abs=0.1)
     assert codes(clip) == ["tracks_left_out"]
-
-
-def test_a_subtitle_that_ends_after_ten_hours_does_not_make_the_clip_longer(tmp_path: Path) -> None:
-    film, text, out = (tmp_path / name for name in ("film.mp4", "text.srt", "out.mkv"))
-    film.write_bytes(FILM.make())
-    text.write_text("1\n00:00:00,000 --> 10:00:01,000\nHello\n")
-    inputs: list[str | Path] = ["-i", film, "-i", text]
-    subprocess.run(["ffmpeg", "-v", "error", *inputs, "-c", "copy", "-c:s", "srt", out], check=True)
-
-    clip = read_clip(out)
-
-    assert clip.info.duration == pytest.approx(4.0, abs=0.1)
-    assert codes(clip) == []
 
 
 @pytest.mark.parametrize("container", ["mp4", "matroska", "mpegts", "flv"])
