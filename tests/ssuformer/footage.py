@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -23,6 +25,16 @@ Picture = NDArray[np.uint8] | NDArray[np.uint16]
 """[h w 3], RGB; of 16 bits if it is coded on a curve of HDR."""
 Painter = Callable[[int, float], int | Picture]
 """From a frame's number and time to its grey level, or to its whole picture."""
+
+
+@contextmanager
+def _usual_scheduling() -> Iterator[None]:
+    """Undo what SVT-AV1 does as root: real-time priority, before which all others wait."""
+    policy, parameters = os.sched_getscheduler(0), os.sched_getparam(0)
+    try:
+        yield
+    finally:
+        os.sched_setscheduler(0, policy, parameters)
 
 
 def dark(_: int, __: float) -> int:
@@ -74,7 +86,8 @@ class Footage:
         """Return the clip's bytes."""
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "clip"
-            self._write(path)
+            with _usual_scheduling():
+                self._write(path)
             return path.read_bytes()
 
     def _write(self, path: Path) -> None:
