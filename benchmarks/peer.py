@@ -41,6 +41,7 @@ app = typer.Typer(rich_markup_mode="markdown", add_completion=False)
 
 OURS, PEER = "ours", "LitServe"
 _START_SECONDS = 180.0
+_END_SECONDS = 10.0
 _LOOK_AGAIN = 0.1
 
 Body = tuple[dict[str, str], bytes]
@@ -154,8 +155,16 @@ def _started(name: str, command: Sequence[str], body: Body) -> Iterator[Server]:
         _wait(server, process, body)
         yield server
     finally:
-        process.terminate()
+        _end(server.process)
         process.wait()
+
+
+def _end(process: psutil.Process) -> None:
+    """End a server and what it has started: LitServe's workers outlive it otherwise."""
+    started = process.children(recursive=True)
+    process.terminate()
+    for one in psutil.wait_procs([process, *started], timeout=_END_SECONDS)[1]:
+        one.kill()
 
 
 def _wait(server: Server, process: subprocess.Popen[bytes], body: Body) -> None:
