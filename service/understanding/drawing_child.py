@@ -40,7 +40,7 @@ def serve(gateway: socket.socket, memory: ChunkMemory) -> None:
 def _work(gateway: socket.socket, job: dict[str, Any], clip: int, answer: int, pipe: int) -> None:
     try:
         with os.fdopen(pipe, "wb") as out:
-            text = os.pread(answer, os.fstat(answer).st_size, 0)
+            text = os.pread(answer, os.lseek(answer, 0, os.SEEK_END), 0)
             found = Understanding.model_validate_json(text)
             material = Material(found, job["name"], clip, threads=job["threads"])
             named(job["format"]).write(material, out)

@@ -323,7 +323,7 @@ async def test_when_the_template_dies_its_children_do_and_new_ones_come(clip: by
     await pool.start(chunk_frames=3)
     try:
         (child,) = children()
-        template = next(descendants())
+        template = next(one for one in descendants() if child in descendants(one))
 
         os.kill(template, signal.SIGKILL)
 
