@@ -19,6 +19,13 @@ from tests.ssuformer.footage import Footage
 pytestmark = pytest.mark.anyio
 
 
+async def only(number: int) -> None:
+    """Wait until just so many processes read or draw on clips."""
+    async with asyncio.timeout(10):
+        while len(children()) != number:
+            await asyncio.sleep(0.05)
+
+
 @pytest.fixture(params=["required", "off"])
 async def drawn(request: pytest.FixtureRequest) -> AsyncIterator[Running]:
     async with run(small_settings(sandbox=request.param)) as running:
@@ -58,11 +65,7 @@ async def test_a_process_that_draws_ends_with_its_drawing(clip: bytes) -> None:
 
         await running.understand(clip, format="sheet")
 
-        for _ in range(100):
-            if len(children()) == before:
-                break
-            await asyncio.sleep(0.05)
-        assert len(children()) == before
+        await only(before)
 
 
 async def test_a_clip_that_cannot_be_drawn_on_is_its_own_error(clip: bytes) -> None:
@@ -88,15 +91,12 @@ async def test_a_drawing_that_is_too_large_fails(
 
 async def test_a_deadline_ends_the_process(clip: bytes) -> None:
     async with run(small_settings()) as running:
-        await running.understand(clip, format="sheet")
         before = len(children())
+        await running.understand(clip, format="sheet")
+        await only(before)
         long = Footage(seconds=20, size=(1280, 720), fps=25).make()
 
         response = await running.understand(long, format="overlay", deadline=3)
 
         assert response.status_code == 504
-        for _ in range(100):
-            if len(children()) == before:
-                break
-            await asyncio.sleep(0.05)
-        assert len(children()) == before
+        await only(before)
