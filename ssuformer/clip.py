@@ -51,7 +51,8 @@ _LONGER_UNSAID = 0.1
 class Sampling:
     """What to read: frames per second, between two times of the clip in seconds, which tracks.
 
-    Tracks are numbered from 0 among those of their kind; None takes the best one.
+    Tracks are numbered from 0 among those of their kind; None takes the best one. A clip may be
+    read in parts: `most` frames after the first `skip` ones.
     """
 
     fps: float = 1.0
@@ -59,6 +60,8 @@ class Sampling:
     end: float | None = None
     video_track: int | None = None
     audio_track: int | None = None
+    skip: int = 0
+    most: int | None = None
 
     def __post_init__(self) -> None:
         """Raise OptionError for a value that is no time of a clip."""
@@ -66,6 +69,20 @@ class Sampling:
         _check("start", self.start, least=0.0, most=_MOST_SECONDS)
         if self.end is not None:
             _check("end", self.end, least=self.start, most=_MOST_SECONDS)
+        _check("skip", self.skip / self.fps, least=0.0, most=_MOST_SECONDS)
+
+    @property
+    def begins(self) -> float:
+        """Where the interval of the first frame that is read begins."""
+        return self.start + self.skip / self.fps
+
+    @property
+    def ends(self) -> float | None:
+        """Where reading stops at the latest."""
+        if self.most is None:
+            return self.end
+        last = self.begins + self.most / self.fps
+        return last if self.end is None else min(last, self.end)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +117,7 @@ class ClipReader(Closing):
     ) -> None:
         self._sampling = sampling or Sampling()
         self._limits = limits or Limits()
-        start = self._sampling.start
+        start = self._sampling.begins
         choice = Choice(self._sampling.video_track, self._sampling.audio_track)
         clock = read_clock(source, self._limits, choice)
         self._pictures = VideoReader(
@@ -128,11 +145,11 @@ class ClipReader(Closing):
         """Raise ClipTooLarge if what is asked for is over a limit, as far as the clip tells."""
         part, limits = self._sampling, self._limits
         known = max(self.info.duration or 0.0, self._pictures.reached)
-        end = known if part.end is None else min(known, part.end)
-        check_part(end - part.start, part.fps, limits)
+        begin, end = part.begins, known if part.ends is None else min(known, part.ends)
+        check_part(end - begin, part.fps, limits)
         zero = self._pictures.zero
         check_work(
-            self._pictures.tracks.video, part.start + zero, end + zero, fps=part.fps, limits=limits
+            self._pictures.tracks.video, begin + zero, end + zero, fps=part.fps, limits=limits
         )
 
     def close(self) -> None:
@@ -181,9 +198,10 @@ class ClipReader(Closing):
 
     def _times(self) -> Iterator[float]:
         first, step, end = self._first_time(), 1 / self._sampling.fps, self._sampling.end
-        for i in count():
-            time = first + i * step
-            if end is not None and time >= end and i > 0:
+        for i in islice(count(), self._sampling.most):
+            number = self._sampling.skip + i
+            time = first + number * step
+            if end is not None and time >= end and number > 0:
                 return
             check_part(i * step, self._sampling.fps, self._limits)
             yield time

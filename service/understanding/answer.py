@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from service.understanding.mask_formats import MaskFormat, write_mask
 from service.understanding.schemas import (
@@ -84,6 +84,32 @@ class TrackLog:
         self._categories: dict[int, str] = {}
         self._intervals: dict[int, list[Interval]] = {}
         self._sentences: dict[int, list[Sentence]] = {}
+
+    def saved(self) -> dict[str, Any]:
+        """Return what has been collected, as JSON."""
+        return {
+            "categories": list(self._categories.items()),
+            "intervals": [
+                (number, [(one.start, one.end) for one in found])
+                for number, found in self._intervals.items()
+            ],
+            "sentences": [
+                (number, [(one.start, one.end, one.text) for one in said])
+                for number, said in self._sentences.items()
+            ],
+        }
+
+    def resume(self, saved: dict[str, Any]) -> None:
+        """Go on with what another one has saved."""
+        self._categories = dict(saved["categories"])
+        self._intervals = {
+            number: [Interval(start=start, end=end) for start, end in found]
+            for number, found in saved["intervals"]
+        }
+        self._sentences = {
+            number: [Sentence(start=start, end=end, text=text) for start, end, text in said]
+            for number, said in saved["sentences"]
+        }
 
     def add(self, time: float, regions: Sequence[Region]) -> None:
         """Add the regions of the next frame."""

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import AsyncExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
@@ -28,6 +28,7 @@ from service.understanding.schemas import (
     Region,
     Understanding,
 )
+from service.understanding.story import Part, Story
 from service.understanding.tracks import Tracker
 from service.understanding.windows import Window, cut
 from ssuformer.clip import Chunk, Sampling
@@ -60,6 +61,8 @@ class _Run:
     recognition: Recognition = field(default_factory=Recognition)
     before: _Done | None = None
     """The window before."""
+    held: Chunk | None = None
+    """Its pictures and sound, or those of the part of the clip before."""
 
     @property
     def left(self) -> float | None:
@@ -127,20 +130,66 @@ class Pipeline:
 
         `seconds` after the request arrived the answer is no longer needed; engines use this limit.
         """
-        fps = options.fps or self._manifest.frames_per_second
-        sampling = Sampling(
-            fps=fps,
+        sampling = self._sampling(options)
+        async with AsyncExitStack() as stack:
+            with clock.stage("probe"):
+                decoding = await stack.enter_async_context(self._pool.decode(file, sampling))
+            run = self._begin(decoding, options, clock, fps=sampling.fps, seconds=seconds)
+            await self._run_windows(decoding, run)
+        return await asyncio.to_thread(self._answer, decoding, run)
+
+    async def understand_part(
+        self, file: int, options: Options, clock: StageClock, story: Story, *, seconds: float
+    ) -> Part:
+        """Return the part of a clip that follows a story, which is continued by it.
+
+        It has about so many seconds, and whole windows: parts are cut as the clip would be.
+        """
+        sampling = self._sampling(options)
+        most = self._frames_of_part(story, seconds * sampling.fps)
+        sampling = replace(sampling, skip=story.frames, most=most)
+        async with AsyncExitStack() as stack:
+            with clock.stage("probe"):
+                decoding = await stack.enter_async_context(self._pool.decode(file, sampling))
+            run = self._begin(decoding, options, clock, fps=sampling.fps, seconds=None)
+            story.begin(run.tracker, run.log, run.recognition)
+            run.held = story.held
+            await self._run_windows(decoding, run)
+        story.frames, story.held = story.frames + len(run.frames), run.held
+        return Part(
+            frames=run.frames,
+            info=decoding.info,
+            duration=decoding.duration or 0.0,
+            warnings=decoding.warnings,
+            mask_size=run.size,
+            sampled_fps=run.fps,
+            ended=len(run.frames) < most,
+        )
+
+    @property
+    def model(self) -> ModelFacts:
+        """The model, as told in answers."""
+        return ModelFacts(
+            name=self._manifest.name,
+            version=self._manifest.version,
+            digest=self._engine.facts.digest,
+        )
+
+    def _frames_of_part(self, story: Story, wanted: float) -> int:
+        """Return about as many frames as wanted, so that they end with a window."""
+        size = self._manifest.window_frames
+        fresh = size - self._overlap
+        first = size if story.held is None else fresh
+        return first + fresh * max(0, round((wanted - first) / fresh))
+
+    def _sampling(self, options: Options) -> Sampling:
+        return Sampling(
+            fps=options.fps or self._manifest.frames_per_second,
             start=options.start,
             end=options.end,
             video_track=options.video_track,
             audio_track=options.audio_track,
         )
-        async with AsyncExitStack() as stack:
-            with clock.stage("probe"):
-                decoding = await stack.enter_async_context(self._pool.decode(file, sampling))
-            run = self._begin(decoding, options, clock, fps=fps, seconds=seconds)
-            await self._run_windows(decoding, run)
-        return await asyncio.to_thread(self._answer, decoding, run)
 
     def _begin(
         self,
@@ -164,13 +213,16 @@ class Pipeline:
 
     async def _run_windows(self, decoding: Decoding, run: _Run) -> None:
         chunks = decoding.chunks()
-        windows = cut(chunks, size=self._manifest.window_frames, overlap=self._overlap)
+        windows = cut(
+            chunks, size=self._manifest.window_frames, overlap=self._overlap, held=run.held
+        )
         while True:
             with run.clock.stage("decode"):
                 window = await anext(windows, None)
             if window is None:
                 return
             run.frames += await self._understand_window(window, run)
+            run.held = window.chunk
 
     async def _understand_window(self, window: Window, run: _Run) -> list[Frame]:
         with run.clock.stage("segmentation"):
@@ -290,24 +342,8 @@ class Pipeline:
         self._metrics.clip_pixels.observe(info.width * info.height)
         self._metrics.observe_speed(run.clock, duration, version=self._manifest.version)
         return Understanding(
-            clip=ClipFacts(
-                duration=round(duration, 3),
-                width=info.width,
-                height=info.height,
-                rotation=info.rotation,
-                mirrored=info.mirrored,
-                audio=info.has_audio,
-                fps=info.fps and round(info.fps, 3),
-                video_codec=info.video_codec,
-                audio_codec=info.audio_codec,
-                video_track=info.video_track,
-                audio_track=info.audio_track,
-            ),
-            model=ModelFacts(
-                name=self._manifest.name,
-                version=self._manifest.version,
-                digest=self._engine.facts.digest,
-            ),
+            clip=ClipFacts.of(info, duration),
+            model=self.model,
             sampled_fps=run.fps,
             mask_size=run.size,
             timings_ms=run.clock.milliseconds(),

@@ -23,6 +23,14 @@ class Recognition:
     def __init__(self) -> None:
         self._seconds = self._sounding = self._recognised = 0
 
+    def saved(self) -> tuple[int, int, int]:
+        """Return the counts."""
+        return self._seconds, self._sounding, self._recognised
+
+    def resume(self, saved: Sequence[int]) -> None:
+        """Go on with the counts that another one has saved."""
+        self._seconds, self._sounding, self._recognised = saved
+
     def add(self, waveform: NDArray[np.float32], known: Sequence[bool]) -> None:
         """Add the next frames: a second of sound each, [t 16000], and whether a region is named."""
         for loud, recognised in zip(level(waveform) >= QUIET, known, strict=True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict, Field
 
 from service.understanding.mask_formats import WrittenMask
+from ssuformer.clip import ClipInfo
 from ssuformer.manifest import Manifest
 
 
@@ -92,6 +93,23 @@ class ClipFacts(_Answer):
     audio_codec: str | None
     video_track: int = Field(default=0, description="The track used, counted from 0.")
     audio_track: int | None = Field(default=None, description="The track used, if there is any.")
+
+    @classmethod
+    def of(cls, info: ClipInfo, duration: float) -> ClipFacts:
+        """Return what is told about a clip that lasts so many seconds."""
+        return cls(
+            duration=round(duration, 3),
+            width=info.width,
+            height=info.height,
+            rotation=info.rotation,
+            mirrored=info.mirrored,
+            audio=info.has_audio,
+            fps=info.fps and round(info.fps, 3),
+            video_codec=info.video_codec,
+            audio_codec=info.audio_codec,
+            video_track=info.video_track,
+            audio_track=info.audio_track,
+        )
 
 
 class ModelFacts(_Answer):

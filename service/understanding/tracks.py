@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict, deque
 from dataclasses import dataclass
-from itertools import count
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ssuformer.masks import Mask, overlap
+from ssuformer.masks import Mask, decode_rle, encode_rle, overlap
 from ssuformer.regions import Detection
 
 _LEAST_OVERLAP = 0.3
@@ -26,6 +26,14 @@ class _Seen:
     mask: Mask
 
 
+class _Known(NamedTuple):
+    """A region of a frame that has a number."""
+
+    number: int
+    category: int
+    mask: Mask
+
+
 class Tracker:
     """Assigns track numbers to the regions of one clip, window after window.
 
@@ -36,10 +44,38 @@ class Tracker:
 
     def __init__(self, *, memory: int) -> None:
         """`memory` is the number of frames that two windows may share."""
-        self._numbers = count(1)
+        self._last = 0
         self._seen: dict[int, _Seen] = {}
-        self._past: deque[list[tuple[int, Detection]]] = deque(maxlen=memory)
+        self._past: deque[list[_Known]] = deque(maxlen=memory)
         self._frame = 0
+
+    def saved(self) -> dict[str, Any]:
+        """Return what it has to remember, as JSON."""
+        return {
+            "last": self._last,
+            "frame": self._frame,
+            "seen": [
+                (number, seen.category, seen.frame, encode_rle(seen.mask))
+                for number, seen in self._seen.items()
+                if self._frame - seen.frame <= _LONGEST_GAP
+            ],
+            "past": [
+                [(one.number, one.category, encode_rle(one.mask)) for one in frame]
+                for frame in self._past
+            ],
+        }
+
+    def resume(self, saved: dict[str, Any]) -> None:
+        """Remember what another one has saved."""
+        self._last, self._frame = saved["last"], saved["frame"]
+        self._seen = {
+            number: _Seen(category, frame, decode_rle(mask))
+            for number, category, frame, mask in saved["seen"]
+        }
+        for frame in saved["past"]:
+            self._past.append(
+                [_Known(number, category, decode_rle(mask)) for number, category, mask in frame]
+            )
 
     def follow(self, frames: list[list[Detection]], *, fresh: int) -> list[list[int]]:
         """Return the numbers of the regions in each frame of a window from `fresh` on."""
@@ -47,7 +83,12 @@ class Tracker:
         numbered = []
         for regions in frames[fresh:]:
             numbers = self._number(regions, owners)
-            self._past.append(list(zip(numbers, regions, strict=True)))
+            self._past.append(
+                [
+                    _Known(number, region.category, region.mask)
+                    for number, region in zip(numbers, regions, strict=True)
+                ]
+            )
             self._frame += 1
             numbered.append(numbers)
         return numbered
@@ -57,10 +98,10 @@ class Tracker:
         votes: defaultdict[tuple[int, int], float] = defaultdict(float)
         past = list(self._past)[len(self._past) - len(shared) :] if shared else []
         for before, now in zip(past, shared, strict=True):
-            for number, known in before:
+            for known in before:
                 for region in now:
                     if known.category == region.category:
-                        votes[region.query, number] += overlap(known.mask, region.mask)
+                        votes[region.query, known.number] += overlap(known.mask, region.mask)
         owners: dict[int, int] = {}
         for (query, number), vote in sorted(votes.items(), key=lambda item: -item[1]):
             enough = vote >= _LEAST_OVERLAP
@@ -74,13 +115,17 @@ class Tracker:
         for region in regions:
             number = owners.get(region.query)
             if number is None or number in numbers:
-                number = self._nearby(region, taken={*numbers, *reserved}) or next(self._numbers)
+                number = self._nearby(region, taken={*numbers, *reserved}) or self._next_number()
             for query in (region.query, *region.twins):
                 owners.setdefault(query, number)
             owners[region.query] = number
             self._seen[number] = _Seen(region.category, self._frame, region.mask)
             numbers.append(number)
         return numbers
+
+    def _next_number(self) -> int:
+        self._last += 1
+        return self._last
 
     def _nearby(self, region: Detection, *, taken: set[int]) -> int | None:
         """Return the number of a recent source at this position, or None."""

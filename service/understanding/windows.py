@@ -18,13 +18,15 @@ class Window:
     fresh: int
 
 
-async def cut(chunks: AsyncIterator[Chunk], *, size: int, overlap: int) -> AsyncIterator[Window]:
+async def cut(
+    chunks: AsyncIterator[Chunk], *, size: int, overlap: int, held: Chunk | None = None
+) -> AsyncIterator[Window]:
     """Yield windows of `size` frames that share `overlap`; the last one overlaps more if needed.
 
-    A clip shorter than `size` is one short window. At most a window and a chunk are in memory.
+    A clip shorter than `size` is one short window. At most a window and a chunk are in memory. With
+    the window that is `held` from the part before, a clip goes on as if it had not been parted.
     """
-    held: Chunk | None = None
-    done = 0
+    done = 0 if held is None else len(held.times)
     async for chunk in chunks:
         held = chunk if held is None else _join(held, chunk)
         while len(held.times) - done >= size - min(done, overlap):

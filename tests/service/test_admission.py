@@ -165,3 +165,31 @@ async def test_one_clip_that_hangs_does_not_change_when_others_are_told_to_come_
             work.admission.check("a")
 
     assert refused.value.retry_after == 1.0
+
+
+async def test_work_in_the_background_begins_when_nobody_else_waits() -> None:
+    async with busy(queue_limit=2) as work:
+        order: list[str] = []
+
+        async def part(name: str) -> None:
+            async with work.admission.turn(StageClock(), sender="a", background=True):
+                order.append(name)
+                work.order.append(name)
+
+        work.tasks += [asyncio.create_task(part(name)) for name in ("j1", "j2")]
+        await asyncio.sleep(0)
+        for name in ("a1", "b1", "c1"):
+            await work.clip(name)
+
+        assert await work.finish() == ["a1", "b1", "j1", "j2"]
+    assert work.refused == ["c1"]
+
+
+async def test_what_is_done_in_the_background_does_not_count_against_its_sender() -> None:
+    work = Workplace()
+    async with work.admission.turn(StageClock(), sender="a", cost=9.0, background=True):
+        work.time += 9.0
+        for name in ("a1", "b1"):
+            await work.clip(name)
+
+    assert await work.finish() == ["a1", "b1"]
