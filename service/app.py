@@ -58,4 +58,8 @@ def create_app(
     add_problem_handlers(app)
     for routes in (understand, information, health):
         app.include_router(routes.router)
+    if gateway.jobs is not None:
+        from service.http.routes import jobs
+
+        app.include_router(jobs.router)
     return app

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from structlog.typing import FilteringBoundLogger
 
@@ -30,6 +30,9 @@ from ssuformer import repository
 from ssuformer.contract import MODELS
 from ssuformer.manifest import FILE_NAME
 
+if TYPE_CHECKING:
+    from service.jobs.jobs import Jobs
+
 
 @dataclass(slots=True)
 class Gateway:
@@ -45,6 +48,7 @@ class Gateway:
     costs: Costs
     uploads: Uploads
     rollout: Rollout
+    jobs: Jobs | None = None
     draining: bool = False
     started: bool = False
 
@@ -74,7 +78,7 @@ class Gateway:
             source=source or ModelRepository(settings, metrics, admission.crowded),
             clock=clock or Clock(),
         )
-        return cls(
+        gateway = cls(
             settings,
             log,
             metrics,
@@ -85,6 +89,22 @@ class Gateway:
             Costs(settings),
             Uploads(settings, metrics),
             rollout,
+        )
+        if settings.jobs is not None:
+            gateway.jobs = gateway._with_jobs()
+        return gateway
+
+    def _with_jobs(self) -> Jobs:
+        from service.jobs.jobs import Jobs
+
+        return Jobs(
+            self.settings,
+            self.metrics,
+            self.log,
+            admission=self.admission,
+            current=lambda: self.current,
+            used=self.allowances.use,
+            ready=lambda: not self.reasons_not_ready(),
         )
 
     @property
@@ -122,6 +142,8 @@ class Gateway:
         _at_work(stack, watch_event_loop(self.metrics))
         if not fixed:
             _at_work(stack, self.rollout.keep_looking())
+        if self.jobs is not None:
+            await stack.enter_async_context(self.jobs.running())
         self.started = True
         manifest = self.current.engine.facts.manifest
         self.log.info("started", model=manifest.name, version=manifest.version)

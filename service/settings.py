@@ -201,6 +201,79 @@ class Settings(BaseSettings):
     key_seconds_per_day: PositiveFloat | None = Field(
         default=None, description="Seconds of a worker that a key may use a day; then it gets 429."
     )
+    jobs: str | None = Field(
+        default=None,
+        pattern=r"^(sqlite|postgresql)://",
+        description=(
+            "Store of jobs, which are off without one: `sqlite:////var/lib/ssu/jobs.sqlite` for "
+            "one gateway, `postgresql://...` for several."
+        ),
+    )
+    jobs_folder: Path | None = Field(
+        default=None,
+        description=(
+            "Folder of the jobs' clips and results, the same for all gateways of a store; with "
+            "SQLite by default `files` beside the database."
+        ),
+    )
+    job_workers: PositiveInt = Field(
+        default=1, description="Jobs worked on at the same time, behind the clips that wait."
+    )
+    job_part_seconds: PositiveFloat = Field(
+        default=30.0,
+        description=(
+            "Seconds of a clip that a job has a worker for at a time, and that are lost if its "
+            "gateway is."
+        ),
+    )
+    job_lease_seconds: PositiveFloat = Field(
+        default=30.0,
+        description="Seconds after which the jobs of a gateway that is gone are taken over.",
+    )
+    job_ttl_seconds: PositiveFloat = Field(
+        default=86_400.0, description="Seconds that a job is kept after its end."
+    )
+    job_max_bytes: PositiveInt = Field(default=2 * 2**30, description="Size of a job's clip.")
+    job_max_seconds: PositiveFloat = Field(
+        default=14_400.0, description="Duration of the part of a job's clip that is analysed."
+    )
+    jobs_unfinished: PositiveInt = Field(
+        default=100, description="Jobs of a key that are not done yet; more get 429."
+    )
+    jobs_disk: PositiveInt = Field(
+        default=64 * 2**30,
+        description="Bytes of all jobs' clips and results; a job that would need more gets 507.",
+    )
+    webhook_hosts: str = Field(
+        default="",
+        description=(
+            "Hosts that webhooks may call, with commas: `hooks.example.org`, `*.example.org`, "
+            "`host:8443`, `http://host` without TLS."
+        ),
+    )
+    webhook_secret_file: FilePath | None = Field(
+        default=None,
+        description="File with a secret per line; webhooks are signed with each of them.",
+    )
+    webhook_attempts: PositiveInt = Field(
+        default=12, description="Attempts at a webhook before it is given up."
+    )
+    webhook_retry_seconds: PositiveFloat = Field(
+        default=5.0, description="Seconds before the second attempt; doubled before each other."
+    )
+    input_hosts: str = Field(
+        default="", description="Hosts that clips may be fetched from, written as `webhook_hosts`."
+    )
+    input_seconds: PositiveFloat = Field(
+        default=600.0, description="Maximum seconds to fetch a clip."
+    )
+    outgoing_networks: str = Field(
+        default="",
+        description=(
+            "Networks that are not public and may be called all the same, with commas: "
+            "`10.1.0.0/16`."
+        ),
+    )
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     @property

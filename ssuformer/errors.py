@@ -10,7 +10,8 @@
     │   ├── ClipTruncated          too much of it is missing or damaged
     │   └── ClipTooLarge           over a limit: bytes, pixels, frames, seconds
     ├── OptionError                a request option is unknown or out of range
-    │   └── NotAcceptable          no form of the answer is one that the client accepts
+    │   ├── NotAcceptable          no form of the answer is one that the client accepts
+    │   └── UrlRefused             a URL that the operator does not allow
     ├── DecodeTimeout              decoding took longer than allowed
     ├── DecodeFailed               the decoding process died
     ├── EngineError                an engine failed
@@ -22,10 +23,19 @@
     │   ├── HeadersTooLarge        its headers are too long or too many
     │   └── TooSlow                it stops, or comes too slowly
     ├── Overloaded                 no place is free
-    │   └── TooManyConnections     of this client, or in all
+    │   ├── TooManyConnections     of this client, or in all
+    │   └── TooManyJobs            of this key
     ├── RateExceeded               a key sends more than its rate or quota
     ├── StorageFull                the disk for uploads is full
     ├── KeyRefused                 no key, or an invalid one
+    ├── JobError                   a job cannot be had or done
+    │   ├── JobNotFound            there is none with this number, for this key
+    │   ├── JobUnfinished          it has no result yet
+    │   ├── JobGivenUp             it was begun too often without getting on
+    │   ├── JobsUnavailable        the store of jobs does not answer
+    │   ├── IdempotencyKeyReused   the key belongs to another request
+    │   └── InputUnreachable       the clip could not be fetched from its URL
+    │       └── InputRefused       its host says that there is none
     ├── ConfigError                a setting, experiment or checkpoint file is invalid
     └── ParityError                an exported graph does not compute what the model computes
 
@@ -117,6 +127,12 @@ class NotAcceptable(OptionError):
     code = "not_acceptable"
 
 
+class UrlRefused(OptionError):
+    """A URL is not one that the operator allows, or leads to an address that is not."""
+
+    code = "url_refused"
+
+
 class DecodeTimeout(SsuError):
     """Decoding took longer than allowed and was stopped."""
 
@@ -190,6 +206,13 @@ class TooManyConnections(Overloaded):
     retry_after = 1.0
 
 
+class TooManyJobs(Overloaded):
+    """A key has too many jobs that are not done yet."""
+
+    code = "too_many_jobs"
+    retry_after = 60.0
+
+
 class RateExceeded(SsuError):
     """A key has sent more than its rate or its quota; the response says when to retry."""
 
@@ -206,6 +229,54 @@ class KeyRefused(SsuError):
     """The request has no key, or an invalid one."""
 
     code = "key_refused"
+
+
+class JobError(SsuError):
+    """A job cannot be had or done."""
+
+    code = "job_error"
+
+
+class JobNotFound(JobError):
+    """There is no job with this number, or it belongs to another key."""
+
+    code = "job_not_found"
+
+
+class JobUnfinished(JobError):
+    """The job has no result yet."""
+
+    code = "job_unfinished"
+
+
+class JobGivenUp(JobError):
+    """The job was begun too often without getting on."""
+
+    code = "job_given_up"
+
+
+class JobsUnavailable(JobError):
+    """The store of jobs does not answer; trying again later may help."""
+
+    code = "jobs_unavailable"
+
+
+class IdempotencyKeyReused(JobError):
+    """The idempotency key belongs to a job of another request."""
+
+    code = "idempotency_key_reused"
+
+
+class InputUnreachable(JobError):
+    """The clip could not be fetched from its URL."""
+
+    code = "input_unreachable"
+
+
+class InputRefused(InputUnreachable):
+    """The host of the clip says that there is none; asking again does not help."""
+
+    code = "input_refused"
 
 
 class ConfigError(SsuError):

@@ -81,4 +81,5 @@ FORMAT = Format(
     media_type="application/vnd.ssu.coco+json",
     suffix=".coco.json",
     write=write,
+    piecewise=True,
 )

@@ -43,4 +43,5 @@ FORMAT = Format(
     media_type="application/json",
     suffix=".json",
     write=write,
+    piecewise=True,
 )

@@ -35,4 +35,5 @@ FORMAT = Format(
     media_type="application/x-ndjson",
     suffix=".ndjson",
     write=write,
+    piecewise=True,
 )

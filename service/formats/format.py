@@ -89,6 +89,8 @@ class Format:
     """Of files, with the leading dot."""
     write: Writer = field(repr=False)
     needs: frozenset[Need] = frozenset()
+    piecewise: bool = False
+    """Whether it goes through the frames once or a few times, so that they can stay on disk."""
     name: str = ""
 
     def check(self, *, masks: bool, clip: bool) -> None:

@@ -71,16 +71,19 @@ class Uploads:
         """Whether the disk, without what it holds for clients, has no room for a clip."""
         return _free_bytes() + self._held < self._settings.max_bytes
 
-    async def receive(self, request: Request) -> Upload:
-        """Read a body; raise as soon as it exceeds a limit. Close the upload with `closing`."""
-        limit = self._settings.max_bytes
+    async def receive(self, request: Request, *, limit: int | None = None) -> Upload:
+        """Read a body; raise as soon as it exceeds a limit. Close the upload with `closing`.
+
+        Without a `limit` of its own, a clip may have as many bytes as the settings say.
+        """
+        limit = limit or self._settings.max_bytes
         _check_encoding(request)
         multipart = is_form(request)
         allowed = limit + (_MULTIPART_OVERHEAD if multipart else 0)
         stated = request.headers.get("content-length", "")
         if stated.isdecimal() and int(stated) > allowed:
             raise _too_large(int(stated), limit)
-        body = _Body(self._settings, allowed)
+        body = _Body(self._settings, allowed, limit)
         with self._place(), self._held_by(body), storing():
             pieces = self._held_pieces(body, request)
             fields: Mapping[str, str] = {}
@@ -144,9 +147,10 @@ class Uploads:
 class _Body:
     """The body of one request, as long as it is short and fast enough."""
 
-    def __init__(self, settings: Settings, allowed: int) -> None:
+    def __init__(self, settings: Settings, allowed: int, limit: int) -> None:
         self._settings = settings
         self._allowed = allowed
+        self._limit = limit
         self.held = 0
 
     async def pieces(self, request: Request) -> AsyncIterator[bytes]:
@@ -170,7 +174,7 @@ class _Body:
             patience = max(0.0, min(longest, patience - waited + len(piece) / rate))
             size += len(piece)
             if size > self._allowed:
-                raise _too_large(size, self._settings.max_bytes)
+                raise _too_large(size, self._limit)
             yield piece
 
 

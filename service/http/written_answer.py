@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections.abc import AsyncIterator, Mapping
-from typing import IO
+from typing import IO, TypeVar
 
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -27,7 +27,10 @@ AnswerFile = IO[bytes]
 """A file without name, in memory as long as it is small."""
 
 
-def with_fields(options: Options, fields: Mapping[str, str], request: Request) -> Options:
+AnyOptions = TypeVar("AnyOptions", bound=Options)
+
+
+def with_fields(options: AnyOptions, fields: Mapping[str, str], request: Request) -> AnyOptions:
     """Return the options of a query and those of a form's fields together.
 
     Raises OptionError for one that is given in both, RequestValidationError for an invalid one.
@@ -38,7 +41,7 @@ def with_fields(options: Options, fields: Mapping[str, str], request: Request) -
     if twice := sorted(query.keys() & fields.keys()):
         raise OptionError(f"{', '.join(twice)}: given in the query and in the form; give it once")
     try:
-        return Options.model_validate({**query, **fields})
+        return type(options).model_validate({**query, **fields})
     except ValidationError as error:
         found = [{**one, "loc": ("body", *one["loc"])} for one in error.errors()]
         raise RequestValidationError(found) from error

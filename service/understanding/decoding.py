@@ -28,8 +28,11 @@ _START_SECONDS = 30.0
 class Decoding:
     """One clip in a decoding process, and in a second one if the first dies."""
 
-    def __init__(self, pool: DecodePool, sampling: Sampling, file: int) -> None:
+    def __init__(
+        self, pool: DecodePool, sampling: Sampling, file: int, *, most_bytes: int | None
+    ) -> None:
         self._pool = pool
+        self._most_bytes = most_bytes
         self._sampling = sampling
         self._file = file
         self._limit = self._left = pool.settings.decode_seconds
@@ -84,6 +87,8 @@ class Decoding:
         self._child = child = await self._pool.take()
         self._read, self._last_time = 0, -1.0
         limits = self._pool.limits
+        if self._most_bytes is not None:
+            limits = replace(limits, bytes=self._most_bytes)
         child.send({"sampling": asdict(self._sampling), "limits": asdict(limits)}, self._file)
         _, content = await self._receive(child, "info")
         self.info = messages.info_in(content, limits)
@@ -195,10 +200,15 @@ class DecodePool:
         return None if self._template is None else self._template.process
 
     @asynccontextmanager
-    async def decode(self, file: int, sampling: Sampling) -> AsyncIterator[Decoding]:
-        """Decode an open file; leaving the block early has its process killed at once."""
+    async def decode(
+        self, file: int, sampling: Sampling, *, most_bytes: int | None = None
+    ) -> AsyncIterator[Decoding]:
+        """Decode an open file; leaving the block early has its process killed at once.
+
+        Without `most_bytes`, the file may have as many as an upload.
+        """
         readable = layers.read_only(file)
-        decoding = Decoding(self, sampling, readable)
+        decoding = Decoding(self, sampling, readable, most_bytes=most_bytes)
         try:
             await decoding.begin()
             yield decoding

@@ -148,9 +148,10 @@ class Pipeline:
         sampling = self._sampling(options)
         most = self._frames_of_part(story, seconds * sampling.fps)
         sampling = replace(sampling, skip=story.frames, most=most)
+        opened = self._pool.decode(file, sampling, most_bytes=self._pool.settings.job_max_bytes)
         async with AsyncExitStack() as stack:
             with clock.stage("probe"):
-                decoding = await stack.enter_async_context(self._pool.decode(file, sampling))
+                decoding = await stack.enter_async_context(opened)
             run = self._begin(decoding, options, clock, fps=sampling.fps, seconds=None)
             story.begin(run.tracker, run.log, run.recognition)
             run.held = story.held

@@ -221,6 +221,22 @@ class AcceptedRequests(_Answer):
     key_seconds_per_day: float | None = Field(description="Work a day for your key; else 429.")
 
 
+class AcceptedJobs(_Answer):
+    """The limits on jobs."""
+
+    model_config = ConfigDict(frozen=True, from_attributes=True)
+
+    job_max_bytes: int = Field(description="Bytes of a clip; else 413.")
+    job_max_seconds: float = Field(description="Seconds of the part that is analysed.")
+    job_ttl_seconds: float = Field(description="Time that a job is kept after its end.")
+    jobs_unfinished: int = Field(description="Jobs of your key that are not done; else 429.")
+    jobs_disk: int = Field(description="Bytes of all jobs' clips and results; else 507.")
+    input_seconds: float = Field(description="Time to fetch a clip.")
+    webhook_attempts: int = Field(description="Attempts at a webhook.")
+    fetches: bool = Field(default=False, description="Whether `url=` is allowed to any host.")
+    webhooks: bool = Field(default=False, description="Whether webhooks are, to any host.")
+
+
 class Accepted(_Answer):
     """The limits on a clip and on a request."""
 
@@ -235,6 +251,7 @@ class Accepted(_Answer):
     deadline_seconds: float
     queue: int = Field(description="Clips that may wait.")
     requests: AcceptedRequests
+    jobs: AcceptedJobs | None = Field(default=None, description="Null if there are no jobs here.")
     formats: list[str]
     video_codecs: list[str]
     audio_codecs: list[str]

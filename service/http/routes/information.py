@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
+from service.gateway import Gateway
 from service.http.routes.dependencies import GatewayDep, KeyDep
-from service.understanding.schemas import Accepted, AcceptedRequests, LoadedModel, Models
+from service.understanding.schemas import (
+    Accepted,
+    AcceptedJobs,
+    AcceptedRequests,
+    LoadedModel,
+    Models,
+)
 from ssuformer.media.file_kind import FORMATS
 from ssuformer.media.opening import AUDIO_CODECS, VIDEO_CODECS
 
@@ -30,11 +37,20 @@ async def limits(gateway: GatewayDep, key: KeyDep) -> Accepted:
         decode_seconds=settings.decode_seconds,
         deadline_seconds=settings.deadline_seconds,
         queue=settings.queue_limit,
+        jobs=_jobs(gateway),
         requests=AcceptedRequests.model_validate(settings).model_copy(update=own),
         formats=FORMATS.split(","),
         video_codecs=sorted(VIDEO_CODECS),
         audio_codecs=[*sorted(AUDIO_CODECS), "pcm_*", "adpcm_*"],
     )
+
+
+def _jobs(gateway: Gateway) -> AcceptedJobs | None:
+    jobs = gateway.jobs
+    if jobs is None:
+        return None
+    which = {"fetches": jobs.fetches, "webhooks": jobs.calls}
+    return AcceptedJobs.model_validate(gateway.settings).model_copy(update=which)
 
 
 @router.get("/models", summary="Loaded models")

@@ -11,18 +11,17 @@ from starlette.requests import ClientDisconnect
 from service.formats.catalogue import DEFAULT, every
 from service.formats.format import Format
 from service.gateway import Gateway
-from service.http.connection import network
 from service.http.deadline import within
 from service.http.problems import PROBLEMS
 from service.http.request_log import CLIENT_DEADLINE, exemplar_of
-from service.http.routes.dependencies import GatewayDep, key_of
+from service.http.routes.dependencies import GatewayDep, each_option_once, key_of, sender_of
 from service.http.upload import FIELD, Upload, is_form
 from service.http.written_answer import AnswerFile, chosen, response_of, with_fields, written
 from service.telemetry.stages import StageClock
 from service.telemetry.trace import passed_on
 from service.understanding.options import Options
 from service.understanding.schemas import Understanding
-from ssuformer.errors import DeadlineExceeded, OptionError, RateExceeded
+from ssuformer.errors import DeadlineExceeded, RateExceeded
 
 router = APIRouter(tags=["understanding"])
 
@@ -49,17 +48,9 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
 }
 
 
-def _each_option_once(request: Request) -> None:
-    """Reject a query that repeats an option."""
-    names = [name for name, _ in request.query_params.multi_items()]
-    repeated = sorted({name for name in names if names.count(name) > 1})
-    if repeated:
-        raise OptionError(f"{', '.join(repeated)}: given more than once; give each option once")
-
-
 @router.post(
     "/understand",
-    dependencies=[Depends(_each_option_once)],
+    dependencies=[Depends(each_option_once)],
     response_model=Understanding,
     responses={**_ANSWERS, **PROBLEMS},
     openapi_extra=_BODY,
@@ -75,7 +66,7 @@ async def understand(
     clock = StageClock()
     try:
         gateway.current.admit(captions=options.captions)
-        gateway.admission.check(_sender(request))
+        gateway.admission.check(sender_of(request))
         if key := key_of(request):
             gateway.allowances.take(key)
         with passed_on(request.headers.get("traceparent")):
@@ -100,13 +91,6 @@ async def understand(
             exemplar=exemplar_of(request.scope["state"]),
         )
         request.state.stages_ms = clock.milliseconds()
-
-
-def _sender(request: Request) -> str:
-    """Return who shares the workers fairly with others: a key, or an address without keys."""
-    if key := key_of(request):
-        return key.name
-    return network(request.client.host) if request.client else ""
 
 
 async def _answer(
@@ -144,7 +128,7 @@ async def _understand(
 ) -> AnswerFile:
     key, cost = key_of(request), gateway.costs.guess(upload.size, options)
     used = partial(gateway.allowances.use, key.name if key else "")
-    async with gateway.admission.turn(clock, sender=_sender(request), cost=cost, used=used):
+    async with gateway.admission.turn(clock, sender=sender_of(request), cost=cost, used=used):
         generation = gateway.current
         request.state.version = generation.version
         with generation.in_use() as pipeline:

@@ -1,0 +1,246 @@
+"""Jobs: clips that are understood in the background."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from fastapi.responses import JSONResponse, StreamingResponse
+
+from service.formats.catalogue import DEFAULT, every, named
+from service.formats.format import Format, Need
+from service.gateway import Gateway
+from service.http.deadline import within
+from service.http.problems import PROBLEMS
+from service.http.routes.dependencies import GatewayDep, each_option_once, key_of, sender_of
+from service.http.upload import FIELD
+from service.http.written_answer import AnswerFile, chosen, response_of, with_fields, written
+from service.jobs.jobs import Jobs, Sent
+from service.jobs.options import JobOptions
+from service.jobs.records import Job
+from service.jobs.schemas import JobDetails, JobList, JobSummary
+from service.telemetry.stages import StageClock
+from service.understanding.options import FormatName
+from service.understanding.schemas import Understanding
+from ssuformer.errors import JobNotFound, OptionError
+
+router = APIRouter(tags=["jobs"], responses=PROBLEMS)
+
+_LOOK_SECONDS = 0.5
+_QUIET_LOOKS = 30
+"""After so many looks without news a comment is sent, so that no proxy gives up."""
+
+_CLIP = {"type": "string", "format": "binary", "description": "The clip."}
+_FIELDS = {FIELD: _CLIP, **JobOptions.model_json_schema()["properties"]}
+_FIELDS.pop("url")
+_BODY: dict[str, Any] = {
+    "requestBody": {
+        "description": "The clip; nothing if it is to be fetched (`url`).",
+        "content": {
+            "multipart/form-data": {
+                "schema": {"type": "object", "required": [FIELD], "properties": _FIELDS}
+            },
+            "video/*": {"schema": _CLIP},
+            "application/octet-stream": {"schema": _CLIP},
+        },
+    }
+}
+_BINARY = {"schema": {"type": "string", "format": "binary"}}
+_RESULTS: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The answer, in the format asked for.",
+        "content": {one.media_type: _BINARY for one in every() if one.name != DEFAULT},
+    }
+}
+_EVENTS: dict[int | str, dict[str, Any]] = {
+    200: {"description": "Events.", "content": {"text/event-stream": {}}}
+}
+
+
+def _jobs(gateway: GatewayDep) -> Jobs:
+    if gateway.jobs is None:
+        raise JobNotFound("this service has no jobs")
+    return gateway.jobs
+
+
+def _owner(request: Request) -> str:
+    key = key_of(request)
+    return key.name if key else ""
+
+
+JobsDep = Annotated[Jobs, Depends(_jobs)]
+OwnerDep = Annotated[str, Depends(_owner)]
+IdempotencyKey = Annotated[str | None, Header(min_length=1, max_length=255)]
+
+
+@router.post(
+    "/jobs",
+    status_code=202,
+    dependencies=[Depends(each_option_once)],
+    response_model=JobDetails,
+    openapi_extra=_BODY,
+    summary="Have a clip understood in the background",
+)
+async def send(
+    request: Request,
+    options: Annotated[JobOptions, Query()],
+    gateway: GatewayDep,
+    jobs: JobsDep,
+    owner: OwnerDep,
+    idempotency_key: IdempotencyKey = None,
+) -> Response:
+    """Take a clip as multipart field `file`, as the raw body or from `url=`, and return the job.
+
+    The same `Idempotency-Key` with the same clip and options returns the same job again.
+    """
+    if key := key_of(request):
+        gateway.allowances.take(key)
+    if idempotency_key is None:
+        await jobs.check(owner, options, 0)
+    if options.url is not None:
+        if request.headers.get("content-length", "0") != "0":
+            raise OptionError("url: the clip is fetched from there; send no body")
+        job, new = await jobs.add(owner, _checked(options), None, key=idempotency_key)
+    else:
+        job, new = await _send_body(request, options, gateway, jobs, owner, idempotency_key)
+    headers = {"Location": f"/jobs/{job.id}"}
+    if not new:
+        headers["Idempotent-Replayed"] = "true"
+    details = await jobs.details(job)
+    return JSONResponse(details.model_dump(mode="json"), status_code=202, headers=headers)
+
+
+async def _send_body(
+    request: Request,
+    options: JobOptions,
+    gateway: Gateway,
+    jobs: Jobs,
+    owner: str,
+    key: str | None,
+) -> tuple[Job, bool]:
+    upload = await gateway.uploads.receive(request, limit=gateway.settings.job_max_bytes)
+    gateway.metrics.clip_bytes.observe(upload.size)
+    async with gateway.uploads.closing(upload):
+        if "url" in upload.fields:
+            raise OptionError("url: give it in the query, without a body")
+        options = _checked(with_fields(options, upload.fields, request))
+        return await jobs.add(owner, options, Sent(upload.descriptor, upload.size), key=key)
+
+
+def _checked(options: JobOptions) -> JobOptions:
+    """Return the options; raise OptionError if their format needs what they leave out."""
+    if options.format is not None:
+        named(options.format).check(masks=options.mask_format != "none", clip=True)
+    return options
+
+
+@router.get("/jobs", summary="Your jobs, the newest first")
+async def listed(
+    jobs: JobsDep,
+    owner: OwnerDep,
+    most: Annotated[int, Query(ge=1, le=500)] = 50,
+    before: Annotated[float | None, Query(allow_inf_nan=False)] = None,
+) -> JobList:
+    """Return the jobs that were sent with your key."""
+    found = await jobs.of_owner(owner, most=most, before=before)
+    following = found[-1].created if len(found) == most else None
+    return JobList(jobs=[JobSummary.of(job) for job in found], next=following)
+
+
+@router.get("/jobs/{job}", summary="A job and its progress")
+async def one(job: str, jobs: JobsDep, owner: OwnerDep) -> JobDetails:
+    """Return how far a job is, and how the calls went that tell of its end."""
+    return await jobs.details(await jobs.find(job, owner))
+
+
+@router.get(
+    "/jobs/{job}/events",
+    response_class=StreamingResponse,
+    responses=_EVENTS,
+    summary="The progress of a job, as server-sent events",
+)
+async def events(job: str, gateway: GatewayDep, jobs: JobsDep, owner: OwnerDep) -> Response:
+    """Send `progress` whenever there is some, and at the end `done`, `failed` or `deleted`."""
+    found = await jobs.find(job, owner)
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    news = _news(found, gateway, jobs)
+    return StreamingResponse(news, media_type="text/event-stream", headers=headers)
+
+
+async def _news(job: Job, gateway: Gateway, jobs: Jobs) -> AsyncIterator[bytes]:
+    told, quiet = "", 0
+    while not gateway.draining:
+        told_now = JobSummary.of(job).model_dump_json()
+        if told_now != told:
+            told, quiet = told_now, 0
+            yield _event(job.state if job.ended else "progress", told)
+        elif quiet == _QUIET_LOOKS:
+            quiet = 0
+            yield b": still there\n\n"
+        if job.ended:
+            return
+        await asyncio.sleep(_LOOK_SECONDS)
+        quiet += 1
+        try:
+            job = await jobs.find(job.id, job.owner)
+        except JobNotFound:
+            yield _event("deleted", "{}")
+            return
+
+
+def _event(name: str, data: str) -> bytes:
+    return f"event: {name}\ndata: {data}\n\n".encode()
+
+
+@router.get(
+    "/jobs/{job}/result",
+    response_model=Understanding,
+    responses=_RESULTS,
+    summary="The answer of a job that is done",
+)
+async def result(
+    request: Request,
+    job: str,
+    gateway: GatewayDep,
+    jobs: JobsDep,
+    owner: OwnerDep,
+    format: FormatName | None = None,
+) -> Response:
+    """Return the answer as `POST /understand` would; of a job that failed, the problem.
+
+    Without `format`, it is the one that the job was sent with, or that of the header `Accept`.
+    """
+    found = await jobs.find(job, owner)
+    options = JobOptions.model_validate_json(found.options)
+    form = chosen(options.model_copy(update={"format": format or options.format}), request)
+    clock = StageClock()
+    async with jobs.result(found, piecewise=form.piecewise) as (answer, clip):
+        work = _write(request, gateway, form, answer, clip, clock)
+        seconds = gateway.settings.deadline_seconds
+        file = await within(seconds, work, clock=clock, client=request)
+    return response_of(file, form, {})
+
+
+async def _write(
+    request: Request,
+    gateway: Gateway,
+    form: Format,
+    answer: Understanding,
+    clip: int,
+    clock: StageClock,
+) -> AnswerFile:
+    """Write the answer; what has to be drawn waits for its turn like a clip."""
+    if Need.PICTURES not in form.needs:
+        with clock.stage("encode"):
+            return await written(form, answer, clip, gateway.drawings)
+    async with gateway.admission.turn(clock, sender=sender_of(request)):
+        with clock.stage("encode"):
+            return await written(form, answer, clip, gateway.drawings)
+
+
+@router.delete("/jobs/{job}", status_code=204, summary="Stop a job and remove its result")
+async def delete(job: str, jobs: JobsDep, owner: OwnerDep) -> None:
+    """Stop the work on a job, wherever it is done, and remove all that belongs to it."""
+    await jobs.delete(job, owner)

@@ -1,0 +1,1 @@
+"""Jobs: clips that are understood in the background, part by part, and kept until they expire."""
