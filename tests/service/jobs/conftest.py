@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -131,8 +132,6 @@ def postgresql(folder: Path) -> Iterator[str]:
     as_user = []
     if os.geteuid() == 0:  # it refuses to run as root
         shutil.chown(folder, user)
-        for parent in folder.parents[:3]:
-            parent.chmod(parent.stat().st_mode | 0o011)
         as_user = ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups"]
 
     def call(program: str, *words: str) -> None:
@@ -153,11 +152,12 @@ def postgresql(folder: Path) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres() -> Iterator[str]:
     """The URL of a database that runs."""
     if not BINARIES:
         pytest.skip("PostgreSQL is not installed; on Debian: apt-get install postgresql")
-    with postgresql(tmp_path_factory.mktemp("pg")) as url:
+    # pytest's own folders are for the user who tests alone.
+    with tempfile.TemporaryDirectory(prefix="pg") as folder, postgresql(Path(folder)) as url:
         yield url
 
 

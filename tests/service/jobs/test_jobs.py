@@ -35,7 +35,9 @@ def without_times(answer: dict[str, Any]) -> dict[str, Any]:
 
 
 async def answers(
-    running: Running, clip: bytes, **options: object
+    running: Running,
+    clip: bytes,
+    **options: Any,  # noqa: ANN401
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return what /understand answers, and what the same job does."""
     at_once = await running.understand(clip, **options)
@@ -52,7 +54,7 @@ async def answers(
     ids=str,
 )
 async def test_a_job_in_parts_gives_the_answer_that_understand_gives(
-    working: Running, long_clip: bytes, options: dict[str, object]
+    working: Running, long_clip: bytes, options: dict[str, Any]
 ) -> None:
     at_once, later = await answers(working, long_clip, **options)
 
