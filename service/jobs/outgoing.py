@@ -56,7 +56,8 @@ class Place:
             url = httpx.URL(f"{scheme}://{rest.removeprefix('*.')}")
         except httpx.InvalidURL as error:
             raise ConfigError(f"{written!r} is no host that can be called: {error}") from error
-        if scheme not in _PORTS or not url.host or url.path != "/" or url.userinfo:
+        odd = not url.host or "*" in url.host or url.path != "/" or url.userinfo
+        if scheme not in _PORTS or odd:
             raise ConfigError(f"{written!r} is no host that can be called; write `host[:port]`")
         host = f"*.{url.host}" if rest.startswith("*.") else url.host
         return cls(scheme, host, url.port or _PORTS[scheme])
