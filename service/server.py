@@ -36,10 +36,10 @@ class DrainingServer(uvicorn.Server):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin to drain; a second signal, or Ctrl-C, stops immediately."""
         delay = self._gateway.settings.drain_seconds
-        if sig != signal.SIGTERM or self._gateway.draining or delay == 0:
+        again, self._gateway.draining = self._gateway.draining, True
+        if sig != signal.SIGTERM or again or delay == 0:
             super().handle_exit(sig, frame)
             return
-        self._gateway.draining = True
         loop = asyncio.get_running_loop()
         loop.call_soon_threadsafe(loop.call_later, delay, super().handle_exit, sig, frame)
 

@@ -64,7 +64,7 @@ class JobWork:
     def __init__(self, place: Workplace, job: Job) -> None:
         self._place = place
         self._job = job
-        self._options = JobOptions.model_validate_json(job.options)
+        self._options = JobOptions()
         self._parts: list[StoredPart] = []
         self._story = Story()
         self.progressed = False
@@ -75,6 +75,7 @@ class JobWork:
 
         Raises LeaseLost or FilesGone if the job is no longer ours, SsuError if it cannot be done.
         """
+        self._options = JobOptions.model_validate_json(self._job.options)
         if self._job.url is not None:
             await self._fetch(self._job.url)
         await self._resume()
@@ -109,6 +110,8 @@ class JobWork:
         except _ModelChanged:
             self._place.log.info("job_begins_again", job=self._job.id, reason="model_changed")
             await self._place.store.begin_again(self._job)
+            for part in self._parts:
+                self._place.folder.remove(self._job.id, part.name + FRAMES)
             self._parts, self._story = [], Story()
             return
         await self._store(found)

@@ -81,6 +81,9 @@ class Workers:
         except JobsUnavailable as error:
             self._place.log.warning("jobs_unavailable", reason=repr(error.__cause__))
             return False
+        except Exception:  # a worker that ends would be missed by nobody
+            self._place.log.exception("job_worker_failed")
+            return False
         return job is not None
 
     async def _work(self, job: Job) -> None:

@@ -28,8 +28,8 @@ from ssuformer.errors import JobNotFound, OptionError
 
 router = APIRouter(tags=["jobs"], responses=PROBLEMS)
 
-_LOOK_SECONDS = 0.5
-_QUIET_LOOKS = 30
+_LOOK_SECONDS = 1.0
+_QUIET_LOOKS = 15
 """After so many looks without news a comment is sent, so that no proxy gives up."""
 
 _CLIP = {"type": "string", "format": "binary", "description": "The clip."}

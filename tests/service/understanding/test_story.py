@@ -32,7 +32,7 @@ def blink(_: int, time: float) -> int:
 async def parts(
     running: Running, clip: bytes, options: Options, *, seconds: float
 ) -> tuple[list[Part], Story]:
-    story, found = Story(), []
+    story, found = Story(), list[Part]()
     with tempfile.TemporaryFile() as file:
         file.write(clip)
         file.flush()
