@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import (
+    URL,
     ColumnElement,
     Connection,
     Engine,
@@ -41,6 +42,8 @@ from ssuformer.errors import ConfigError, JobNotFound, JobsUnavailable
 T = TypeVar("T")
 
 _THREADS = 4
+_LOCK_SECONDS = 10
+"""How long a row may be locked by a transaction in which nothing happens."""
 _LOCK = 0x5355_4A53
 """Number of the advisory lock under which tables are made."""
 
@@ -392,10 +395,23 @@ def _engine(url: str) -> Engine:
         place = make_url(url)
         if place.drivername == "sqlite":
             return _sqlite(place.database or "")
-        place = place.set(drivername="postgresql+psycopg")
-        return create_engine(place, pool_pre_ping=True, pool_size=_THREADS)
+        return _postgresql(place.set(drivername="postgresql+psycopg"))
     except (exc.ArgumentError, ImportError) as error:
         raise ConfigError(f"SSU_JOBS names no store that can be opened: {error}") from error
+
+
+def _postgresql(place: URL) -> Engine:
+    """Return an engine whose transactions end with a gateway that stops in the middle of one."""
+    engine = create_engine(place, pool_pre_ping=True, pool_size=_THREADS)
+
+    def prepare(connection: Any, _: object) -> None:  # noqa: ANN401
+        connection.autocommit = True
+        for limit in ("idle_in_transaction_session_timeout", "lock_timeout"):
+            connection.execute(f"SET {limit} = '{_LOCK_SECONDS}s'")
+        connection.autocommit = False
+
+    event.listen(engine, "connect", prepare)
+    return engine
 
 
 def _sqlite(path: str) -> Engine:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
+from service.cli.temporary_service import hosted
 from service.formats.catalogue import every
 from service.formats.format import Need
 from tests.service.conftest import Running, run
@@ -24,6 +26,7 @@ from tests.service.jobs.conftest import (
     send,
     until,
 )
+from tests.service.jobs.slow_gateway import SlowEngine
 
 pytestmark = pytest.mark.anyio
 
@@ -164,6 +167,27 @@ async def test_the_events_of_a_job_end_with_its_end(working: Running, long_clip:
     assert kinds[-1] == "done"
     assert set(kinds[:-1]) <= {"progress"}
     assert done == sorted(done)
+
+
+def test_events_come_over_a_connection_while_the_job_is_worked_on(
+    tmp_path: Path, long_clip: bytes
+) -> None:
+    with (
+        hosted(job_settings(tmp_path), SlowEngine(1.2)) as address,
+        httpx.Client(base_url=address, trust_env=False, timeout=30) as client,
+    ):
+        job = client.post("/jobs", content=long_clip).json()["id"]
+        with client.stream("GET", f"/jobs/{job}/events") as events:
+            came = [
+                (line, time.monotonic())
+                for line in events.iter_lines()
+                if line.startswith("event: ")
+            ]
+
+    kinds = [line[7:] for line, _ in came]
+    assert kinds[-1] == "done"
+    assert kinds.count("progress") >= 3
+    assert came[-1][1] - came[0][1] > 2.0
 
 
 async def test_a_clip_that_cannot_be_read_fails_with_the_problem_of_understand(
