@@ -11,39 +11,32 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import (
-    URL,
     ColumnElement,
     Connection,
-    Engine,
     Row,
     and_,
-    create_engine,
     delete,
-    event,
     exc,
     func,
     insert,
     literal,
-    make_url,
     or_,
     select,
     text,
     update,
 )
 
+from service.jobs.database import engine_of
 from service.jobs.records import Attempt, Delivery, Job, State, StoredPart
 from service.jobs.tables import ATTEMPTS, DELIVERIES, JOBS, METADATA, PARTS
-from ssuformer.errors import ConfigError, JobNotFound, JobsUnavailable
+from ssuformer.errors import JobNotFound, JobsUnavailable
 
 T = TypeVar("T")
 
 _THREADS = 4
-_LOCK_SECONDS = 10
-"""How long a row may be locked by a transaction in which nothing happens."""
 _LOCK = 0x5355_4A53
 """Number of the advisory lock under which tables are made."""
 
@@ -57,7 +50,7 @@ class JobStore:
 
     def __init__(self, url: str) -> None:
         """Connect later; raise ConfigError if the URL or its driver is unknown."""
-        self._engine = _engine(url)
+        self._engine = engine_of(url, connections=_THREADS)
         self._started = False
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="jobs")
 
@@ -388,44 +381,3 @@ def _all(query: Any) -> Callable[[Connection], Sequence[Row[Any]]]:  # noqa: ANN
 
 def _job(row: Row[Any] | None) -> Job | None:
     return None if row is None else Job(**row._mapping)
-
-
-def _engine(url: str) -> Engine:
-    try:
-        place = make_url(url)
-        if place.drivername == "sqlite":
-            return _sqlite(place.database or "")
-        return _postgresql(place.set(drivername="postgresql+psycopg"))
-    except (exc.ArgumentError, ImportError) as error:
-        raise ConfigError(f"SSU_JOBS names no store that can be opened: {error}") from error
-
-
-def _postgresql(place: URL) -> Engine:
-    """Return an engine whose transactions end with a gateway that stops in the middle of one."""
-    engine = create_engine(place, pool_pre_ping=True, pool_size=_THREADS)
-
-    def prepare(connection: Any, _: object) -> None:  # noqa: ANN401
-        connection.autocommit = True
-        for limit in ("idle_in_transaction_session_timeout", "lock_timeout"):
-            connection.execute(f"SET {limit} = '{_LOCK_SECONDS}s'")
-        connection.autocommit = False
-
-    event.listen(engine, "connect", prepare)
-    return engine
-
-
-def _sqlite(path: str) -> Engine:
-    """Return an engine whose transactions take the right to write at once, and wait for it."""
-    if not path:
-        raise ConfigError("SSU_JOBS names no file; write sqlite:////var/lib/ssu/jobs.sqlite")
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": 30.0})
-
-    def prepare(connection: Any, _: object) -> None:  # noqa: ANN401
-        connection.isolation_level = None
-        for setting in ("journal_mode = WAL", "foreign_keys = ON"):
-            connection.execute(f"PRAGMA {setting}")
-
-    event.listen(engine, "connect", prepare)
-    event.listen(engine, "begin", lambda one: one.exec_driver_sql("BEGIN IMMEDIATE"))
-    return engine

@@ -141,7 +141,8 @@ def postgresql(folder: Path) -> Iterator[str]:
         )  # fmt: skip
         assert done.returncode == 0, done.stdout + done.stderr
 
-    call("initdb", "-D", str(data), "-A", "trust", "-U", user, "-N")
+    if not data.exists():
+        call("initdb", "-D", str(data), "-A", "trust", "-U", user, "-N")
     options = f"-c listen_addresses='' -k {folder} -c fsync=off"
     control = ("-D", str(data), "-w", "-l", str(folder / "log"))
     call("pg_ctl", "start", *control, "-o", options)
@@ -152,12 +153,21 @@ def postgresql(folder: Path) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[str]:
-    """The URL of a database that runs."""
+def postgres_folder() -> Iterator[Path]:
+    """A folder for a database; pytest's own are for the user who tests alone."""
     if not BINARIES:
         pytest.skip("PostgreSQL is not installed; on Debian: apt-get install postgresql")
-    # pytest's own folders are for the user who tests alone.
-    with tempfile.TemporaryDirectory(prefix="pg") as folder, postgresql(Path(folder)) as url:
+    with tempfile.TemporaryDirectory(prefix="pg") as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+@pytest.fixture(scope="session")
+def postgres(postgres_folder: Path) -> Iterator[str]:
+    """The URL of a database that runs."""
+    folder = postgres_folder / "shared"
+    folder.mkdir()
+    with postgresql(folder) as url:
         yield url
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from service.jobs.records import Delivery, Job, StoredPart
 from service.jobs.store import JobStore, LeaseLost
 from ssuformer.errors import ConfigError, JobNotFound, JobsUnavailable
+from tests.service.jobs.conftest import postgresql
 
 pytestmark = pytest.mark.anyio
 
@@ -222,6 +224,41 @@ async def test_several_gateways_may_make_the_tables_at_once(store_url: str) -> N
 
     assert (await stores[0].counts())[2] == 0
     for one in stores:
+        await one.close()
+
+
+async def test_a_database_that_was_away_is_connected_to_again(postgres_folder: Path) -> None:
+    folder = postgres_folder / "restarted"
+    folder.mkdir()
+    with postgresql(folder) as url:
+        store = JobStore(url)
+        await store.start()
+        await store.add(job_of("1"))
+
+    with pytest.raises(JobsUnavailable):
+        await store.find("1", "a")
+
+    with postgresql(folder):
+        assert (await store.find("1", "a")).id == "1"
+        assert await store.take(lease=LONG) is not None
+        await store.close()
+
+
+async def test_a_transaction_of_a_gateway_that_has_stopped_ends(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.jobs.database._LOCK_SECONDS", 1)
+    stopped, other = JobStore(database), JobStore(database)
+    await stopped.start()
+    await stopped.add(job_of("1"))
+
+    with stopped._engine.connect() as connection:
+        connection.exec_driver_sql("SELECT * FROM ssu_jobs FOR UPDATE")
+        assert await other.take(lease=LONG) is None
+        await asyncio.sleep(1.5)
+        assert await other.take(lease=LONG) is not None
+        connection.invalidate()
+    for one in (stopped, other):
         await one.close()
 
 
