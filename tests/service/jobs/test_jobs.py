@@ -371,3 +371,18 @@ async def test_jobs_survive_a_restart(tmp_path: Path, clip: bytes) -> None:
         result: httpx.Response = await running.client.get(f"/jobs/{job['id']}/result")
 
     assert result.json()["frames"]
+
+
+async def test_how_a_job_was_parted_does_not_depend_on_who_works_on_it(
+    tmp_path: Path, long_clip: bytes
+) -> None:
+    engine, other = StopsAt(2), StopsAt(1000)
+    async with jobs_of(tmp_path, engine) as running:
+        begun = await send(running, long_clip)
+        await engine.reached.wait()
+    async with jobs_of(tmp_path, other) as running:
+        whole = await ended(running, (await send(running, long_clip))["id"])
+        parted = await ended(running, begun["id"])
+        results = [(await running.client.get(one["result"])).json() for one in (parted, whole)]
+
+    assert without_times(results[0]) == without_times(results[1])
