@@ -75,6 +75,11 @@ class StopsAt(FakeEngine):
         self.may_go_on = asyncio.Event()
         self._window = window
 
+    async def stops(self) -> None:
+        """Wait until it waits."""
+        async with asyncio.timeout(PATIENCE):
+            await self.reached.wait()
+
     async def segment(self, *args: Any, **more: Any) -> Segmentation:  # noqa: ANN401
         if self.windows == self._window:
             self.reached.set()

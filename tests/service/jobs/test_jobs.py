@@ -140,7 +140,7 @@ async def test_a_job_tells_how_far_it_is(tmp_path: Path, long_clip: bytes) -> No
     async with jobs_of(tmp_path, engine) as running:
         job = await send(running, long_clip)
         assert (job["state"], job["progress"]["seconds_done"]) == ("waiting", 0.0)
-        await engine.reached.wait()
+        await engine.stops()
 
         half = await look(running, job["id"])
         early = await running.client.get(f"/jobs/{job['id']}/result")
@@ -209,7 +209,7 @@ async def test_a_job_that_is_deleted_stops_and_leaves_nothing(
     engine = StopsAt(2)
     async with jobs_of(tmp_path, engine) as running:
         job = await send(running, long_clip)
-        await engine.reached.wait()
+        await engine.stops()
 
         deleted = await running.client.delete(f"/jobs/{job['id']}")
 
@@ -309,9 +309,8 @@ async def test_a_full_store_takes_no_further_job(tmp_path: Path, clip: bytes) ->
 async def test_a_job_that_misses_its_deadline_fails(tmp_path: Path, long_clip: bytes) -> None:
     engine = StopsAt(1)
     async with jobs_of(tmp_path, engine) as running:
-        job = await send(running, long_clip, deadline=0.3)
-        await engine.reached.wait()
-        await asyncio.sleep(0.4)
+        job = await send(running, long_clip, deadline=0.5)
+        await asyncio.sleep(0.6)
         engine.may_go_on.set()
         done = await ended(running, job["id"])
 
@@ -336,7 +335,7 @@ async def test_requests_go_before_the_next_part_of_a_job(
     engine = StopsAt(1)
     async with jobs_of(tmp_path, engine) as running:
         job = await send(running, long_clip)
-        await engine.reached.wait()
+        await engine.stops()
         requests = [asyncio.create_task(running.understand(clip)) for _ in range(3)]
         await asyncio.sleep(0.2)
 
@@ -379,7 +378,7 @@ async def test_how_a_job_was_parted_does_not_depend_on_who_works_on_it(
     engine, other = StopsAt(2), StopsAt(1000)
     async with jobs_of(tmp_path, engine) as running:
         begun = await send(running, long_clip)
-        await engine.reached.wait()
+        await engine.stops()
     async with jobs_of(tmp_path, other) as running:
         whole = await ended(running, (await send(running, long_clip))["id"])
         parted = await ended(running, begun["id"])

@@ -86,7 +86,7 @@ async def test_a_job_that_kills_its_gateways_is_given_up(tmp_path: Path, clip: b
     engine = StopsAt(0)
     async with jobs_of(tmp_path, engine) as running:
         job = await send(running, clip)
-        await engine.reached.wait()
+        await engine.stops()
         running.gateway.jobs._workers._give_back = forget  # type: ignore
     for _ in range(5):
         await store.start()
@@ -124,7 +124,7 @@ async def test_a_job_begins_again_if_other_weights_came_into_service(
     engine = StopsAt(2)
     async with jobs_of(tmp_path, engine) as running:
         job = await send(running, long_clip)
-        await engine.reached.wait()
+        await engine.stops()
     newer = FakeEngine()
     newer.facts = replace(newer.facts, digest="1" * 64)
     async with jobs_of(tmp_path, newer) as running:
@@ -144,7 +144,7 @@ async def test_who_cannot_renew_a_lease_stops_when_it_has_run_out(
     engine = StopsAt(1)
     async with jobs_of(tmp_path, engine, job_lease_seconds=0.3) as running:
         job = await send(running, long_clip)
-        await engine.reached.wait()
+        await engine.stops()
 
         async def away(*_: Any, **__: Any) -> None:  # noqa: ANN401
             raise JobsUnavailable("away")
