@@ -139,7 +139,8 @@ async def test_a_job_tells_how_far_it_is(tmp_path: Path, long_clip: bytes) -> No
     engine = StopsAt(3)  # windows of ten frames, of which eight are new
     async with jobs_of(tmp_path, engine) as running:
         job = await send(running, long_clip)
-        assert (job["state"], job["progress"]["seconds_done"]) == ("waiting", 0.0)
+        assert job["state"] in ("waiting", "working")
+        assert job["progress"]["seconds_done"] == 0.0
         await engine.stops()
 
         half = await look(running, job["id"])
@@ -337,8 +338,11 @@ async def test_requests_go_before_the_next_part_of_a_job(
         job = await send(running, long_clip)
         await engine.stops()
         requests = [asyncio.create_task(running.understand(clip)) for _ in range(3)]
-        await asyncio.sleep(0.2)
 
+        async def all_wait() -> bool:
+            return running.metric("ssu_queue_depth") == 3
+
+        await until(all_wait)
         engine.may_go_on.set()
         answered = await asyncio.gather(*requests)
         behind = await look(running, job["id"])
