@@ -321,6 +321,21 @@ _BROADER = {
 }  # fmt: skip
 
 
+GENERIC: Mapping[str, str] = {
+    kind: generic
+    for generic, kinds in {
+        "plucked_string": "acoustic_guitar electric_guitar bass_guitar banjo ukulele mandolin harp",
+        "bowed_string": "violin cello double_bass",
+        "brass": "trumpet trombone french_horn",
+        "woodwind": "saxophone clarinet flute bagpipes",
+        "bird": "rooster chicken duck goose turkey owl pigeon crow parrot",
+        "siren": "fire_engine police_car ambulance",
+    }.items()
+    for kind in kinds.split()
+}
+"""Category -> the generic category that it is a kind of."""
+
+
 def broader(category: FilmCategory) -> tuple[str, ...]:
     """Return the broader AudioSet classes, parents in its ontology or confused with it."""
     for classes, names in _BROADER.items():

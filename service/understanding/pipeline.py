@@ -35,11 +35,10 @@ from ssuformer.contract import CAPTION, FRAME_SIZE, SEGMENTATION
 from ssuformer.regions import (
     Detection,
     Segmentation,
+    describe,
     find_regions,
-    heard_in,
     name_of,
     plan_captions,
-    sentence_of,
 )
 from ssuformer.sentences import Wording
 from ssuformer.tokenizer import Tokenizer
@@ -234,11 +233,18 @@ class Pipeline:
         numbers = run.tracker.follow(found.frames, fresh=fresh)
         rendered = []
         for frame, tracks in enumerate(numbers, start=fresh):
-            heard = heard_in(found.segmentation, frame, threshold=self._manifest.thresholds.heard)
+            heard, said = describe(
+                found.segmentation,
+                frame,
+                found.frames[frame],
+                sentences,
+                wording=self._wording,
+                threshold=self._manifest.thresholds.heard,
+            )
             regions = [
                 (region.category, shown)
                 for region, track in zip(found.frames[frame], tracks, strict=True)
-                if (shown := self._render_region(region, track, sentences, heard, run)) is not None
+                if (shown := self._render_region(region, track, said, run)) is not None
             ]
             shown_regions = [shown for _, shown in regions]
             run.log.add(times[frame], shown_regions)
@@ -260,21 +266,13 @@ class Pipeline:
         return rendered
 
     def _render_region(
-        self,
-        region: Detection,
-        track: int,
-        sentences: dict[tuple[int, int], str],
-        heard: list[tuple[int, float]],
-        run: _Run,
+        self, region: Detection, track: int, said: dict[int, str], run: _Run
     ) -> Region | None:
-        sentence = sentences.get((region.frame, region.query))
-        if sentence is not None:
-            sentence = sentence_of(region, sentence, heard, self._wording)
         return render(
             region,
             track=track,
             category=name_of(region, self._manifest.categories),
-            description=sentence,
+            description=said.get(region.query),
             size=run.size,
             threshold=self._manifest.thresholds.mask,
             mask_format=run.options.mask_format,
