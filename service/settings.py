@@ -151,6 +151,13 @@ class Settings(BaseSettings):
     deadline_seconds: PositiveFloat = Field(
         default=120.0, description="Maximum seconds of a request; a client may set less."
     )
+    heartbeat_seconds: PositiveFloat = Field(
+        default=5.0,
+        description=(
+            "Seconds after which an answer that is sent in records begins at the latest, and "
+            "after which it says that work goes on."
+        ),
+    )
     decode_seconds: PositiveFloat = Field(
         default=30.0, description="Maximum seconds to decode a clip."
     )

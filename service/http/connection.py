@@ -262,9 +262,12 @@ class LimitedProtocol(HttpToolsProtocol):
             super().on_message_complete()
 
     def eof_received(self) -> bool:  # type: ignore[override]
-        """Go on if the client, its request complete, only stops sending; find out if it is gone."""
-        alone = not self.pipeline and not self._later
-        listens = self.in_request and not self.cycle.more_body and alone
+        """Go on if the client, its request complete, only stops sending; find out if it is gone.
+
+        One that stops in the middle of an answer without stated length has left.
+        """
+        alone = not self.pipeline and not self._later and not self.cycle.chunked_encoding
+        listens = self.in_request and alone and not self.cycle.more_body
         if not listens or self.scope["http_version"] == "1.0":
             return False
         self.cycle.keep_alive = False

@@ -51,6 +51,7 @@ STATUS: Mapping[type[errors.SsuError], int] = {
     errors.RateExceeded: 429,
     errors.StorageFull: 507,
     errors.KeyRefused: 401,
+    errors.AnswerIncomplete: 500,
     errors.ConfigError: 500,
     errors.ParityError: 500,
 }
@@ -141,6 +142,15 @@ def answer_to(error: errors.SsuError) -> Response:
     return problem(
         status, error.code, error.message, limit=error.limit, actual=error.actual, headers=headers
     )
+
+
+async def problem_for(request: Request, error: Exception) -> Response:
+    """Return the problem that answers any error, and note its code for the log."""
+    if isinstance(error, errors.SsuError):
+        return await _on_deliberate(request, error)
+    if isinstance(error, ClientDisconnect):
+        return await _on_disconnect(request, error)
+    return await _on_accident(request, error)
 
 
 async def _on_deliberate(request: Request, error: Exception) -> Response:

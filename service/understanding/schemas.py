@@ -124,10 +124,9 @@ class Notice(_Answer):
     )
 
 
-class Understanding(_Answer):
-    """The sound sources of a clip: where, when, and in words."""
+class Head(_Answer):
+    """What is known of an answer before its first frame."""
 
-    clip: ClipFacts
     model: ModelFacts
     sampled_fps: float = Field(description="Frames analysed per second.")
     mask_size: tuple[int, int] = Field(
@@ -136,10 +135,26 @@ class Understanding(_Answer):
             "`mask_size=engine` was asked for."
         )
     )
+
+
+class Tail(_Answer):
+    """What is known of an answer after its last frame."""
+
+    clip: ClipFacts
     timings_ms: dict[str, float] = Field(description="Milliseconds per stage, and in total.")
     warnings: list[Notice] = Field(description="Reasons to trust this answer less.")
-    frames: list[Frame]
     tracks: list[Track]
+
+
+class Understanding(Head, Tail):
+    """The sound sources of a clip: where, when, and in words."""
+
+    frames: list[Frame]
+
+    @classmethod
+    def of(cls, head: Head, frames: list[Frame], tail: Tail) -> Understanding:
+        """Return the answer that these are the parts of."""
+        return cls(**dict(head), **dict(tail), frames=frames)
 
 
 class LoadedModel(ModelFacts):
