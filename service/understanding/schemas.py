@@ -208,12 +208,16 @@ class AcceptedRequests(_Answer):
     max_headers: int = Field(description="Number of headers; else 431.")
     header_seconds: float = Field(description="Time for the headers; else 408.")
     idle_seconds: float = Field(description="Time until an idle connection is closed.")
+    connection_requests: int = Field(description="Requests until a connection is closed.")
     connections: int = Field(description="Connections in all; else 429.")
     client_connections: int = Field(description="Connections from one address; else 429.")
     uploads: int = Field(description="Clips received at the same time; else 429.")
     upload_disk: int = Field(description="Bytes of all clips held on disk; else 429.")
     transfer_rate: float = Field(description="Least bytes per second of a body; else 408.")
     transfer_seconds: float = Field(description="Time a body may be behind that rate.")
+    heartbeat_seconds: float = Field(
+        description="Time between the records of a streamed answer, heartbeats included."
+    )
     key_clips_per_minute: float | None = Field(description="Clips a minute with your key; or 429.")
     key_seconds_per_day: float | None = Field(description="Work a day for your key; else 429.")
 

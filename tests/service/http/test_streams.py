@@ -253,7 +253,7 @@ async def test_a_client_that_leaves_before_the_first_record_ends_the_work(clip: 
     engine = SlowEngine()
     async with run(small_settings(), engine=engine) as running:
         client = LeavingClient(clip, engine.busy)
-        scope = request_scope() | {"query_string": b"format=ndjson"}
+        scope = {**request_scope(), "query_string": b"format=ndjson"}
 
         await running.app(scope, client.receive, client.send)
 
