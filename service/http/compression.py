@@ -24,7 +24,7 @@ _LEAST_BYTES = 1_000
 """Shorter answers are sent as they are."""
 _THREAD_BYTES = 2**16
 """Larger pieces are compressed outside the event loop."""
-_ZSTD_OPTIONS = {
+_ZSTD_OPTIONS: dict[int, int] = {
     zstd.CompressionParameter.compression_level: 3,
     zstd.CompressionParameter.window_log: 19,  # half a megabyte of memory for every answer
 }

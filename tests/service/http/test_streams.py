@@ -14,6 +14,7 @@ import httpx
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from starlette.types import Message
 
 from service.engines.fake import FakeEngine
 from service.formats.records import read_records
@@ -263,11 +264,30 @@ async def test_a_client_that_leaves_before_the_first_record_ends_the_work(clip: 
         assert running.lines[-1]["outcome"] == "cancelled"
 
 
-def test_a_client_that_reads_slowly_does_not_keep_the_worker(windows: bytes) -> None:
-    with service(queue_limit=0) as address, streamed(address, windows) as (_, records):
-        next(records)
+class BusyClient(LeavingClient):
+    """Takes nothing more of the answer, once it has begun, until it is told to."""
 
-        other = without_places(address, windows)
+    def __init__(self, clip: bytes) -> None:
+        super().__init__(clip, asyncio.Event())
+        self.read_on = asyncio.Event()
+        self.body = b""
 
-        assert other == 200
-        assert list(records)[-1]["record"] == "tail"
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.body":
+            await self.read_on.wait()
+            self.body += message.get("body", b"")
+
+
+async def test_a_client_that_does_not_read_does_not_keep_the_worker(windows: bytes) -> None:
+    async with run(small_settings()) as running:
+        client = BusyClient(windows)
+        scope = {**request_scope(), "query_string": b"format=ndjson&fps=10"}
+        answer = asyncio.create_task(running.app(scope, client.receive, client.send))
+        async with asyncio.timeout(10):
+            while not running.metric("ssu_clip_frames_count") or running.metric("ssu_in_work"):
+                await asyncio.sleep(0.01)
+
+        assert not client.body
+        client.read_on.set()
+        await answer
+        assert read_records(client.body.splitlines()).tracks
