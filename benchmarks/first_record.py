@@ -60,7 +60,7 @@ def _measure(
     address: str, gateway: psutil.Process, clips: Mapping[int, Path], *, runs: int, fps: float
 ) -> None:
     transport = httpx.HTTPTransport(retries=30)
-    query = {"format": "ndjson", "fps": fps}
+    query = {"format": "ndjson", "fps": str(fps)}
     with httpx.Client(base_url=address, transport=transport, timeout=300, params=query) as client:
         while client.get("/readyz", params=None).status_code != httpx.codes.OK:
             pass

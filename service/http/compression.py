@@ -76,7 +76,9 @@ class CompressionMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, and its answer back."""
-        if scope["type"] != "http" or scope["method"] == "HEAD":
+        # HTTP/1.0 has no answers of unknown length, as a compressed one may be.
+        other = scope["type"] != "http" or scope["method"] == "HEAD"
+        if other or scope["http_version"] == "1.0":
             await self._app(scope, receive, send)
             return
         encoding = chosen_encoding(",".join(Headers(scope=scope).getlist("accept-encoding")))

@@ -97,9 +97,9 @@ async def understand(
             upload = await _received(request, options, gateway, clock)
             await ending.enter_async_context(gateway.uploads.closing(upload))
             asked = _Asked.of(request, upload, options, gateway, clock)
-            if asked.form.write_record is None:
-                return await _whole_answer(asked)
-            return await _stream(asked, ending.pop_all())
+            if asked.streamed:
+                return await _stream(asked, ending.pop_all())
+            return await _whole_answer(asked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +114,11 @@ class _Asked:
     form: Format
     seconds: float
     """How long it may take."""
+
+    @property
+    def streamed(self) -> bool:
+        """Whether it is sent record by record; HTTP/1.0 has no answers of unknown length."""
+        return self.form.write_record is not None and self.request.scope["http_version"] != "1.0"
 
     @classmethod
     def of(

@@ -63,6 +63,7 @@ async def answered(response: Response, encoding: str, method: str = "GET") -> li
     headers = [(b"accept-encoding", encoding.encode())]
     spec = {"version": "3.0", "spec_version": "2.4"}
     scope = {"type": "http", "method": method, "headers": headers, "asgi": spec}
+    scope["http_version"] = "1.1"
     await CompressionMiddleware(app)(scope, receive, send)
     return sent
 

@@ -22,7 +22,7 @@ from service.understanding.schemas import Understanding
 from ssuformer.errors import EngineError, SsuError
 from ssuformer.regions import Float, Segmentation
 from tests.service.conftest import Running, run, small_settings
-from tests.service.http.raw_client import service
+from tests.service.http.raw_client import RawClient, post, service
 from tests.service.test_load import LeavingClient, SlowEngine, request_scope
 from tests.ssuformer.footage import Footage, flash_in
 
@@ -262,6 +262,20 @@ async def test_a_client_that_leaves_before_the_first_record_ends_the_work(clip: 
         cancelled = {"stage": "segmentation", "cause": "disconnect"}
         assert running.metric("ssu_cancelled_total", **cancelled) == 1
         assert running.lines[-1]["outcome"] == "cancelled"
+
+
+def test_a_client_of_http_1_0_gets_the_records_as_a_whole(windows: bytes) -> None:
+    packed = b"Accept-Encoding: gzip"
+    request = post(windows, packed, target=b"/understand?fps=10&format=ndjson")
+    with service() as address:
+        client = RawClient(address, request.replace(b"HTTP/1.1", b"HTTP/1.0", 1))
+
+        status, head, body = client.read()
+
+    assert status == 200
+    assert b"chunked" not in head.lower()
+    assert b"content-length: %d" % len(body) in head.lower()
+    assert read_records(body.splitlines()).tracks
 
 
 class BusyClient(LeavingClient):
