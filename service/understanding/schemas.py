@@ -146,7 +146,7 @@ class Tail(_Answer):
     tracks: list[Track]
 
 
-class Understanding(Head, Tail):
+class Understanding(Tail, Head):
     """The sound sources of a clip: where, when, and in words."""
 
     frames: list[Frame]
