@@ -1,19 +1,20 @@
 """Answers compressed as the client asks for by `Accept-Encoding`: zstd or gzip.
 
 Every piece that the application sends is flushed, so that a record is complete for the client when
-it is sent, not when the answer ends.
+it is sent, not when the answer ends. Starlette does so for gzip; zstd is added here.
 """
 
 from __future__ import annotations
 
 import asyncio
 import sys
-import zlib
 from collections.abc import Callable, Mapping
-from typing import Protocol
 
-from starlette.datastructures import Headers, MutableHeaders
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.datastructures import Headers
+from starlette.middleware.gzip import GZipResponder, IdentityResponder
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from service.formats.catalogue import every
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -29,42 +30,44 @@ _ZSTD_OPTIONS: dict[int, int] = {
     zstd.CompressionParameter.window_log: 19,  # half a megabyte of memory for every answer
 }
 _GZIP_LEVEL = 5
-_TYPES = ("text/", "application/json", "application/x-ndjson", "application/x-subrip")
-_TYPE_ENDS = ("+json", "+xml")
+_PACKED = (
+    *("audio/*", "image/*", "video/*"),
+    *(one.media_type for one in every() if one.media_type.endswith(("zip", "npz"))),
+)
+"""Types that gain nothing."""
 
 
-class Compressor(Protocol):
-    """Compresses one answer, piece by piece."""
+class ZstdResponder(IdentityResponder):
+    """Compresses one answer by RFC 8878, as Starlette's `GZipResponder` does by gzip."""
 
-    def compress(self, piece: bytes, *, last: bool) -> bytes:
-        """Return bytes from which all pieces so far can be read."""
+    content_encoding = "zstd"
+    _compressor: zstd.ZstdCompressor | None = None
 
-
-class Zstd:
-    """RFC 8878."""
-
-    def __init__(self) -> None:
-        self._inner = zstd.ZstdCompressor(options=_ZSTD_OPTIONS)
-
-    def compress(self, piece: bytes, *, last: bool) -> bytes:
-        """Return bytes from which all pieces so far can be read."""
-        inner = self._inner
-        return inner.compress(piece, inner.FLUSH_FRAME if last else inner.FLUSH_BLOCK)
+    async def apply_compression(self, body: bytes, *, more_body: bool) -> bytes:
+        """Return bytes from which all of the answer so far can be read."""
+        if self._compressor is None:
+            self._compressor = zstd.ZstdCompressor(options=_ZSTD_OPTIONS)
+        one = self._compressor
+        mode = one.FLUSH_BLOCK if more_body else one.FLUSH_FRAME
+        if len(body) < _THREAD_BYTES:
+            return one.compress(body, mode)
+        return await asyncio.to_thread(one.compress, body, mode)
 
 
-class Gzip:
-    """RFC 1952."""
-
-    def __init__(self) -> None:
-        self._inner = zlib.compressobj(_GZIP_LEVEL, zlib.DEFLATED, 16 + zlib.MAX_WBITS)
-
-    def compress(self, piece: bytes, *, last: bool) -> bytes:
-        """Return bytes from which all pieces so far can be read."""
-        flush = zlib.Z_FINISH if last else zlib.Z_SYNC_FLUSH
-        return self._inner.compress(piece) + self._inner.flush(flush)
+def _gzip(app: ASGIApp) -> ASGIApp:
+    return GZipResponder(
+        app,
+        _LEAST_BYTES,
+        _GZIP_LEVEL,
+        thread_minimum_size=_THREAD_BYTES,
+        exclude_content_types=_PACKED,
+    )
 
 
-ENCODINGS: Mapping[str, Callable[[], Compressor]] = {"zstd": Zstd, "gzip": Gzip}
+_RESPONDERS: Mapping[str, Callable[[ASGIApp], ASGIApp]] = {
+    "zstd": lambda app: ZstdResponder(app, _LEAST_BYTES, exclude_content_types=_PACKED),
+    "gzip": _gzip,
+}
 """The preferred one first."""
 
 
@@ -82,7 +85,12 @@ class CompressionMiddleware:
             await self._app(scope, receive, send)
             return
         encoding = chosen_encoding(",".join(Headers(scope=scope).getlist("accept-encoding")))
-        await self._app(scope, receive, _Answer(send, encoding).send)
+        responder: ASGIApp = IdentityResponder(
+            self._app, _LEAST_BYTES, exclude_content_types=_PACKED
+        )
+        if encoding is not None:
+            responder = _RESPONDERS[encoding](self._app)
+        await responder(scope, receive, send)
 
 
 def chosen_encoding(header: str) -> str | None:
@@ -92,7 +100,7 @@ def chosen_encoding(header: str) -> str | None:
         name, _, quality = entry.partition(";")
         grades[name.strip()] = _quality(quality)
     rest = grades.get("*", 0.0)
-    best = max(ENCODINGS, key=lambda name: grades.get(name, rest))  # of equal ones the first
+    best = max(_RESPONDERS, key=lambda name: grades.get(name, rest))  # of equal ones the first
     grade = grades.get(best, rest)
     return best if grade > 0 and grade >= grades.get("identity", 0.0) else None
 
@@ -106,55 +114,3 @@ def _quality(parameter: str) -> float:
         return float(value)
     except ValueError:
         return 0.0
-
-
-class _Answer:
-    """One answer on its way."""
-
-    def __init__(self, send: Send, encoding: str | None) -> None:
-        self._send = send
-        self._encoding = encoding
-        self._start: Message | None = None
-        self._compressor: Compressor | None = None
-
-    async def send(self, message: Message) -> None:
-        """Send a part of it; headers wait for the first piece, which decides."""
-        if message["type"] == "http.response.start":
-            self._start = message
-            return
-        if message["type"] != "http.response.body":
-            await self._send(message)
-            return
-        piece, last = message.get("body", b""), not message.get("more_body", False)
-        if self._start is not None:
-            start, self._start = self._start, None
-            self._decide(start, piece, last=last)
-            piece = await self._compressed(piece, last=last)
-            if last and self._compressor is not None:
-                MutableHeaders(scope=start)["Content-Length"] = str(len(piece))
-            await self._send(start)
-        else:
-            piece = await self._compressed(piece, last=last)
-        await self._send({**message, "body": piece})
-
-    def _decide(self, start: Message, piece: bytes, *, last: bool) -> None:
-        """Choose whether to compress, and tell so in the headers."""
-        headers = MutableHeaders(scope=start)
-        kind = headers.get("content-type", "").partition(";")[0].strip()
-        text = kind.startswith(_TYPES) or kind.endswith(_TYPE_ENDS)
-        if not text or "content-encoding" in headers or start["status"] in (204, 206, 304):
-            return
-        headers.add_vary_header("Accept-Encoding")
-        if self._encoding is None or (last and len(piece) < _LEAST_BYTES):
-            return
-        self._compressor = ENCODINGS[self._encoding]()
-        headers["Content-Encoding"] = self._encoding
-        del headers["Content-Length"]
-
-    async def _compressed(self, piece: bytes, *, last: bool) -> bytes:
-        compressor = self._compressor
-        if compressor is None or not (piece or last):
-            return piece
-        if len(piece) < _THREAD_BYTES:
-            return compressor.compress(piece, last=last)
-        return await asyncio.to_thread(compressor.compress, piece, last=last)
