@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable, Mapping
+from typing import Literal
 
 from starlette.datastructures import Headers
 from starlette.middleware.gzip import GZipResponder, IdentityResponder
@@ -48,7 +49,7 @@ class ZstdResponder(IdentityResponder):
         if self._compressor is None:
             self._compressor = zstd.ZstdCompressor(options=_ZSTD_OPTIONS)
         one = self._compressor
-        mode = one.FLUSH_BLOCK if more_body else one.FLUSH_FRAME
+        mode: Literal[1, 2] = one.FLUSH_BLOCK if more_body else one.FLUSH_FRAME
         if len(body) < _THREAD_BYTES:
             return one.compress(body, mode)
         return await asyncio.to_thread(one.compress, body, mode)

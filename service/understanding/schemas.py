@@ -146,7 +146,7 @@ class Tail(_Answer):
     tracks: list[Track]
 
 
-class Understanding(Tail, Head):
+class Understanding(Head, Tail):
     """The sound sources of a clip: where, when, and in words."""
 
     frames: list[Frame]
