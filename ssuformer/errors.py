@@ -26,6 +26,7 @@
     ├── RateExceeded               a key sends more than its rate or quota
     ├── StorageFull                the disk for uploads is full
     ├── KeyRefused                 no key, or an invalid one
+    ├── AnswerIncomplete           an answer that was kept ends early
     ├── ConfigError                a setting, experiment or checkpoint file is invalid
     └── ParityError                an exported graph does not compute what the model computes
 
@@ -206,6 +207,12 @@ class KeyRefused(SsuError):
     """The request has no key, or an invalid one."""
 
     code = "key_refused"
+
+
+class AnswerIncomplete(SsuError):
+    """An answer that was kept in records ends early, or in an error."""
+
+    code = "answer_incomplete"
 
 
 class ConfigError(SsuError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -23,9 +23,11 @@ from service.understanding.recognition import Recognition
 from service.understanding.schemas import (
     ClipFacts,
     Frame,
+    Head,
     ModelFacts,
     Notice,
     Region,
+    Tail,
     Understanding,
 )
 from service.understanding.tracks import Tracker
@@ -43,6 +45,9 @@ from ssuformer.regions import (
 from ssuformer.sentences import Wording
 from ssuformer.tokenizer import Tokenizer
 
+Listener = Callable[[Head, list[Frame]], Awaitable[None]]
+"""Is told the frames of each window as soon as they are ready; the next one waits for it."""
+
 
 @dataclass(slots=True)
 class _Run:
@@ -55,7 +60,8 @@ class _Run:
     tracker: Tracker
     log: TrackLog
     seconds: float | None
-    frames: list[Frame] = field(default_factory=list)
+    frames: int = 0
+    """How many have been answered."""
     recognition: Recognition = field(default_factory=Recognition)
     before: _Done | None = None
     """The window before."""
@@ -126,6 +132,24 @@ class Pipeline:
 
         `seconds` after the request arrived the answer is no longer needed; engines use this limit.
         """
+        frames: list[Frame] = []
+
+        async def keep(_: Head, new: list[Frame]) -> None:
+            frames.extend(new)
+
+        head, tail = await self.tell(file, options, clock, keep, seconds=seconds)
+        return Understanding.of(head, frames, tail)
+
+    async def tell(
+        self,
+        file: int,
+        options: Options,
+        clock: StageClock,
+        listener: Listener,
+        *,
+        seconds: float | None = None,
+    ) -> tuple[Head, Tail]:
+        """Tell a listener the frames of the answer, window by window; return all the rest of it."""
         fps = options.fps or self._manifest.frames_per_second
         sampling = Sampling(
             fps=fps,
@@ -138,8 +162,9 @@ class Pipeline:
             with clock.stage("probe"):
                 decoding = await stack.enter_async_context(self._pool.decode(file, sampling))
             run = self._begin(decoding, options, clock, fps=fps, seconds=seconds)
-            await self._run_windows(decoding, run)
-        return await asyncio.to_thread(self._answer, decoding, run)
+            head = self._head(run)
+            await self._tell_windows(decoding, run, head, listener)
+        return head, await asyncio.to_thread(self._tail, decoding, run)
 
     def _begin(
         self,
@@ -161,7 +186,9 @@ class Pipeline:
             seconds=seconds,
         )
 
-    async def _run_windows(self, decoding: Decoding, run: _Run) -> None:
+    async def _tell_windows(
+        self, decoding: Decoding, run: _Run, head: Head, listener: Listener
+    ) -> None:
         chunks = decoding.chunks()
         windows = cut(chunks, size=self._manifest.window_frames, overlap=self._overlap)
         while True:
@@ -169,7 +196,9 @@ class Pipeline:
                 window = await anext(windows, None)
             if window is None:
                 return
-            run.frames += await self._understand_window(window, run)
+            frames = await self._understand_window(window, run)
+            run.frames += len(frames)
+            await listener(head, frames)
 
     async def _understand_window(self, window: Window, run: _Run) -> list[Frame]:
         with run.clock.stage("segmentation"):
@@ -278,16 +307,26 @@ class Pipeline:
             mask_format=run.options.mask_format,
         )
 
-    def _answer(self, decoding: Decoding, run: _Run) -> Understanding:
+    def _head(self, run: _Run) -> Head:
+        manifest = self._manifest
+        return Head(
+            model=ModelFacts(
+                name=manifest.name, version=manifest.version, digest=self._engine.facts.digest
+            ),
+            sampled_fps=run.fps,
+            mask_size=run.size,
+        )
+
+    def _tail(self, decoding: Decoding, run: _Run) -> Tail:
         info, duration = decoding.info, decoding.duration or 0.0
         warnings = [*decoding.warnings, *run.recognition.warnings()]
         for warning in warnings:
             self._metrics.warn(warning.code)
         self._metrics.clip_duration.observe(duration)
-        self._metrics.clip_frames.observe(len(run.frames))
+        self._metrics.clip_frames.observe(run.frames)
         self._metrics.clip_pixels.observe(info.width * info.height)
         self._metrics.observe_speed(run.clock, duration, version=self._manifest.version)
-        return Understanding(
+        return Tail(
             clip=ClipFacts(
                 duration=round(duration, 3),
                 width=info.width,
@@ -301,16 +340,8 @@ class Pipeline:
                 video_track=info.video_track,
                 audio_track=info.audio_track,
             ),
-            model=ModelFacts(
-                name=self._manifest.name,
-                version=self._manifest.version,
-                digest=self._engine.facts.digest,
-            ),
-            sampled_fps=run.fps,
-            mask_size=run.size,
             timings_ms=run.clock.milliseconds(),
             warnings=[Notice(code=w.code, message=w.message) for w in warnings],
-            frames=run.frames,
             tracks=run.log.tracks(duration=duration),
         )
 

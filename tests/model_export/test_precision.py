@@ -180,7 +180,7 @@ def test_int8_leaves_no_layer_out_but_the_audio_encoder_and_the_evidence(
     front = front_end(graph)
 
     left_out = [
-        node.inputs[1].name
+        str(node.inputs[1].name)
         for node in graph
         if node.op_type in ("Conv", "MatMul", "Gemm")
         and node not in front
