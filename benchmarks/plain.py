@@ -19,11 +19,10 @@ from ssuformer.contract import FRAME_SIZE
 from ssuformer.regions import (
     Detection,
     Segmentation,
+    describe,
     find_regions,
-    heard_in,
     name_of,
     plan_captions,
-    sentence_of,
 )
 from ssuformer.repository import open_repository
 from ssuformer.sentences import Wording
@@ -101,10 +100,13 @@ class Plain:
             min_score=0.0,
             categories=self._manifest.categories,
         )[window.fresh :]
-        said = self._describe(found, frames)
-        return [[self._told(region, said, found) for region in regions] for regions in frames]
+        captions = self._captions(found, frames)
+        return [
+            self._told(number, regions, captions, found)
+            for number, regions in enumerate(frames, start=window.fresh)
+        ]
 
-    def _describe(
+    def _captions(
         self, found: Segmentation, frames: list[list[Detection]]
     ) -> dict[tuple[int, int], str]:
         plan = plan_captions([(found, frames)])
@@ -118,18 +120,27 @@ class Plain:
         return said
 
     def _told(
-        self, region: Detection, said: dict[tuple[int, int], str], found: Segmentation
-    ) -> dict[str, Any]:
-        thresholds = self._manifest.thresholds
-        heard = heard_in(found, region.frame, threshold=thresholds.heard)
-        mask = masks.enlarge(region.probability, size=_SIZE, threshold=thresholds.mask)
-        sentence = said[region.frame, region.query]
-        return {
-            "category": name_of(region, self._manifest.categories),
-            "score": round(region.score, 4),
-            "mask": masks.encode_rle(mask),
-            "description": sentence_of(region, sentence, heard, self._wording),
-        }
+        self,
+        number: int,
+        regions: list[Detection],
+        captions: dict[tuple[int, int], str],
+        found: Segmentation,
+    ) -> list[dict[str, Any]]:
+        at = self._manifest.thresholds
+        _, said = describe(
+            found, number, regions, captions, wording=self._wording, threshold=at.heard
+        )
+        return [
+            {
+                "category": name_of(region, self._manifest.categories),
+                "score": round(region.score, 4),
+                "mask": masks.encode_rle(
+                    masks.enlarge(region.probability, size=_SIZE, threshold=at.mask)
+                ),
+                "description": said[region.query],
+            }
+            for region in regions
+        ]
 
     @contextmanager
     def _counted(self) -> Iterator[None]:

@@ -11,6 +11,9 @@ from fastapi import FastAPI
 from service.engines.engine import Engine
 from service.gateway import Gateway
 from service.http.api_keys import KeyMiddleware, KeyRing
+from service.http.compression import CompressionMiddleware
+from service.http.cross_origin import CrossOriginMiddleware
+from service.http.paths import PathMiddleware
 from service.http.problems import add_problem_handlers
 from service.http.request_log import RequestLogMiddleware
 from service.http.routes import health, information, understand
@@ -47,14 +50,11 @@ def create_app(
         description=_DESCRIPTION,
         version="0.1.0",
         lifespan=lifespan,
+        redirect_slashes=False,
         license_info={"name": "Apache-2.0"},
     )
     app.state.gateway = gateway
-    if settings.keys_file is not None:
-        app.add_middleware(KeyMiddleware, keys=KeyRing(settings.keys_file, gateway.log))
-    # The middleware added last is the outermost, so rejected requests are counted, too.
-    app.add_middleware(RequestLogMiddleware, metrics=gateway.metrics, log=gateway.log)
-    app.add_middleware(UnreadBodyMiddleware)
+    _add_middleware(app, gateway)
     add_problem_handlers(app)
     for routes in (understand, information, health):
         app.include_router(routes.router)
@@ -63,3 +63,18 @@ def create_app(
 
         app.include_router(jobs.router)
     return app
+
+
+def _add_middleware(app: FastAPI, gateway: Gateway) -> None:
+    """Add all middleware; what is added last is the outermost."""
+    settings = gateway.settings
+    if settings.keys_file is not None:
+        app.add_middleware(KeyMiddleware, keys=KeyRing(settings.keys_file, gateway.log))
+    app.add_middleware(CompressionMiddleware)
+    # Outside the keys, so rejected requests are counted, too.
+    app.add_middleware(RequestLogMiddleware, metrics=gateway.metrics, log=gateway.log)
+    app.add_middleware(UnreadBodyMiddleware)
+    if settings.cors_origins:
+        # Preflights have no key; and a page may read errors, too.
+        app.add_middleware(CrossOriginMiddleware, origins=settings.cors_origins)
+    app.add_middleware(PathMiddleware, prefix=settings.root_path)

@@ -6,7 +6,6 @@ from service.admission import Estimate
 from service.settings import Settings
 from service.telemetry.stages import StageClock
 from service.understanding.options import Options
-from service.understanding.schemas import Understanding
 
 
 class Costs:
@@ -32,13 +31,15 @@ class Costs:
         frames = max(1.0, asked * (options.fps or self._fps.value))
         return asked * self._decoding.value + frames * self._frame.value
 
-    def learn(self, size: int, answer: Understanding, clock: StageClock) -> None:
-        """Learn from a clip that was answered."""
-        seconds, frames = clock.seconds, len(answer.frames)
-        if answer.clip.duration > 0:
-            self._bytes_per_second.add(size / answer.clip.duration)
+    def learn(
+        self, size: int, clock: StageClock, *, length: float, frames: int, fps: float
+    ) -> None:
+        """Learn from a clip that was answered: its seconds, and the frames at that rate."""
+        seconds = clock.seconds
+        if length > 0:
+            self._bytes_per_second.add(size / length)
         if frames:
-            self._decoding.add(seconds.get("decode", 0.0) * answer.sampled_fps / frames)
+            self._decoding.add(seconds.get("decode", 0.0) * fps / frames)
             work = seconds.get("segmentation", 0.0) + seconds.get("caption", 0.0)
             self._frame.add(work / frames)
-        self._fps.add(answer.sampled_fps)
+        self._fps.add(fps)

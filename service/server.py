@@ -73,6 +73,7 @@ def limited(app: ASGIApp, gateway: Gateway, *, port: str = "http") -> uvicorn.Co
         app,
         http=Connections(settings, gateway.metrics, gateway.log, port=port),  # type: ignore[arg-type]
         ws="none",
+        forwarded_allow_ips=list(settings.trusted_proxies),
         access_log=False,
         log_config=None,
         log_level="error",

@@ -6,11 +6,20 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
+from ipaddress import ip_network
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, FilePath, PositiveFloat, PositiveInt, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import (
+    BeforeValidator,
+    Field,
+    FilePath,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+    field_validator,
+)
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from service.telemetry.container import available_cores
 from ssuformer.clip import Limits
@@ -31,6 +40,19 @@ _SERVICE_LINK = re.compile(
     r"\w+_(SERVICE_HOST=|SERVICE_PORT\w*=|PORT_\d+_\w+=|PORT=(tcp|udp|sctp)://).*"
 )
 """Variables that Kubernetes sets for a Service named `ssu-...`: `SSU_GATEWAY_SERVICE_HOST=...`."""
+
+
+_ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:\d+)?|https?://\[[0-9a-f:]+\](:\d+)?")
+
+
+def _words(value: object) -> object:
+    """Split what is separated by commas."""
+    if isinstance(value, str):
+        return tuple(word for word in map(str.strip, value.split(",")) if word)
+    return value
+
+
+Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)]
 
 
 class Settings(BaseSettings):
@@ -120,6 +142,9 @@ class Settings(BaseSettings):
     idle_seconds: PositiveFloat = Field(
         default=5.0, description="Seconds a connection may be idle after an answer."
     )
+    connection_requests: PositiveInt = Field(
+        default=1_000, description="Requests after which a connection is closed."
+    )
     connections: PositiveInt = Field(
         default=512,
         description=(
@@ -150,6 +175,13 @@ class Settings(BaseSettings):
 
     deadline_seconds: PositiveFloat = Field(
         default=120.0, description="Maximum seconds of a request; a client may set less."
+    )
+    heartbeat_seconds: PositiveFloat = Field(
+        default=5.0,
+        description=(
+            "Seconds after which an answer that is sent in records begins at the latest, and "
+            "after which it says that work goes on."
+        ),
     )
     decode_seconds: PositiveFloat = Field(
         default=30.0, description="Maximum seconds to decode a clip."
@@ -274,7 +306,42 @@ class Settings(BaseSettings):
             "`10.1.0.0/16`."
         ),
     )
+    cors_origins: Words = Field(
+        default=(),
+        description=(
+            "Origins whose pages may use the service from a browser, `https://films.example`, or "
+            "`*` for all. Separated by commas."
+        ),
+    )
+    root_path: str = Field(
+        default="",
+        pattern=r"^(/[\w.~-]+)*$",
+        description="Path under which a proxy shows the service, `/ssu`.",
+    )
+    trusted_proxies: Words = Field(
+        default=("127.0.0.1", "::1"),
+        description=(
+            "Addresses and networks of proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are "
+            "believed, or `*` for all. Separated by commas."
+        ),
+    )
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _are_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in origins:
+            if origin != "*" and not _ORIGIN.fullmatch(origin):
+                raise ValueError(f"{origin} is no origin, as https://films.example:8443 is")
+        return origins
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, networks: tuple[str, ...]) -> tuple[str, ...]:
+        for network in networks:
+            if network != "*":
+                ip_network(network)
+        return networks
 
     @property
     def clip_limits(self) -> Limits:

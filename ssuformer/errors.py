@@ -36,6 +36,7 @@
     │   ├── IdempotencyKeyReused   the key belongs to another request
     │   └── InputUnreachable       the clip could not be fetched from its URL
     │       └── InputRefused       its host says that there is none
+    ├── AnswerIncomplete           an answer that was kept ends early
     ├── ConfigError                a setting, experiment or checkpoint file is invalid
     └── ParityError                an exported graph does not compute what the model computes
 
@@ -277,6 +278,12 @@ class InputRefused(InputUnreachable):
     """The host of the clip says that there is none; asking again does not help."""
 
     code = "input_refused"
+
+
+class AnswerIncomplete(SsuError):
+    """An answer that was kept in records ends early, or in an error."""
+
+    code = "answer_incomplete"
 
 
 class ConfigError(SsuError):

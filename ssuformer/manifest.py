@@ -27,10 +27,10 @@ class Thresholds(BaseModel):
     mask: float = Field(default=0.5, ge=0, le=1)
     heard: float = Field(default=0.3, ge=0, le=1)
     """Probability from which a category counts as heard in a second, seen or not."""
-    known: float = Field(default=0.5, ge=0, le=1)
-    """Probability of a heard category from which the sound of a second has a name."""
     category: float = Field(default=0.0, ge=0, le=1)
     """Probability of its category below which a region is `something`; 0 names every region."""
+    category_heard: float = Field(default=0.05, ge=0, le=1)
+    """A region is also `something` if its category is nowhere heard as probably as this."""
 
 
 class Manifest(BaseModel):
@@ -58,6 +58,8 @@ class Manifest(BaseModel):
     """How each category is spoken of, "fire engine"; without them, by its name."""
     verbs: tuple[str, ...] = ()
     """What each category does when it sounds, "wails"; given with the nouns."""
+    generic: dict[str, str] = {}
+    """Category -> the category that it is a kind of, violin -> bowed_string."""
     vocabulary: tuple[str, ...]
     thresholds: Thresholds = Thresholds()
     metrics: dict[str, dict[str, float]] = {}
@@ -68,10 +70,12 @@ class Manifest(BaseModel):
     """File name -> SHA-256 of the files beside this manifest."""
 
     @model_validator(mode="after")
-    def _words_for_all_categories(self) -> Self:
+    def _words_of_all_categories(self) -> Self:
         given = {len(self.nouns), len(self.verbs)}
         if given not in ({0}, {len(self.categories)}):
             raise ValueError("nouns and verbs: give one of each for every category, or none")
+        if strange := {*self.generic, *self.generic.values()} - {*self.categories}:
+            raise ValueError(f"generic: {min(strange)} is not a category")
         return self
 
     @classmethod

@@ -9,7 +9,7 @@ n sentences.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -74,14 +74,13 @@ def find_regions(
 ) -> list[list[Detection]]:
     """Return the regions of each frame: highest score first, without duplicates.
 
-    `categories` are the model's; one of them may be `something`. In a second whose sound has a
-    name, no region is `something`: what has another name is not its source.
+    `categories` are the model's; one of them may be `something`.
     """
     numbers = query_categories(window)
     something = categories.index(SOMETHING) if SOMETHING in categories else -1
     sure = category_probabilities(window) >= thresholds.category
-    named = np.logical_and(sure, numbers != something)
-    sound_named = _sound_is_named(window, thresholds.known, categories)
+    heard = categories_heard(window, thresholds.sounding) >= thresholds.category_heard
+    named = sure & heard & (numbers != something)
     least = max(min_score, thresholds.sounding)
     frames = []
     for frame, scores in enumerate(window.sounding_probability):
@@ -97,24 +96,11 @@ def find_regions(
             )
             for query in np.argsort(-scores, kind="stable").tolist()
             if scores[query] >= least
-            and (named[query] or not sound_named[frame])
             and (probability := window.mask_probability[frame, query]) is not None
             and (mask := probability > thresholds.mask).any()
         ]
         frames.append(without_twins(found))
     return frames
-
-
-def _sound_is_named(
-    window: Segmentation, least: float, categories: Sequence[str]
-) -> NDArray[np.bool_]:
-    """Return for each frame [t] whether a category is heard at this probability or above."""
-    if window.heard_probability is None:
-        return np.zeros(len(window.sounding_probability), np.bool_)
-    nameable = [k for k, name in enumerate(categories) if name != SOMETHING]
-    heard = window.heard_probability[:, nameable] if nameable else window.heard_probability
-    surest: Float = heard.max(axis=1, initial=0.0)
-    return surest >= least
 
 
 def query_categories(window: Segmentation) -> NDArray[np.intp]:
@@ -133,30 +119,90 @@ def category_probabilities(window: Segmentation) -> Float:
     return surest
 
 
+def categories_heard(window: Segmentation, sounding: float) -> Float:
+    """Return how probably each query's category is heard [q], at most, where the query sounds.
+
+    0 for a query that never does, 1 if the engine does not say what is heard.
+    """
+    if window.heard_probability is None:
+        return np.ones(window.sounding_probability.shape[1], np.float32)
+    heard = window.heard_probability[:, query_categories(window)]
+    sounds = window.sounding_probability >= sounding
+    most: Float = np.where(sounds, heard, np.float32(0)).max(axis=0, initial=0.0)
+    return most
+
+
 def name_of(found: Detection, categories: Sequence[str]) -> str:
     """Return the name of a region: its category's, or `something` if that is not sure enough."""
     return categories[found.category] if found.named else SOMETHING
 
 
-def heard_in(window: Segmentation, frame: int, *, threshold: float) -> list[tuple[int, float]]:
-    """Return the categories heard in a frame and their probabilities, the most probable first."""
+def heard_in(
+    window: Segmentation,
+    frame: int,
+    *,
+    threshold: float,
+    regions: Sequence[Detection] = (),
+    generic: Mapping[int, int] | None = None,
+) -> list[tuple[int, float]]:
+    """Return the categories heard in a frame and their probabilities, the most probable first.
+
+    With `generic`, a category -> the one it is a kind of, a generic category counts as a kind of it
+    that is seen among the frame's `regions`, or heard: a violin is not also a bowed string
+    instrument out of sight.
+    """
     if window.heard_probability is None:
         return []
     probability = window.heard_probability[frame]
     order = np.argsort(-probability, kind="stable").tolist()
-    return [(k, float(probability[k])) for k in order if probability[k] >= threshold]
+    heard = [k for k in order if probability[k] >= threshold]
+    kinds = [*(region.category for region in regions if region.named), *heard]
+    meant = {generic[k]: k for k in reversed(kinds) if generic and k in generic}
+    found: dict[int, float] = {}
+    for k in heard:
+        found.setdefault(meant.get(k, k), float(probability[k]))
+    return list(found.items())
 
 
 def sentence_of(
-    found: Detection, caption: str, heard: Sequence[tuple[int, float]], wording: Wording
+    found: Detection,
+    caption: str,
+    heard: Sequence[tuple[int, float]],
+    wording: Wording,
+    *,
+    alone: bool = True,
 ) -> str:
     """Return the caption of a region with its open places filled, given what its frame's sound is.
 
     The other thing is the most probable one that is heard, but for the region's own category.
+    `alone` is false where its frame has more regions.
     """
     category = found.category if found.named else None
     other = next((k for k, _ in heard if k != found.category), None)
-    return wording.filled(caption, category, other)
+    return wording.filled(caption, category, other, alone=alone)
+
+
+def describe(
+    window: Segmentation,
+    frame: int,
+    regions: Sequence[Detection],
+    captions: Mapping[tuple[int, int], str],
+    *,
+    wording: Wording,
+    threshold: float,
+) -> tuple[list[tuple[int, float]], dict[int, str]]:
+    """Return what is heard in a frame, and the sentence of each of its regions by query.
+
+    `captions` are those of frame and query, `threshold` that of what is heard. A region without a
+    caption has no sentence.
+    """
+    heard = heard_in(window, frame, threshold=threshold, regions=regions, generic=wording.generic)
+    alone = len(regions) == 1
+    return heard, {
+        region.query: sentence_of(region, caption, heard, wording, alone=alone)
+        for region in regions
+        if (caption := captions.get((region.frame, region.query))) is not None
+    }
 
 
 def without_twins(found: list[Detection]) -> list[Detection]:

@@ -46,17 +46,27 @@ def heard_clause(description: str) -> str:
 
 
 def filled(
-    sentence: str, *, noun: str, verb: str, other: str | None = None, other_verb: str = SOUNDS
+    sentence: str,
+    *,
+    noun: str,
+    verb: str,
+    other: str | None = None,
+    other_verb: str = SOUNDS,
+    alone: bool = True,
 ) -> str:
     """Return a sentence with its open places filled and their articles set.
 
     Without another thing the clause about it, from "while" or "together with" on, is left out;
-    with one, nothing is said to sound alone. A sentence without open places is returned as it is.
+    with one, or if it is not `alone`, nothing is said to sound alone. A sentence without open
+    places is returned as it is.
     """
+    said_alone = "<noun>" in sentence and _ALONE.search(sentence) is not None
+    if said_alone and (other is not None or not alone):
+        sentence = _ALONE.sub("", sentence)
     if other is None:
         sentence = _COMPANY.sub("", sentence)
-    elif "<noun>" in sentence and _ALONE.search(sentence):
-        sentence = _ALONE.sub("", sentence) + " while a <other> <does>"
+    elif said_alone:
+        sentence += " while a <other> <does>"
     sentence = _fill(sentence, "<noun>", noun, verb)
     sentence = _fill(sentence, "<other>", other or SOMETHING, other_verb)
     return sentence.replace("<verb>", verb).replace("<does>", other_verb)
@@ -75,6 +85,9 @@ class Wording:
     def __init__(self, manifest: Manifest) -> None:
         self._categories = manifest.categories
         self._nouns, self._verbs = manifest.nouns, manifest.verbs
+        number = {name: k for k, name in enumerate(manifest.categories)}
+        self.generic = {number[kind]: number[name] for kind, name in manifest.generic.items()}
+        """Category -> the category that it is a kind of, by number."""
 
     def out_of_sight(self, category: int) -> str:
         """Return the sentence of a category that is heard but not seen."""
@@ -83,14 +96,16 @@ class Wording:
             return f"{noun}, {_OUT_OF_SIGHT}"
         return f"{named(noun, verb)} {verb} {_OUT_OF_SIGHT}"
 
-    def filled(self, sentence: str, category: int | None, other: int | None) -> str:
+    def filled(
+        self, sentence: str, category: int | None, other: int | None, *, alone: bool = True
+    ) -> str:
         """Return the sentence of a region with its open places filled.
 
         `category` is None if the region cannot be named, `other` if nothing else is heard.
         """
         noun, verb = self.words(category)
         if other is None:
-            return filled(sentence, noun=noun, verb=verb)
+            return filled(sentence, noun=noun, verb=verb, alone=alone)
         other_noun, other_verb = self.words(other)
         return filled(sentence, noun=noun, verb=verb, other=other_noun, other_verb=other_verb)
 

@@ -25,6 +25,12 @@ REGIONS = tuple(
 )
 """Candidates for the thresholds of regions."""
 
+MOST_FALSE = 0.15
+"""Share of the seconds without a visible sounding source that may get a region."""
+
+MOST_WRONG = 0.1
+"""Share of the names told, of regions on a sounding source, that may be wrong."""
+
 SHARES = np.arange(20) / 20
 """Candidates for those of names and of what is heard."""
 
@@ -34,25 +40,25 @@ def find_thresholds(
 ) -> Thresholds:
     """Return the thresholds that are best on `count` scenes, whose names are the model's.
 
-    `sounding` and `mask` get the best mean score of a frame: its IoU, or, if it is silent, 1 if
-    nothing is shown and 0 otherwise; of those within a standard error of the best, the nearest to
-    the defaults, as so many scenes cannot tell them apart. With those, `category` gets the most
-    regions named right, less those named wrong, and `heard` the best F1 of the categories that
-    sound in a frame.
+    `sounding` and `mask` get the best mean IoU of frames with a sounding source, of the candidates
+    that show a region in at most `MOST_FALSE` of the frames without one; of those within a standard
+    error of the best, the nearest to the defaults, as so many scenes cannot tell them apart. With
+    those, `category` is the lowest at which at most `MOST_WRONG` of the names told are wrong, and
+    `heard` gets the best F1 of the categories that sound in a frame.
     """
     clips: list[tuple[Scene, Segmentation]] = []
     for group in groups(scenes, count):
         frames = np.stack([scene.frames for scene in group])
         sound = np.stack([scene.waveform for scene in group])
         clips.extend(zip(group, predictor.segment(frames, sound), strict=True))
-    best = _plainest(np.array([[_frame_score(*clip, at) for at in REGIONS] for clip in clips]))
-    points = np.sum([_points(*clip, best, categories) for clip in clips], axis=0)
+    best = _plainest(np.array([[_frame_scores(*clip, at) for at in REGIONS] for clip in clips]))
+    names = np.array([name for clip in clips for name in _names(*clip, best, categories)])
     counts = np.sum([_heard(*clip, categories) for clip in clips], axis=0)
     right, told, true = counts
     chosen = {
         "sounding": best.sounding,
         "mask": best.mask,
-        "category": float(SHARES[points.argmax()]),
+        "category": _sure_enough(names.reshape(-1, 2)),
         "heard": float(SHARES[(right / np.maximum(told + true, 1)).argmax()]),
     }
     if not true.any():
@@ -61,46 +67,61 @@ def find_thresholds(
 
 
 def _plainest(scores: npt.NDArray[np.float64]) -> Thresholds:
-    """Return the thresholds of REGIONS to take, given the score `[n]` of each in every clip."""
-    behind = scores[:, [scores.sum(axis=0).argmax()]] - scores
-    error = behind.std(axis=0) / np.sqrt(len(scores))
-    as_good = np.flatnonzero(behind.mean(axis=0) <= error)
+    """Return the thresholds of REGIONS to take; `scores` are `_frame_scores`, `[n candidates 3]`.
+
+    If none keeps to `MOST_FALSE`, the one that comes nearest.
+    """
+    share = scores[..., 1].sum(axis=0) / np.maximum(scores[..., 2].sum(axis=0), 1)
+    kept = np.flatnonzero(share <= max(MOST_FALSE, share.min()))
+    overlaps = scores[:, kept, 0]
+    behind = overlaps[:, [overlaps.sum(axis=0).argmax()]] - overlaps
+    error = behind.std(axis=0) / np.sqrt(len(behind))
     usual = Thresholds()
     return min(
-        (REGIONS[n] for n in as_good),
+        (REGIONS[n] for n in kept[behind.mean(axis=0) <= error]),
         key=lambda one: abs(one.sounding - usual.sounding) + abs(one.mask - usual.mask),
     )
 
 
-def _frame_score(scene: Scene, clip: Segmentation, thresholds: Thresholds) -> float:
+def _frame_scores(
+    scene: Scene, clip: Segmentation, thresholds: Thresholds
+) -> tuple[float, float, float]:
+    """Return the summed IoU of frames with a source, and of those without: how many show a region,
+    and how many there are."""
     truth = _sampled(scene.sounding_mask(), clip)
     audible = clip.sounding_probability >= thresholds.sounding
     shown = ((clip.mask_probability > thresholds.mask) & audible[:, :, None, None]).any(axis=1)
+    sounding = truth.any(axis=(1, 2))
     either = (shown | truth).sum(axis=(1, 2))
     both = (shown & truth).sum(axis=(1, 2))
-    return float(np.where(either > 0, both / np.maximum(either, 1), 1.0).sum())
+    overlaps = np.where(sounding, both / np.maximum(either, 1), 0.0)
+    return float(overlaps.sum()), float((either[~sounding] > 0).sum()), float((~sounding).sum())
 
 
-def _points(
+def _sure_enough(names: npt.NDArray[np.float64]) -> float:
+    """Return the threshold for `[n 2]` names: right (1 or 0), and how sure."""
+    right, sure = names.T
+    told = [right[sure >= share] for share in SHARES]
+    wrong = np.array([1 - one.mean() if len(one) else 0.0 for one in told])
+    return float(SHARES[np.flatnonzero(wrong <= max(MOST_WRONG, wrong.min())).min()])
+
+
+def _names(
     scene: Scene, clip: Segmentation, thresholds: Thresholds, categories: Sequence[str]
-) -> npt.NDArray[np.int64]:
-    """Return, for each of SHARES, the regions on a source named right less those named wrong."""
-    points = np.zeros(len(SHARES), np.int64)
-    sureness = category_probabilities(clip)
+) -> list[tuple[float, float]]:
+    """Return of each named region on a source whether that is its name, and how sure it is."""
+    every = thresholds.model_copy(update={"category": 0.0})
+    sure = category_probabilities(clip)
     sources = [(source, _sampled(source.masks, clip)) for source in scene.sources]
-    for found in (
-        region
-        for frame in find_regions(clip, thresholds=thresholds, min_score=0.0, categories=categories)
-        for region in frame
-    ):
-        for source, masks in sources:
-            if (
-                source.sounding[found.frame]
-                and overlap(found.mask, masks[found.frame]) >= MATCH_IOU
-            ):
-                right = source.category == categories[found.category]
-                points += np.where(sureness[found.query] >= SHARES, 1 if right else -1, 0)
-    return points
+    return [
+        (float(source.category == categories[found.category]), sure[found.query])
+        for frame in find_regions(clip, thresholds=every, min_score=0.0, categories=categories)
+        for found in frame
+        for source, masks in sources
+        if found.named
+        and source.sounding[found.frame]
+        and overlap(found.mask, masks[found.frame]) >= MATCH_IOU
+    ]
 
 
 def _heard(scene: Scene, clip: Segmentation, categories: Sequence[str]) -> npt.NDArray[np.int64]:

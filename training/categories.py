@@ -72,6 +72,8 @@ def _category(
 
 
 _ADULT = "981-982"
+_AROUND_A_BABY = "431 443 516 520 529 680"
+"""Bassinet, bib, cradle, crib, diaper, nipple of a bottle: ImageNet has no baby."""
 _FACES = "Faces_easy"
 
 
@@ -112,8 +114,8 @@ PEOPLE = (
             "Shout; Bellow; Whoop; Yell; Children shouting; Screaming", _ADULT, _FACES),
     _person("person_clapping", "person", "claps", "Clapping; Applause", _ADULT),
     _person("person_walking", "person", "walks", "Walk, footsteps; Run", _ADULT),
-    _person("baby", "baby", "cries", "Baby cry, infant cry"),
-    _person("baby_laughing", "baby", "laughs", "Baby laughter"),
+    _person("baby", "baby", "cries", "Baby cry, infant cry", _AROUND_A_BABY),
+    _person("baby_laughing", "baby", "laughs", "Baby laughter", _AROUND_A_BABY),
     _person("crowd", "crowd", "makes noise",
             "Crowd; Cheering; Chatter; Hubbub, speech noise, speech babble"),
 )  # fmt: skip
@@ -319,6 +321,21 @@ _BROADER = {
 }  # fmt: skip
 
 
+GENERIC: Mapping[str, str] = {
+    kind: generic
+    for generic, kinds in {
+        "plucked_string": "acoustic_guitar electric_guitar bass_guitar banjo ukulele mandolin harp",
+        "bowed_string": "violin cello double_bass",
+        "brass": "trumpet trombone french_horn",
+        "woodwind": "saxophone clarinet flute bagpipes",
+        "bird": "rooster chicken duck goose turkey owl pigeon crow parrot",
+        "siren": "fire_engine police_car ambulance",
+    }.items()
+    for kind in kinds.split()
+}
+"""Category -> the generic category that it is a kind of."""
+
+
 def broader(category: FilmCategory) -> tuple[str, ...]:
     """Return the broader AudioSet classes, parents in its ontology or confused with it."""
     for classes, names in _BROADER.items():
@@ -326,6 +343,11 @@ def broader(category: FilmCategory) -> tuple[str, ...]:
             return tuple(classes.split("; "))
     classes = _BROADER_OF_KIND.get(category.kind, "")
     return tuple(classes.split("; ")) if classes else ()
+
+
+def of_kind(kind: Kind) -> frozenset[str]:
+    """Return the names of the categories of a kind."""
+    return frozenset(category.name for category in CATEGORIES if category.kind == kind)
 
 
 _OF_PACK = {

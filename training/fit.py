@@ -251,6 +251,7 @@ def _manifest(run: Run) -> Manifest:
         categories=run.task.categories,
         nouns=tuple(word.noun for word in run.task.words),
         verbs=tuple(word.verb for word in run.task.words),
+        generic=run.task.generic,
         vocabulary=run.task.tokenizer.vocabulary,
         training=run.origin.model_dump(mode="json"),
     )

@@ -14,7 +14,10 @@ import torch
 from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 
-OUTSIDE = ("caption", "heard", "seen", "vision.stem", "masks.sounding", "masks.category")
+OUTSIDE = (
+    *("caption", "heard", "seen", "vision.stem", "details.stem"),
+    *("masks.sounding", "masks.category"),
+)
 """Beside the caption decoder, the layers that meet pixels or labels: there one direction may
 matter more than the others."""
 

@@ -18,11 +18,10 @@ from ssuformer.regions import (
     Detection,
     Float,
     Segmentation,
+    describe,
     find_regions,
-    heard_in,
     name_of,
     plan_captions,
-    sentence_of,
 )
 from ssuformer.sentences import Wording
 from ssuformer.tokenizer import Tokenizer
@@ -100,12 +99,12 @@ class Predictor(ABC):
         wording: Wording,
     ) -> dict[tuple[int, int], str]:
         """Return the captions of a clip's regions with their open places filled."""
-        filled = {}
+        filled: dict[tuple[int, int], str] = {}
         for number, regions in enumerate(frames):
-            heard = heard_in(clip, number, threshold=self.thresholds.heard)
-            for region in regions:
-                place = (region.frame, region.query)
-                filled[place] = sentence_of(region, captions[place], heard, wording)
+            _, said = describe(
+                clip, number, regions, captions, wording=wording, threshold=self.thresholds.heard
+            )
+            filled |= {(number, query): sentence for query, sentence in said.items()}
         return filled
 
     def _region(self, found: Detection, size: tuple[int, int], sentence: str) -> PredictedRegion:

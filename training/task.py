@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
 
 from ssuformer.tokenizer import Tokenizer
 from training.batch import SceneSource
-from training.categories import CATEGORIES, FilmCategory, broader
+from training.categories import CATEGORIES, GENERIC, FilmCategory, broader
 from training.data.filmed import Excerpts
 from training.experiment import DataSource, Experiment, Stage, open_filmed, pack_folder
 from training.packs.material import FilmMaterial
@@ -37,6 +37,8 @@ class Task:
     tokenizer: Tokenizer
     ties: dict[str, Any]
     """Fields of the model's config that tie categories to classes of pretrained encoders."""
+    generic: dict[str, str] = field(default_factory=dict)
+    """Category -> the generic category that it is a kind of."""
 
     @property
     def categories(self) -> tuple[str, ...]:
@@ -61,6 +63,7 @@ class Task:
             CATEGORIES,
             Tokenizer.learn(chain(UNNAMED.sentences(), sentences)),
             film_ties(CATEGORIES, learned=learned),
+            dict(GENERIC),
         )
 
     def scenes(self, stage: Stage, split: Split) -> SceneSource:

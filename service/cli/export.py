@@ -12,7 +12,10 @@ def export(
     answer: Annotated[
         Path,
         typer.Argument(
-            metavar="ANSWER", exists=True, dir_okay=False, help="Answer of the service, in JSON."
+            metavar="ANSWER",
+            exists=True,
+            dir_okay=False,
+            help="Answer of the service, in JSON or NDJSON.",
         ),
     ],
     *,
@@ -35,9 +38,9 @@ def export(
 ) -> None:
     """Write an answer that was kept in another format.
 
-    Masks may have any form and size. Formats: json, ndjson; coco, youtube-vis, davis, npz, ra-ssu;
-    cvat, label-studio, fiftyone; webvtt, webvtt-metadata, srt, eaf; overlay, sheet. Those of
-    training data (ra-ssu) and those that are drawn (overlay, sheet) need `--clip`.
+    Masks may have any form and size. Formats: json, ndjson, sse; coco, youtube-vis, davis, npz,
+    ra-ssu; cvat, label-studio, fiftyone; webvtt, webvtt-metadata, srt, eaf; overlay, sheet. Those
+    of training data (ra-ssu) and those that are drawn (overlay, sheet) need `--clip`.
 
     **Examples**
 

@@ -13,20 +13,17 @@ from service.cli.client import Trouble
 from service.cli.terminal import complain
 from service.formats.catalogue import named
 from service.formats.format import Format, Material
+from service.formats.records import are_records, read_records
 from service.telemetry.container import available_cores
 from service.understanding.schemas import Understanding
+from ssuformer.errors import AnswerIncomplete
 from ssuformer.terminal import console
 
 
 def export_file(answer: Path, to: str, *, clip: Path | None, out: Path | None) -> None:
     """Write an answer that was kept; say where it is. Exits with 1, and says why, if it fails."""
     form = named(to)
-    try:
-        kept = Understanding.model_validate_json(answer.read_bytes())
-    except ValidationError as error:
-        detail = f"this is not an answer of the service: {error.errors()[0]['msg']}"
-        complain(Trouble("answer_unknown", detail), about=str(answer))
-        raise typer.Exit(1) from error
+    kept = _kept(answer)
     name = clip.stem if clip else answer.stem
     material = Material(kept, name, clip, threads=available_cores())
     path = out or answer.with_name(name + form.suffix)
@@ -36,6 +33,23 @@ def export_file(answer: Path, to: str, *, clip: Path | None, out: Path | None) -
         write(form, material, path)
     except (OSError, av.error.FFmpegError) as error:
         complain(Trouble("files_unwritable", str(error)), about=str(path))
+        raise typer.Exit(1) from error
+
+
+def _kept(path: Path) -> Understanding:
+    """Return an answer that was kept, as one document or in records."""
+    content = path.read_bytes()
+    try:
+        if are_records(content):
+            return read_records(content.splitlines())
+        return Understanding.model_validate_json(content)
+    except AnswerIncomplete as error:
+        complain(Trouble.of(error), about=str(path))
+        raise typer.Exit(1) from error
+    except (ValidationError, ValueError, LookupError) as error:
+        reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
+        detail = f"this is not an answer of the service: {reason}"
+        complain(Trouble("answer_unknown", detail), about=str(path))
         raise typer.Exit(1) from error
 
 

@@ -10,6 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import IO
 
+from service.formats.records import Record
 from service.understanding.schemas import Understanding
 from ssuformer.errors import OptionError
 from ssuformer.media.opening import Source, open_bytes
@@ -92,6 +93,8 @@ class Format:
     piecewise: bool = False
     """Whether it goes through the frames once or a few times, so that they can stay on disk."""
     name: str = ""
+    write_record: Callable[[Record], bytes] | None = field(default=None, repr=False)
+    """Writes one record: answers in such a format are sent while the clip is in work."""
 
     def check(self, *, masks: bool, clip: bool) -> None:
         """Raise OptionError if the format needs masks or the clip, and they are not at hand."""

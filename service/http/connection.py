@@ -7,7 +7,7 @@ each keeps it, and so the event loop, busy for more than a second; httptools for
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from http import HTTPStatus
 from ipaddress import IPv6Address, ip_address, ip_network
@@ -18,6 +18,7 @@ from structlog.typing import FilteringBoundLogger
 from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from service.http.cross_origin import readable_by
 from service.http.problems import answer_to
 from service.settings import Settings
 from service.telemetry.metrics import Metrics
@@ -126,6 +127,7 @@ class LimitedProtocol(HttpToolsProtocol):
         """What has come behind a request that waits for the one before it."""
         self._running: RequestResponseCycle | None = None
         """The request in work; `cycle` is the last that has come, which may wait for it."""
+        self._requests = 0
         self._to_drop: int | None = None
         """Bytes that are still read from a refused connection; None if it is not refused."""
 
@@ -249,6 +251,9 @@ class LimitedProtocol(HttpToolsProtocol):
             self._outside_body, self._in_head = 0, False
             self._after(None)
             super().on_headers_complete()
+            self._requests += 1
+            if self._requests >= self._settings.connection_requests:
+                self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
         """Take a piece of the body."""
@@ -262,9 +267,12 @@ class LimitedProtocol(HttpToolsProtocol):
             super().on_message_complete()
 
     def eof_received(self) -> bool:  # type: ignore[override]
-        """Go on if the client, its request complete, only stops sending; find out if it is gone."""
-        alone = not self.pipeline and not self._later
-        listens = self.in_request and not self.cycle.more_body and alone
+        """Go on if the client, its request complete, only stops sending; find out if it is gone.
+
+        One that stops in the middle of an answer without stated length has left.
+        """
+        alone = not self.pipeline and not self._later and not self.cycle.chunked_encoding
+        listens = self.in_request and alone and not self.cycle.more_body
         if not listens or self.scope["http_version"] == "1.0":
             return False
         self.cycle.keep_alive = False
@@ -323,7 +331,8 @@ class LimitedProtocol(HttpToolsProtocol):
         """Answer with a problem, in place of the request in work; then read a bounded rest."""
         self._connections.note(error, self._peer)
         if self._running is None or not self._running.response_started or not self.in_request:
-            self.transport.write(_written(error))
+            readable = readable_by(self._settings.cors_origins, self._origin())
+            self.transport.write(_written(error, readable))
         self._disconnect()
         self._to_drop = LINGER_BYTES
         with suppress(OSError, NotImplementedError):
@@ -332,6 +341,11 @@ class LimitedProtocol(HttpToolsProtocol):
         self._after(LINGER_SECONDS, self.transport.abort)
         if self not in self._connections:
             self.transport.close()
+
+    def _origin(self) -> str | None:
+        """Return the origin of the page that sends the request; None if it is not known."""
+        found = (value for name, value in self.headers or () if name == b"origin")
+        return next((value.decode("latin-1") for value in found), None)
 
     def _drop(self, size: int) -> None:
         self._to_drop = max(0, (self._to_drop or 0) - size)
@@ -349,12 +363,13 @@ def _headers_too_large(actual: str, limit: int) -> HeadersTooLarge:
     return HeadersTooLarge(f"the headers are {actual}", limit=limit)
 
 
-def _written(error: SsuError) -> bytes:
-    """Return a problem as it goes over the wire."""
+def _written(error: SsuError, headers: Mapping[str, str]) -> bytes:
+    """Return a problem with further headers, as it goes over the wire."""
     response = answer_to(error)
+    response.headers.update(headers)
     status = f"HTTP/1.1 {response.status_code} {HTTPStatus(response.status_code).phrase}"
-    headers = [b"%s: %s" % one for one in response.raw_headers]
-    return b"\r\n".join([status.encode(), *headers, b"connection: close", b"", response.body])
+    lines = [b"%s: %s" % one for one in response.raw_headers]
+    return b"\r\n".join([status.encode(), *lines, b"connection: close", b"", response.body])
 
 
 def network(host: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from http import HTTPStatus
 from typing import Any
 
@@ -61,6 +61,7 @@ STATUS: Mapping[type[errors.SsuError], int] = {
     errors.IdempotencyKeyReused: 422,
     errors.InputUnreachable: 422,
     errors.InputRefused: 422,
+    errors.AnswerIncomplete: 500,
     errors.ConfigError: 500,
     errors.ParityError: 500,
 }
@@ -136,7 +137,6 @@ def add_problem_handlers(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(HTTPException, _on_http)
     app.add_exception_handler(ClientDisconnect, _on_disconnect)
-    app.add_exception_handler(Exception, _on_accident)
 
 
 def answer_to(error: errors.SsuError) -> Response:
@@ -151,6 +151,15 @@ def answer_to(error: errors.SsuError) -> Response:
     return problem(
         status, error.code, error.message, limit=error.limit, actual=error.actual, headers=headers
     )
+
+
+async def problem_for(request: Request, error: Exception) -> Response:
+    """Return the problem that answers any error, and note its code for the log."""
+    if isinstance(error, errors.SsuError):
+        return await _on_deliberate(request, error)
+    if isinstance(error, ClientDisconnect):
+        return await _on_disconnect(request, error)
+    return accident(request.scope["state"])
 
 
 async def _on_deliberate(request: Request, error: Exception) -> Response:
@@ -187,6 +196,7 @@ async def _on_disconnect(request: Request, error: Exception) -> Response:
     return problem(CLIENT_CLOSED_REQUEST, "client_closed_request", str(error) or "the client left")
 
 
-async def _on_accident(request: Request, error: Exception) -> Response:  # noqa: ARG001
-    request.state.code = errors.SsuError.code
+def accident(state: MutableMapping[str, Any]) -> Response:
+    """Return the problem for an error that nobody raised on purpose; note its code for the log."""
+    state["code"] = errors.SsuError.code
     return problem(500, errors.SsuError.code, "internal error; see the log for this request ID")

@@ -11,7 +11,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.typing import FilteringBoundLogger
 
-from service.http.problems import CLIENT_CLOSED_REQUEST, FAILED
+from service.http.problems import CLIENT_CLOSED_REQUEST, FAILED, accident
 from service.telemetry.metrics import Metrics
 from service.telemetry.trace import trace_id
 
@@ -41,16 +41,16 @@ class RequestLogMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        began, number = time.perf_counter(), uuid.uuid4().hex
+        began, number, started = time.perf_counter(), uuid.uuid4().hex, False
         state = scope.setdefault("state", {})
         state["request_id"] = number
         state["trace_id"] = trace_id(Headers(scope=scope).get("traceparent")) or number
         status = 500
 
         async def send_and_note(message: Message) -> None:
-            nonlocal status
+            nonlocal status, started
             if message["type"] == "http.response.start":
-                status = message["status"]
+                status, started = message["status"], True
                 message["headers"] = [
                     *message.get("headers", []),
                     (REQUEST_ID.encode(), number.encode()),
@@ -61,7 +61,10 @@ class RequestLogMiddleware:
             await self._app(scope, receive, send_and_note)
         except Exception:
             self._log.exception("crash", request_id=number)
-            raise
+            if started:
+                raise
+            # Further out, it would be an answer without the headers of all others.
+            await accident(state)(scope, receive, send_and_note)
         finally:
             self._note(scope, status, time.perf_counter() - began)
 

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from service.formats import catalogue
 from service.formats.format import Format, Material, Need
 from service.http.upload import storing
+from service.telemetry.stages import StageClock
 from service.understanding.drawing import Drawings
 from service.understanding.options import Options
 from service.understanding.schemas import Understanding
@@ -80,22 +81,27 @@ async def written(form: Format, answer: Understanding, clip: int, drawings: Draw
     return file
 
 
-def response_of(file: AnswerFile, form: Format, headers: Mapping[str, str]) -> Response:
-    """Return the response that sends an answer, and closes its file."""
-    size = file.tell()
-    file.seek(0)
+def headers_of(form: Format, clock: StageClock) -> dict[str, str]:
+    """Return the headers of an answer in some form, with the time that has been spent so far."""
     shown = "inline" if form.name == catalogue.DEFAULT else "attachment"
-    every = {
-        **headers,
+    return {
+        "Server-Timing": clock.server_timing(),
         "Content-Disposition": f'{shown}; filename="answer{form.suffix}"',
         "Vary": "Accept",
         "X-Content-Type-Options": "nosniff",
     }
+
+
+def response_of(file: AnswerFile, form: Format, clock: StageClock) -> Response:
+    """Return the response that sends an answer, and closes its file."""
+    size = file.tell()
+    file.seek(0)
+    headers = headers_of(form, clock)
     if size <= _IN_MEMORY:
         with file:
-            return Response(file.read(), media_type=form.media_type, headers=every)
-    every["Content-Length"] = str(size)
-    return StreamingResponse(_pieces(file), media_type=form.media_type, headers=every)
+            return Response(file.read(), media_type=form.media_type, headers=headers)
+    headers["Content-Length"] = str(size)
+    return StreamingResponse(_pieces(file), media_type=form.media_type, headers=headers)
 
 
 async def _pieces(file: AnswerFile) -> AsyncIterator[bytes]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -23,9 +23,11 @@ from service.understanding.recognition import Recognition
 from service.understanding.schemas import (
     ClipFacts,
     Frame,
+    Head,
     ModelFacts,
     Notice,
     Region,
+    Tail,
     Understanding,
 )
 from service.understanding.story import Part, Story
@@ -36,14 +38,25 @@ from ssuformer.contract import CAPTION, FRAME_SIZE, SEGMENTATION
 from ssuformer.regions import (
     Detection,
     Segmentation,
+    describe,
     find_regions,
-    heard_in,
     name_of,
     plan_captions,
-    sentence_of,
 )
 from ssuformer.sentences import Wording
 from ssuformer.tokenizer import Tokenizer
+
+Listener = Callable[[Head, list[Frame]], Awaitable[None]]
+"""Is told the frames of each window as soon as they are ready; the next one waits for it."""
+
+
+def _collector(frames: list[Frame]) -> Listener:
+    """Return a listener that keeps all frames."""
+
+    async def keep(_: Head, new: list[Frame]) -> None:
+        frames.extend(new)
+
+    return keep
 
 
 @dataclass(slots=True)
@@ -57,7 +70,8 @@ class _Run:
     tracker: Tracker
     log: TrackLog
     seconds: float | None
-    frames: list[Frame] = field(default_factory=list)
+    frames: int = 0
+    """How many have been answered."""
     recognition: Recognition = field(default_factory=Recognition)
     before: _Done | None = None
     """The window before."""
@@ -130,13 +144,28 @@ class Pipeline:
 
         `seconds` after the request arrived the answer is no longer needed; engines use this limit.
         """
+        frames: list[Frame] = []
+        head, tail = await self.tell(file, options, clock, _collector(frames), seconds=seconds)
+        return Understanding.of(head, frames, tail)
+
+    async def tell(
+        self,
+        file: int,
+        options: Options,
+        clock: StageClock,
+        listener: Listener,
+        *,
+        seconds: float | None = None,
+    ) -> tuple[Head, Tail]:
+        """Tell a listener the frames of the answer, window by window; return all the rest of it."""
         sampling = self._sampling(options)
         async with AsyncExitStack() as stack:
             with clock.stage("probe"):
                 decoding = await stack.enter_async_context(self._pool.decode(file, sampling))
             run = self._begin(decoding, options, clock, fps=sampling.fps, seconds=seconds)
-            await self._run_windows(decoding, run)
-        return await asyncio.to_thread(self._answer, decoding, run)
+            head = self._head(run)
+            await self._tell_windows(decoding, run, head, listener)
+        return head, await asyncio.to_thread(self._tail, decoding, run)
 
     async def understand_part(
         self, file: int, options: Options, clock: StageClock, story: Story, *, seconds: float
@@ -149,22 +178,23 @@ class Pipeline:
         most = self._frames_of_part(story, seconds * sampling.fps)
         sampling = replace(sampling, skip=story.frames, most=most)
         opened = self._pool.decode(file, sampling, most_bytes=self._pool.settings.job_max_bytes)
+        frames: list[Frame] = []
         async with AsyncExitStack() as stack:
             with clock.stage("probe"):
                 decoding = await stack.enter_async_context(opened)
             run = self._begin(decoding, options, clock, fps=sampling.fps, seconds=None)
             story.begin(run.tracker, run.log, run.recognition)
             run.held = story.held
-            await self._run_windows(decoding, run)
-        story.frames, story.held = story.frames + len(run.frames), run.held
+            await self._tell_windows(decoding, run, self._head(run), _collector(frames))
+        story.frames, story.held = story.frames + run.frames, run.held
         return Part(
-            frames=run.frames,
+            frames=frames,
             info=decoding.info,
             duration=decoding.duration or 0.0,
             warnings=decoding.warnings,
             mask_size=run.size,
             sampled_fps=run.fps,
-            ended=len(run.frames) < most,
+            ended=run.frames < most,
         )
 
     @property
@@ -212,7 +242,9 @@ class Pipeline:
             seconds=seconds,
         )
 
-    async def _run_windows(self, decoding: Decoding, run: _Run) -> None:
+    async def _tell_windows(
+        self, decoding: Decoding, run: _Run, head: Head, listener: Listener
+    ) -> None:
         chunks = decoding.chunks()
         windows = cut(
             chunks, size=self._manifest.window_frames, overlap=self._overlap, held=run.held
@@ -222,8 +254,10 @@ class Pipeline:
                 window = await anext(windows, None)
             if window is None:
                 return
-            run.frames += await self._understand_window(window, run)
+            frames = await self._understand_window(window, run)
+            run.frames += len(frames)
             run.held = window.chunk
+            await listener(head, frames)
 
     async def _understand_window(self, window: Window, run: _Run) -> list[Frame]:
         with run.clock.stage("segmentation"):
@@ -287,11 +321,18 @@ class Pipeline:
         numbers = run.tracker.follow(found.frames, fresh=fresh)
         rendered = []
         for frame, tracks in enumerate(numbers, start=fresh):
-            heard = heard_in(found.segmentation, frame, threshold=self._manifest.thresholds.heard)
+            heard, said = describe(
+                found.segmentation,
+                frame,
+                found.frames[frame],
+                sentences,
+                wording=self._wording,
+                threshold=self._manifest.thresholds.heard,
+            )
             regions = [
                 (region.category, shown)
                 for region, track in zip(found.frames[frame], tracks, strict=True)
-                if (shown := self._render_region(region, track, sentences, heard, run)) is not None
+                if (shown := self._render_region(region, track, said, run)) is not None
             ]
             shown_regions = [shown for _, shown in regions]
             run.log.add(times[frame], shown_regions)
@@ -313,43 +354,38 @@ class Pipeline:
         return rendered
 
     def _render_region(
-        self,
-        region: Detection,
-        track: int,
-        sentences: dict[tuple[int, int], str],
-        heard: list[tuple[int, float]],
-        run: _Run,
+        self, region: Detection, track: int, said: dict[int, str], run: _Run
     ) -> Region | None:
-        sentence = sentences.get((region.frame, region.query))
-        if sentence is not None:
-            sentence = sentence_of(region, sentence, heard, self._wording)
         return render(
             region,
             track=track,
             category=name_of(region, self._manifest.categories),
-            description=sentence,
+            description=said.get(region.query),
             size=run.size,
             threshold=self._manifest.thresholds.mask,
             mask_format=run.options.mask_format,
         )
 
-    def _answer(self, decoding: Decoding, run: _Run) -> Understanding:
+    def _head(self, run: _Run) -> Head:
+        return Head(
+            model=self.model,
+            sampled_fps=run.fps,
+            mask_size=run.size,
+        )
+
+    def _tail(self, decoding: Decoding, run: _Run) -> Tail:
         info, duration = decoding.info, decoding.duration or 0.0
         warnings = [*decoding.warnings, *run.recognition.warnings()]
         for warning in warnings:
             self._metrics.warn(warning.code)
         self._metrics.clip_duration.observe(duration)
-        self._metrics.clip_frames.observe(len(run.frames))
+        self._metrics.clip_frames.observe(run.frames)
         self._metrics.clip_pixels.observe(info.width * info.height)
         self._metrics.observe_speed(run.clock, duration, version=self._manifest.version)
-        return Understanding(
+        return Tail(
             clip=ClipFacts.of(info, duration),
-            model=self.model,
-            sampled_fps=run.fps,
-            mask_size=run.size,
             timings_ms=run.clock.milliseconds(),
             warnings=[Notice(code=w.code, message=w.message) for w in warnings],
-            frames=run.frames,
             tracks=run.log.tracks(duration=duration),
         )
 

@@ -142,10 +142,9 @@ class Notice(_Answer):
     )
 
 
-class Understanding(_Answer):
-    """The sound sources of a clip: where, when, and in words."""
+class Head(_Answer):
+    """What is known of an answer before its first frame."""
 
-    clip: ClipFacts
     model: ModelFacts
     sampled_fps: float = Field(description="Frames analysed per second.")
     mask_size: tuple[int, int] = Field(
@@ -154,10 +153,26 @@ class Understanding(_Answer):
             "`mask_size=engine` was asked for."
         )
     )
+
+
+class Tail(_Answer):
+    """What is known of an answer after its last frame."""
+
+    clip: ClipFacts
     timings_ms: dict[str, float] = Field(description="Milliseconds per stage, and in total.")
     warnings: list[Notice] = Field(description="Reasons to trust this answer less.")
-    frames: list[Frame]
     tracks: list[Track]
+
+
+class Understanding(Head, Tail):
+    """The sound sources of a clip: where, when, and in words."""
+
+    frames: list[Frame]
+
+    @classmethod
+    def of(cls, head: Head, frames: list[Frame], tail: Tail) -> Understanding:
+        """Return the answer that these are the parts of."""
+        return cls(**dict(head), **dict(tail), frames=frames)
 
 
 class LoadedModel(ModelFacts):
@@ -211,12 +226,16 @@ class AcceptedRequests(_Answer):
     max_headers: int = Field(description="Number of headers; else 431.")
     header_seconds: float = Field(description="Time for the headers; else 408.")
     idle_seconds: float = Field(description="Time until an idle connection is closed.")
+    connection_requests: int = Field(description="Requests until a connection is closed.")
     connections: int = Field(description="Connections in all; else 429.")
     client_connections: int = Field(description="Connections from one address; else 429.")
     uploads: int = Field(description="Clips received at the same time; else 429.")
     upload_disk: int = Field(description="Bytes of all clips held on disk; else 429.")
     transfer_rate: float = Field(description="Least bytes per second of a body; else 408.")
     transfer_seconds: float = Field(description="Time a body may be behind that rate.")
+    heartbeat_seconds: float = Field(
+        description="Time between the records of a streamed answer, heartbeats included."
+    )
     key_clips_per_minute: float | None = Field(description="Clips a minute with your key; or 429.")
     key_seconds_per_day: float | None = Field(description="Work a day for your key; else 429.")
 

@@ -90,6 +90,7 @@ class Tracker:
                 ]
             )
             self._frame += 1
+            self._forget()
             numbered.append(numbers)
         return numbered
 
@@ -127,12 +128,16 @@ class Tracker:
         self._last += 1
         return self._last
 
+    def _forget(self) -> None:
+        """Drop sources that were seen too long ago to be taken up again."""
+        oldest = self._frame - _LONGEST_GAP
+        self._seen = {number: seen for number, seen in self._seen.items() if seen.frame >= oldest}
+
     def _nearby(self, region: Detection, *, taken: set[int]) -> int | None:
         """Return the number of a recent source at this position, or None."""
         best, best_score = None, 0.0
         for number, seen in self._seen.items():
-            recent = self._frame - seen.frame <= _LONGEST_GAP
-            if number in taken or seen.category != region.category or not recent:
+            if number in taken or seen.category != region.category:
                 continue
             score = _likeness(seen.mask, region.mask)
             if score > best_score:

@@ -23,6 +23,9 @@ class ModelConfig(BaseModel):
     """A hub name or a local folder of a published PVTv2; None starts from scratch."""
     vision_widths: tuple[int, int, int, int] = (24, 48, 96, 192)
     vision_depths: tuple[int, int, int, int] = (1, 1, 2, 1)
+    vision_details: int = Field(default=0, ge=0, le=4)
+    """Levels, from stride 4 on, at which features learned from the pixels are added to those of a
+    published vision encoder."""
     audio: Literal["small", "vggish", "yamnet"] = "small"
     loudness: bool = False
     """Bring every clip to one level inside the graph, but leave silence silent."""

@@ -25,7 +25,7 @@ from ssuformer.model.frontend import PixelNorm
 from ssuformer.model.fusion import FusionBlock, halved
 from ssuformer.model.mask_collaboration import MaskCollaboration
 from ssuformer.model.segmentation import MaskDecoder, PixelDecoder, QueryAnswer
-from ssuformer.model.vision import EfficientNetPyramid, vision_encoder
+from ssuformer.model.vision import ConvolutionalPyramid, EfficientNetPyramid, vision_encoder
 from ssuformer.model.yamnet import AUDIOSET_CLASSES
 
 
@@ -95,6 +95,11 @@ class SSUFormer(nn.Module):
         self.levels = nn.ModuleList(
             nn.BatchNorm2d(width) for width in (config.vision_widths if published else ())
         )
+        self.details = (
+            ConvolutionalPyramid(config, levels=config.vision_details)
+            if config.vision_details
+            else None
+        )
         self.audio = AudioEncoder(config)
         self.coarse = nn.Conv2d(coarse, c, 1)
         self.coarsest = nn.Conv2d(coarsest, c, 1)
@@ -145,12 +150,15 @@ class SSUFormer(nn.Module):
     ) -> Segmented:
         """Segment every frame; height and width are multiples of 32."""
         b = frames.shape[0]
-        pyramid = self.vision(self.pixel_norm(frames))
-        fine, middle, coarse, coarsest = (
-            (norm(level) for norm, level in zip(self.levels, pyramid, strict=True))
-            if self.levels
-            else pyramid
-        )
+        pixels = self.pixel_norm(frames)
+        pyramid = self.vision(pixels)
+        levels = list(pyramid)
+        if self.levels:
+            levels = [norm(level) for norm, level in zip(self.levels, pyramid, strict=True)]
+        if self.details is not None:
+            for number, learned in enumerate(self.details(pixels)):
+                levels[number] = levels[number] + learned
+        fine, middle, coarse, coarsest = levels
         sound = self.audio(waveform)
         audio = rearrange(self.dropout(sound.tokens), "(b t) s c -> b t s c", b=b)
         heard = self.heard(audio.mean(dim=2))

@@ -55,28 +55,26 @@ class ConvolutionalPyramid(nn.Module):
 
     pixel_mean, pixel_std = IMAGENET_MEAN, IMAGENET_STD
 
-    def __init__(self, config: ModelConfig, stem: int = 16) -> None:
+    def __init__(self, config: ModelConfig, *, levels: int = 4, stem: int = 16) -> None:
         super().__init__()
         self.stem = nn.Sequential(_convolution(3, stem, 3, 2), nn.ReLU())
-        inputs = (stem, *config.vision_widths[:-1])
+        widths, depths = config.vision_widths[:levels], config.vision_depths[:levels]
         self.stages = nn.ModuleList(
             nn.Sequential(
                 ResidualBlock(narrow, wide, 2),
                 *(ResidualBlock(wide, wide, 1) for _ in range(depth - 1)),
             )
-            for narrow, wide, depth in zip(
-                inputs, config.vision_widths, config.vision_depths, strict=True
-            )
+            for narrow, wide, depth in zip((stem, *widths[:-1]), widths, depths, strict=True)
         )
 
-    def forward(self, x: Float[Tensor, "b 3 h w"]) -> Pyramid:
-        """Return the features at strides 4, 8, 16 and 32."""
+    def forward(self, x: Float[Tensor, "b 3 h w"]) -> tuple[Tensor, ...]:
+        """Return the features at strides 4, 8, 16 and 32, or at the first `levels` of these."""
         x = self.stem(x)
         levels = []
         for stage in self.stages:
             x = stage(x)
             levels.append(x)
-        return cast(Pyramid, tuple(levels))
+        return tuple(levels)
 
 
 class PvtPyramid(nn.Module):

@@ -94,7 +94,10 @@ async def run(
         app.state.gateway.pool._program = program
     async with app.router.lifespan_context(app):
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        plain = {"Accept-Encoding": "identity"}
+        async with httpx.AsyncClient(
+            transport=transport, base_url="http://test", headers=plain
+        ) as client:
             yield Running(app, client, written)
 
 

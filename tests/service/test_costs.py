@@ -2,7 +2,6 @@ from service.costs import Costs
 from service.telemetry.stages import StageClock
 from service.understanding.options import Options
 from tests.service.conftest import small_settings
-from tests.service.made_answer import answer
 
 MEGABYTE = 2**20
 
@@ -22,9 +21,8 @@ def test_a_longer_clip_costs_more_and_a_part_of_it_less() -> None:
 def test_it_learns_from_answers_and_one_odd_clip_changes_nothing() -> None:
     costs, clock = Costs(small_settings()), StageClock()
     first = costs.guess(MEGABYTE, Options())
-    made = answer([[], [], []])
 
     for size in (MEGABYTE, MEGABYTE, 1000 * MEGABYTE, MEGABYTE):
-        costs.learn(size, made, clock)
+        costs.learn(size, clock, length=3.0, frames=3, fps=1.0)
 
     assert 0 <= costs.guess(MEGABYTE, Options()) < first

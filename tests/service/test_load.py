@@ -225,6 +225,8 @@ async def test_no_file_is_left_open(running: Running, clip: bytes) -> None:
 
     for _ in range(3):
         await running.understand(clip)
+        await running.understand(clip, format="ndjson")
+        await running.understand(b"no clip", format="ndjson")
         await running.understand(b"no clip")
     for _ in range(100):
         if open_files() > before:  # while a fresh process is started

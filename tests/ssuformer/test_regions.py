@@ -306,24 +306,39 @@ def test_two_somethings_at_one_place_are_one() -> None:
 @pytest.mark.parametrize(
     ("heard", "names"),
     [
-        ([0.1, 0.4, 0.9], ["dog", "something"]),
-        ([0.1, 0.6, 0.0], ["dog"]),
-        (None, ["dog", "something"]),
+        ([[0.0, 0.5], [0.0, 0.0]], ["something", "cat"]),
+        ([[0.0, 0.0], [0.3, 0.9]], ["something", "something"]),
+        ([[0.2, 0.3], [0.0, 0.0]], ["dog", "cat"]),
+        (None, ["dog", "cat"]),
     ],
+    ids=["one of them", "only where they are silent", "both", "nobody listens"],
 )
-def test_where_the_sound_has_a_name_no_region_is_something(
-    heard: list[float] | None, names: list[str]
+def test_a_category_that_is_not_heard_is_no_name(
+    heard: list[list[float]] | None, names: list[str]
 ) -> None:
+    categories = ("dog", "cat")
+    answer = window([[0.9, 0.6], [0.1, 0.1]])
+    answer.category_logits[:] = [[5, 0, 0], [0, 5, 0]]
+    rows(answer, 0, 1, 0, 5)
+    if heard is not None:
+        answer = replace(answer, heard_probability=np.array(heard, np.float32))
+    thresholds = Thresholds(category_heard=0.2)
+
+    found, _ = find_regions(answer, thresholds=thresholds, min_score=0.0, categories=categories)
+
+    assert [name_of(region, categories) for region in found] == names
+
+
+def test_the_category_something_is_never_a_name() -> None:
     categories = ("dog", "cat", "something")
     answer = window([[0.9, 0.6]])
     answer.category_logits[0] = [[5, 0, 0], [0, 0, 5]]
     rows(answer, 0, 1, 0, 5)
-    if heard is not None:
-        answer = replace(answer, heard_probability=np.array([heard], np.float32))
 
     (found,) = find_regions(answer, thresholds=Thresholds(), min_score=0.0, categories=categories)
 
-    assert [name_of(region, categories) for region in found] == names
+    assert [name_of(region, categories) for region in found] == ["dog", "something"]
+    assert [region.named for region in found] == [True, False]
 
 
 @pytest.mark.parametrize(
@@ -346,6 +361,28 @@ def test_an_engine_that_does_not_hear_hears_nothing() -> None:
 
 WHOLE = np.ones((SIDE, SIDE), np.float32)
 SURE = Detection(0, 0, 0, 0.9, WHOLE, WHOLE > 0)
+
+
+def test_a_region_beside_others_is_not_said_to_sound_alone() -> None:
+    wording = Wording(FakeEngine().facts.manifest)
+
+    said = sentence_of(SURE, "a <noun> <verb> alone on the left", [], wording, alone=False)
+
+    assert said == "a bell rings on the left"
+
+
+def test_a_generic_category_counts_as_a_kind_of_it_that_is_seen_or_heard() -> None:
+    generic = {1: 0, 2: 0}
+    probability = np.array([[0.9, 0.1, 0.6, 0.8]], np.float32)
+    answer = replace(window([[0.0]], categories=4), heard_probability=probability)
+
+    unseen = heard_in(answer, 0, threshold=0.5, generic=generic)
+    seen = heard_in(answer, 0, threshold=0.5, regions=[SURE], generic={0: 3})
+    other = heard_in(answer, 0, threshold=0.5, regions=[replace(SURE, category=1)], generic=generic)
+
+    assert [k for k, _ in unseen] == [2, 3]
+    assert [k for k, _ in seen] == [0, 2]
+    assert [k for k, _ in other] == [1, 3, 2]
 
 
 @pytest.mark.parametrize(

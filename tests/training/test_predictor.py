@@ -60,7 +60,7 @@ async def served(engine: FakeEngine, clip: bytes) -> list[list[tuple[str, str]]]
     [
         Thresholds(),
         Thresholds(sounding=0.85),
-        Thresholds(category=0.99, known=1.0),
+        Thresholds(category=0.99),
         Thresholds(heard=0.75),
         Thresholds(heard=0.95),
     ],

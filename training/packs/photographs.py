@@ -45,6 +45,11 @@ VOICES = (
 )
 """People who speak, in Debian's asterisk-core-sounds-en-wav, klettres-data and
 tuxpaint-stamps-default."""
+SIGNALS = (
+    *("ascending-2tone", "beep", "beeperr", "confbridge-join", "confbridge-leave"),
+    "descending-2tone",
+)
+"""Files among the voices that hold tones; those in a folder `silence` hold no voice either."""
 VOICE_COUNT = 600
 """Recordings taken from each of them."""
 MELODY_COUNT = 30
@@ -204,8 +209,13 @@ def _recordings(
             for pattern in category.recordings:
                 yield from ((category.name, path) for path in sorted(folder.glob(pattern)))
     for root, pattern in voices:
-        found = sorted(Path(root).glob(pattern), key=_by_name)
+        spoken = (path for path in Path(root).glob(pattern) if not _is_signal(path))
+        found = sorted(spoken, key=_by_name)
         yield from (("person_speaking", path) for path in found[:VOICE_COUNT])
+
+
+def _is_signal(path: Path) -> bool:
+    return path.parent.name == "silence" or path.stem in SIGNALS
 
 
 def _by_name(path: Path) -> str:

@@ -10,6 +10,8 @@ from service.understanding.schemas import Health
 router = APIRouter(tags=["health"])
 
 
+@router.head("/livez", include_in_schema=False)
+@router.head("/v2/health/live", include_in_schema=False)
 @router.get("/livez", summary="Is the process alive?")
 @router.get("/v2/health/live", include_in_schema=False)
 async def live() -> Health:
@@ -17,6 +19,8 @@ async def live() -> Health:
     return Health(status="live")
 
 
+@router.head("/readyz", include_in_schema=False)
+@router.head("/v2/health/ready", include_in_schema=False)
 @router.get("/readyz", summary="Is the service ready?")
 @router.get("/v2/health/ready", include_in_schema=False)
 async def ready(gateway: GatewayDep, response: Response) -> Health:
@@ -30,6 +34,7 @@ async def ready(gateway: GatewayDep, response: Response) -> Health:
     )
 
 
+@router.head("/startupz", include_in_schema=False)
 @router.get("/startupz", summary="Has the service started?")
 async def started(gateway: GatewayDep, response: Response) -> Health:
     """Answer 503 until the models are loaded and warm."""

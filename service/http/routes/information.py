@@ -19,6 +19,7 @@ from ssuformer.media.opening import AUDIO_CODECS, VIDEO_CODECS
 router = APIRouter(tags=["information"])
 
 
+@router.head("/limits", include_in_schema=False)
 @router.get("/limits", summary="Limits on a clip")
 async def limits(gateway: GatewayDep, key: KeyDep) -> Accepted:
     """Return the limits on a clip (exceeding one is 413 `clip_too_large`) and on requests."""
@@ -53,6 +54,7 @@ def _jobs(gateway: Gateway) -> AcceptedJobs | None:
     return AcceptedJobs.model_validate(gateway.settings).model_copy(update=which)
 
 
+@router.head("/models", include_in_schema=False)
 @router.get("/models", summary="Loaded models")
 async def models(gateway: GatewayDep) -> Models:
     """Return the loaded weights, with their measured quality."""

@@ -220,7 +220,7 @@ async def result(
         work = _write(request, gateway, form, answer, clip, clock)
         seconds = gateway.settings.deadline_seconds
         file = await within(seconds, work, clock=clock, client=request)
-    return response_of(file, form, {})
+    return response_of(file, form, clock)
 
 
 async def _write(

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from starlette.requests import ClientDisconnect
@@ -13,14 +16,24 @@ from service.formats.format import Format
 from service.gateway import Gateway
 from service.http.deadline import within
 from service.http.problems import PROBLEMS
+from service.http.record_stream import RecordStream, RecordWriter
 from service.http.request_log import CLIENT_DEADLINE, exemplar_of
 from service.http.routes.dependencies import GatewayDep, each_option_once, key_of, sender_of
+from service.http.spool import Spool
 from service.http.upload import FIELD, Upload, is_form
-from service.http.written_answer import AnswerFile, chosen, response_of, with_fields, written
+from service.http.written_answer import (
+    AnswerFile,
+    chosen,
+    headers_of,
+    response_of,
+    with_fields,
+    written,
+)
 from service.telemetry.stages import StageClock
 from service.telemetry.trace import passed_on
 from service.understanding.options import Options
-from service.understanding.schemas import Understanding
+from service.understanding.pipeline import Pipeline
+from service.understanding.schemas import Head, Tail, Understanding
 from ssuformer.errors import DeadlineExceeded, RateExceeded
 
 router = APIRouter(tags=["understanding"])
@@ -61,16 +74,65 @@ async def understand(
 ) -> Response:
     """Take a clip as multipart field `file` or as the raw body, and return the answer.
 
-    In a multipart form, options may be fields as well as parameters of the query.
+    In a multipart form, options may be fields as well as parameters of the query. As `ndjson` and
+    `sse` the answer is sent window by window, while the clip is in work.
     """
     clock = StageClock()
+    with passed_on(request.headers.get("traceparent")):
+        async with AsyncExitStack() as ending:
+            ending.enter_context(_noted(request, options, gateway, clock))
+            gateway.current.admit(captions=options.captions)
+            gateway.admission.check(sender_of(request))
+            if key := key_of(request):
+                gateway.allowances.take(key)
+            upload = await _received(request, options, gateway, clock)
+            await ending.enter_async_context(gateway.uploads.closing(upload))
+            asked = _Asked.of(request, upload, options, gateway, clock)
+            if asked.streamed:
+                return await _stream(asked, ending.pop_all())
+            return await _whole_answer(asked)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A request whose clip has been received."""
+
+    request: Request
+    upload: Upload
+    options: Options
+    gateway: Gateway
+    clock: StageClock
+    form: Format
+    seconds: float
+    """How long it may take."""
+
+    @property
+    def streamed(self) -> bool:
+        """Whether it is sent record by record; HTTP/1.0 has no answers of unknown length."""
+        return self.form.write_record is not None and self.request.scope["http_version"] != "1.0"
+
+    @classmethod
+    def of(
+        cls,
+        request: Request,
+        upload: Upload,
+        options: Options,
+        gateway: Gateway,
+        clock: StageClock,
+    ) -> Self:
+        """Return it with the options of its form."""
+        options = with_fields(options, upload.fields, request)
+        form, seconds = chosen(options, request), _seconds(options, gateway)
+        return cls(request, upload, options, gateway, clock, form, seconds)
+
+
+@contextmanager
+def _noted(
+    request: Request, options: Options, gateway: Gateway, clock: StageClock
+) -> Iterator[None]:
+    """Count how a request ends, and note the time that it took."""
     try:
-        gateway.current.admit(captions=options.captions)
-        gateway.admission.check(sender_of(request))
-        if key := key_of(request):
-            gateway.allowances.take(key)
-        with passed_on(request.headers.get("traceparent")):
-            return await _answer(request, options, gateway, clock)
+        yield
     except RateExceeded:
         request.state.outcome = "refused"
         raise
@@ -93,21 +155,16 @@ async def understand(
         request.state.stages_ms = clock.milliseconds()
 
 
-async def _answer(
+async def _received(
     request: Request, options: Options, gateway: Gateway, clock: StageClock
-) -> Response:
+) -> Upload:
     if not is_form(request):
         chosen(options, request)  # before the clip is sent
     with clock.stage("upload"):
         reading = gateway.uploads.receive(request)
         upload = await within(_seconds(options, gateway), reading, clock=clock, client=None)
     gateway.metrics.clip_bytes.observe(upload.size)
-    async with gateway.uploads.closing(upload):
-        options = with_fields(options, upload.fields, request)
-        form, seconds = chosen(options, request), _seconds(options, gateway)
-        work = _understand(request, upload, options, gateway, clock, form=form, seconds=seconds)
-        file = await within(seconds, work, clock=clock, client=request)
-    return response_of(file, form, {"Server-Timing": clock.server_timing()})
+    return upload
 
 
 def _seconds(options: Options, gateway: Gateway) -> float:
@@ -116,25 +173,72 @@ def _seconds(options: Options, gateway: Gateway) -> float:
     return min(options.deadline or longest, longest)
 
 
-async def _understand(
-    request: Request,
-    upload: Upload,
-    options: Options,
-    gateway: Gateway,
-    clock: StageClock,
-    *,
-    form: Format,
-    seconds: float,
-) -> AnswerFile:
-    key, cost = key_of(request), gateway.costs.guess(upload.size, options)
+async def _whole_answer(asked: _Asked) -> Response:
+    work = _written(asked)
+    file = await within(asked.seconds, work, clock=asked.clock, client=asked.request)
+    return response_of(file, asked.form, asked.clock)
+
+
+async def _stream(asked: _Asked, ending: AsyncExitStack) -> Response:
+    """Return a response that has begun; `ending` is what is to be done once it ends."""
+    spool = Spool()
+    writer = RecordWriter(asked.form, spool, asked.clock)
+
+    async def work() -> None:
+        async with ending:
+            told = _told(asked, writer)
+            await within(asked.seconds, told, clock=asked.clock, client=asked.request)
+
+    every = asked.gateway.settings.heartbeat_seconds
+    stream = RecordStream(asked.request, work(), writer, spool, heartbeat_seconds=every)
+    return await stream.begin(partial(headers_of, asked.form, asked.clock), asked.form.media_type)
+
+
+async def _written(asked: _Asked) -> AnswerFile:
+    """Return the whole answer, in the form that was asked for."""
+    async with _pipeline(asked) as pipeline:
+        answer = await pipeline.understand(
+            asked.upload.descriptor, asked.options, asked.clock, seconds=asked.seconds
+        )
+        _learn(asked, answer, answer, frames=len(answer.frames))
+        with asked.clock.stage("encode"):
+            return await written(
+                asked.form, answer, asked.upload.descriptor, asked.gateway.drawings
+            )
+
+
+async def _told(asked: _Asked, writer: RecordWriter) -> None:
+    """Write the answer in records, as soon as each is known."""
+    async with _pipeline(asked) as pipeline:
+        head, tail = await pipeline.tell(
+            asked.upload.descriptor,
+            asked.options,
+            asked.clock,
+            writer.window,
+            seconds=asked.seconds,
+        )
+        frames = await writer.end(head, tail)
+        _learn(asked, head, tail, frames=frames)
+
+
+@asynccontextmanager
+async def _pipeline(asked: _Asked) -> AsyncIterator[Pipeline]:
+    """Wait for a worker, and hold it and the weights in service for the block."""
+    request, gateway = asked.request, asked.gateway
+    key, cost = key_of(request), gateway.costs.guess(asked.upload.size, asked.options)
     used = partial(gateway.allowances.use, key.name if key else "")
-    async with gateway.admission.turn(clock, sender=sender_of(request), cost=cost, used=used):
+    async with gateway.admission.turn(asked.clock, sender=sender_of(request), cost=cost, used=used):
         generation = gateway.current
         request.state.version = generation.version
         with generation.in_use() as pipeline:
-            understanding = await pipeline.understand(
-                upload.descriptor, options, clock, seconds=seconds
-            )
-        gateway.costs.learn(upload.size, understanding, clock)
-        with clock.stage("encode"):
-            return await written(form, understanding, upload.descriptor, gateway.drawings)
+            yield pipeline
+
+
+def _learn(asked: _Asked, head: Head, tail: Tail, *, frames: int) -> None:
+    asked.gateway.costs.learn(
+        asked.upload.size,
+        asked.clock,
+        length=tail.clip.duration,
+        frames=frames,
+        fps=head.sampled_fps,
+    )

@@ -12,7 +12,7 @@ from service.cli.temporary_service import hosted
 from service.formats.catalogue import NAMES, every
 from service.formats.format import Need
 from tests.service.conftest import small_settings
-from tests.service.formats.made import made
+from tests.service.formats.made import made, written
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +81,29 @@ def test_what_cannot_be_exported_is_told(tmp_path: Path, content: str, to: str, 
     assert result.exit_code == 1
     assert code in result.stderr
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_stream_that_was_kept_is_exported_as_the_document_is(tmp_path: Path, kept: Path) -> None:
+    stream = tmp_path / "stream.ndjson"
+    stream.write_bytes(written("ndjson"))
+
+    results = [ssu("export", path, "--to", "coco", "--out", "-") for path in (kept, stream)]
+
+    assert results[1].exit_code == 0, results[1].output
+    names = [json.loads(result.stdout) for result in results]
+    assert names[0]["annotations"] == names[1]["annotations"] != []
+
+
+@pytest.mark.parametrize("left", [-1, 1, 0])
+def test_a_stream_that_was_cut_is_not_exported(tmp_path: Path, left: int) -> None:
+    stream = tmp_path / "stream.ndjson"
+    stream.write_bytes(b"\n".join(written("ndjson").splitlines()[:left] or [b'{"record":"head"}']))
+
+    result = ssu("export", stream, "--to", "coco")
+
+    assert result.exit_code == 1
+    assert ("answer_incomplete" in result.stderr) or ("answer_unknown" in result.stderr)
+    assert list(tmp_path.iterdir()) == [stream]
 
 
 def test_the_help_names_every_format() -> None:

@@ -12,13 +12,14 @@ from ssuformer.errors import NotAcceptable, OptionError
 from tests.service.formats.made import SIZE, made, unzipped, written
 
 FROM_ANSWER = [one.name for one in every() if Need.CLIP not in one.needs]
-PER_FRAME = ["json", "ndjson", "coco", "cvat", "davis", "npz", "webvtt-metadata", "fiftyone"]
+PER_FRAME = ["json", "ndjson", "sse", "coco", "cvat", "davis", "npz", "webvtt-metadata", "fiftyone"]
 
 
 def test_there_are_all_formats_each_under_the_name_of_its_module() -> None:
     assert NAMES[0] == DEFAULT
     assert {
-        *("json", "ndjson", "coco", "youtube-vis", "davis", "cvat", "label-studio", "fiftyone"),
+        *("json", "ndjson", "sse", "coco", "youtube-vis", "davis", "cvat", "label-studio"),
+        *("fiftyone",),
         *("webvtt", "webvtt-metadata", "srt", "eaf", "ra-ssu", "npz", "overlay", "sheet"),
     } == set(NAMES)
     assert all(one.name in NAMES for one in every())
@@ -45,6 +46,7 @@ def test_an_unknown_name_is_refused_with_all_names() -> None:
         ("text/html, application/xhtml+xml, */*;q=0.8", "json"),
         ("application/json; charset=utf-8", "json"),
         ("application/x-ndjson", "ndjson"),
+        ("text/event-stream", "sse"),
         ("text/vtt", "webvtt"),
         ("text/vtt;kind=metadata", "webvtt-metadata"),
         ("TEXT/VTT ; q=0.3, video/mp4;q=0.2", "webvtt"),
@@ -81,7 +83,7 @@ def test_the_description_names_every_format() -> None:
 
 @pytest.mark.parametrize("name", FROM_ANSWER)
 def test_an_answer_is_written_alike_whatever_form_its_masks_have(name: str) -> None:
-    if name in {"json", "ndjson"}:
+    if name in {"json", "ndjson", "sse"}:
         pytest.skip("they keep the form of the masks")
 
     forms: list[MaskFormat] = ["rle", "rle_uncompressed", "polygon", "png"]
@@ -91,7 +93,7 @@ def test_an_answer_is_written_alike_whatever_form_its_masks_have(name: str) -> N
 
 @pytest.mark.parametrize("name", FROM_ANSWER)
 def test_boxes_and_masks_are_in_pixels_of_the_clip_whatever_their_size_was(name: str) -> None:
-    if name in {"json", "ndjson"}:
+    if name in {"json", "ndjson", "sse"}:
         pytest.skip("they keep the size of the masks, and state it")
     larger = made(size=(2 * SIZE[0], 3 * SIZE[1]))
 

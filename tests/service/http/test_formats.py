@@ -34,7 +34,9 @@ async def test_a_format_is_chosen_by_its_name_or_its_media_type(
         assert response.headers["content-disposition"] == (
             f'{shown}; filename="answer{one.suffix}"'
         )
-        assert int(response.headers["content-length"]) == len(response.content) > 0
+        whole = None if one.write_record else str(len(response.content))
+        assert response.headers.get("content-length") == whole
+        assert response.content
         assert "Accept" in response.headers["vary"]
 
 
@@ -92,7 +94,8 @@ async def test_options_may_be_fields_of_a_form(running: Running, clip: bytes) ->
     response = await form(running, clip, "?fps=2", format="ndjson", start="1", end="2")
 
     lines = [json.loads(line) for line in response.text.splitlines()]
-    assert [line["time"] for line in lines if line["record"] == "frame"] == [1.25, 1.75]
+    (window,) = (line for line in lines if line["record"] == "window")
+    assert [frame["time"] for frame in window["frames"]] == [1.25, 1.75]
 
 
 @pytest.mark.parametrize(

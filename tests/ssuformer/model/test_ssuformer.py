@@ -103,8 +103,10 @@ def all_outputs(model: SSUFormer, found: Segmented) -> torch.Tensor:
     return torch.stack([part.square().mean() for part in parts]).sum()
 
 
-@pytest.mark.parametrize("switches", [{}, {"mcm": False}, {"mohe": False}])
-def test_a_gradient_reaches_every_parameter(switches: dict[str, bool]) -> None:
+@pytest.mark.parametrize(
+    "switches", [{}, {"mcm": False}, {"mohe": False}, {"vision_details": 3}], ids=str
+)
+def test_a_gradient_reaches_every_parameter(switches: dict[str, int]) -> None:
     model = small_model(**switches)
     nn.init.constant_(model.mcm.gate, 0.5)  # zero at the start, which blocks what lies behind it
 
@@ -112,6 +114,17 @@ def test_a_gradient_reaches_every_parameter(switches: dict[str, bool]) -> None:
 
     without = {name for name, p in model.named_parameters() if p.grad is None or not p.grad.any()}
     assert without <= {"mcm.nothing"}
+
+
+def test_details_add_levels_to_those_of_the_vision_encoder() -> None:
+    plain, detailed = small_model(), small_model(vision_details=3)
+
+    added = parameters(detailed) - parameters(plain)
+
+    assert plain.details is None
+    assert detailed.details is not None
+    assert added == parameters(detailed.details)
+    assert len(detailed.details(torch.zeros(1, 3, 64, 64))) == 3
 
 
 def test_region_tokens_follow_the_mask_with_mcm_and_ignore_it_without() -> None:

@@ -9,7 +9,8 @@ from PIL import Image, ImageDraw
 from ssuformer.contract import SAMPLE_RATE
 from training.packs.material import FilmMaterial, Photo
 from training.packs.recordings import write_sound
-from training.scenes.photographic import LEAST_AREA, MOST_SOURCES, PhotographicScenes
+from training.scenes.film_sound import LEAST_AREA
+from training.scenes.photographic import MOST_SOURCES, PhotographicScenes
 
 NAMES = ("dog", "cat", "person_speaking", "car", "something")
 SCENES = 60
