@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import mmap
 import socket
+import time
 import traceback
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -74,9 +75,10 @@ def serve(gateway: socket.socket, memory: ChunkMemory) -> None:
 
 def _work(gateway: socket.socket, memory: ChunkMemory, job: dict[str, Any], file: int) -> None:
     try:
+        began = time.monotonic()
         sampling, limits = Sampling(**job["sampling"]), Limits(**job["limits"])
         with ClipReader(file, sampling=sampling, limits=limits) as reader:
-            send(gateway, {"info": asdict(reader.info)})
+            send(gateway, {"info": asdict(reader.info), **_spent_since(began)})
             _send_chunks(gateway, memory, reader)
     except SsuError as error:
         report(gateway, error)
@@ -90,6 +92,7 @@ def _work(gateway: socket.socket, memory: ChunkMemory, job: dict[str, Any], file
 def _send_chunks(gateway: socket.socket, memory: ChunkMemory, reader: ClipReader) -> None:
     chunks: Iterator[Chunk] = reader.chunks(memory.size)
     while gateway.recv(MESSAGE_LIMIT):
+        began = time.monotonic()
         chunk = next(chunks, None)
         if chunk is None:
             warnings = [asdict(warning) for warning in reader.warnings]
@@ -98,10 +101,14 @@ def _send_chunks(gateway: socket.socket, memory: ChunkMemory, reader: ClipReader
                 "warnings": warnings,
                 "packets": list(reader.packets),
             }
-            send(gateway, {"end": end})
+            send(gateway, {"end": end, **_spent_since(began)})
             return
         memory.write(chunk)
-        send(gateway, {"chunk": chunk.times.tolist()})
+        send(gateway, {"chunk": chunk.times.tolist(), **_spent_since(began)})
+
+
+def _spent_since(began: float) -> dict[str, float]:
+    return {"seconds": time.monotonic() - began}
 
 
 def report(gateway: socket.socket, error: SsuError) -> None:

@@ -160,7 +160,9 @@ class Pipeline:
         )
         async with AsyncExitStack() as stack:
             with clock.stage("probe"):
-                decoding = await stack.enter_async_context(self._pool.decode(file, sampling))
+                decoding = await stack.enter_async_context(
+                    self._pool.decode(file, sampling, clock.trace)
+                )
             run = self._begin(decoding, options, clock, fps=fps, seconds=seconds)
             head = self._head(run)
             await self._tell_windows(decoding, run, head, listener)
