@@ -102,6 +102,7 @@ class SpanTraces(Traces):
         self, metrics: Metrics, log: FilteringBoundLogger, exporter: SpanExporter | None = None
     ) -> None:
         """Raise ConfigError if a variable `OTEL_*` cannot be followed."""
+        self._log = log
         reasons = _hear_from_library()
         watched = _WatchedExporter(exporter or _otlp(), metrics, log, reasons)
         try:
@@ -126,6 +127,8 @@ class SpanTraces(Traces):
         ending = Thread(target=self._provider.shutdown, name="traces", daemon=True)
         ending.start()
         await asyncio.to_thread(ending.join, seconds)
+        if ending.is_alive():
+            self._log.warning("traces_lost", reason=f"they took longer than {seconds:g} s")
 
 
 class _Counter(SpanProcessor):
