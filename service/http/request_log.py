@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 import uuid
 from collections.abc import Mapping
@@ -14,7 +15,9 @@ from structlog.typing import FilteringBoundLogger
 
 from service.http.problems import CLIENT_CLOSED_REQUEST, FAILED, accident
 from service.telemetry.metrics import Metrics
+from service.telemetry.places import places
 from service.telemetry.trace import Trace, Traces
+from ssuformer.errors import AnswerIncomplete
 
 CLIENT_DEADLINE = "client_deadline"
 """The outcome of a request that exceeded a deadline set by its client. Its status is 504, as for
@@ -75,10 +78,11 @@ class RequestLogMiddleware:
 
         try:
             await self._app(scope, receive, send_and_note)
-        except Exception:
-            self._log.exception("crash")
+        except Exception as error:
+            self._log.error("crash", exception=places(error))
             if started:
-                raise
+                # The server ends the connection; it would write the error's message to stderr.
+                raise AnswerIncomplete("the answer broke off; the log says why") from None
             # Further out, it would be an answer without the headers of all others.
             await accident(state)(scope, receive, send_and_note)
         finally:
@@ -109,8 +113,8 @@ class RequestLogMiddleware:
             },
             failed=result == FAILED,
         )
-        write = self._log.debug if route in _QUIET_ROUTES else self._log.info
-        write(
+        self._log.log(
+            logging.DEBUG if route in _QUIET_ROUTES else logging.INFO,
             "request",
             version=version,
             method=scope["method"],

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import mmap
 import socket
+import sys
 import time
-import traceback
 from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
@@ -20,6 +20,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
+from service.telemetry.places import places
 from ssuformer.clip import Chunk, ClipReader, Limits, Sampling
 from ssuformer.contract import FRAME_SIZE, SAMPLE_RATE
 from ssuformer.errors import ClipTooLarge, DecodeFailed, SsuError
@@ -84,8 +85,8 @@ def _work(gateway: socket.socket, memory: ChunkMemory, job: dict[str, Any], file
         report(gateway, error)
     except MemoryError:
         report(gateway, ClipTooLarge("the clip needs more memory to decode than allowed"))
-    except Exception:  # whatever a clip can make FFmpeg or Python do
-        traceback.print_exc()
+    except Exception as error:  # whatever a clip can make FFmpeg or Python do
+        sys.stderr.write(places(error))
         report(gateway, DecodeFailed("the decoder failed on this clip"))
 
 
