@@ -7,13 +7,16 @@ import logging
 import os
 import re
 import signal
+import traceback
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from service.telemetry.places import places
+from ssuformer.errors import AnswerIncomplete
 from tests.service.conftest import Running, children, run, small_settings
 
 pytestmark = pytest.mark.anyio
@@ -138,6 +141,22 @@ async def test_a_crash_is_logged_with_its_places_and_without_its_message(
     assert holds_nothing_private(
         guarded.written.getvalue(), elsewhere.getvalue(), *capfd.readouterr()
     )
+
+
+async def test_what_the_server_is_told_of_a_crash_after_the_first_byte_has_no_message(
+    guarded: Running, clip: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def crash(*_: object) -> None:
+        raise ValueError(f"what is {CONTENT} of {KEY}?")
+
+    monkeypatch.setattr("service.understanding.pipeline.Pipeline._tail", crash)
+    transport = httpx.ASGITransport(guarded.app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        with pytest.raises(AnswerIncomplete) as raised:
+            await client.post("/understand?format=ndjson", content=clip, headers=AUTHORIZED)
+
+    shown = "".join(traceback.format_exception(raised.value))
+    assert holds_nothing_private(shown)
 
 
 async def test_a_decoder_s_error_that_quotes_the_clip_is_logged_without_the_quote(

@@ -268,7 +268,7 @@ async def test_no_request_waits_for_a_collector_that_is(
 
     assert [answer.status_code for answer in answers] == [200] * 3
     assert ended > 0
-    assert stopped < 3
+    assert stopped < 6
     assert running.metric("ssu_trace_spans_total", fate="exported") == 0
     assert "traces_lost" in [line["event"] for line in running.lines]
 
@@ -312,17 +312,15 @@ def test_without_traces_nothing_of_the_sdk_is_imported() -> None:
     assert found.stdout == b"[]\n"
 
 
-async def test_without_traces_the_variables_of_opentelemetry_send_nothing(
-    collector: Collector, clip: bytes, monkeypatch: pytest.MonkeyPatch
+def test_without_traces_the_variables_of_opentelemetry_send_nothing(
+    collector: Collector, clip: bytes
 ) -> None:
-    monkeypatch.setenv("FASTAPI_OTEL_AUTO_CONFIGURE", "true")
-    async with run(small_settings()) as running:
-        answer = await sent(running, clip, SAMPLED)
-        assert running.lines[-1]["trace_id"] == TRACE
+    with a_gateway(FASTAPI_OTEL_AUTO_CONFIGURE="true") as (service, _):
+        answer = httpx.post(f"{service}/understand", content=clip, headers=SAMPLED, trust_env=False)
 
     assert answer.status_code == 200
     assert "traceparent" not in answer.headers
-    assert collector.spans == []
+    assert collector.paths == []
 
 
 async def test_the_sdk_s_own_switch_turns_traces_off(
