@@ -215,12 +215,12 @@ async def test_a_trace_holds_no_key_no_file_name_no_address_and_no_option(
             "/understand",
             params={"end": 3.5},
             files={"file": ("a-private-film.mp4", clip)},
-            headers={**SAMPLED, "Authorization": f"Bearer {SECRET}", "User-Agent": "agent-007"},
+            headers={**SAMPLED, "Authorization": f"Bearer {SECRET}", "User-Agent": "browser-007"},
         )
 
     exported = b"".join(collector.bodies)
     assert answer.status_code == 200
-    for private in (SECRET, "camera-7", "a-private-film", "agent-007", "Bearer", "3.5", "test/"):
+    for private in (SECRET, "camera-7", "a-private-film", "browser-007", "Bearer", "3.5", "test/"):
         assert private.encode() not in exported
 
 
