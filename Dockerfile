@@ -56,7 +56,7 @@ RUN find . -type d -name tests -prune -exec rm -r {} + \
 RUN /opt/ssu/bin/python -c 'import service.cli, service.cli.serve, service.server, \
     service.understanding.decoding_template, service.understanding.drawing_child, \
     service.understanding.sandbox.probe, service.cli.exported, \
-    service.engines.embedded, service.engines.triton'
+    service.engines.embedded, service.engines.triton, service.telemetry.spans'
 
 FROM python AS gateway
 ARG VERSION=0.1.0

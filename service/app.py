@@ -51,6 +51,8 @@ def create_app(
         version="0.1.0",
         lifespan=lifespan,
         redirect_slashes=False,
+        # FastAPI's own would send queries, addresses and exceptions with their messages.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
         license_info={"name": "Apache-2.0"},
     )
     app.state.gateway = gateway
@@ -72,7 +74,9 @@ def _add_middleware(app: FastAPI, gateway: Gateway) -> None:
         app.add_middleware(KeyMiddleware, keys=KeyRing(settings.keys_file, gateway.log))
     app.add_middleware(CompressionMiddleware)
     # Outside the keys, so rejected requests are counted, too.
-    app.add_middleware(RequestLogMiddleware, metrics=gateway.metrics, log=gateway.log)
+    app.add_middleware(
+        RequestLogMiddleware, metrics=gateway.metrics, log=gateway.log, traces=gateway.traces
+    )
     app.add_middleware(UnreadBodyMiddleware)
     if settings.cors_origins:
         # Preflights have no key; and a page may read errors, too.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from service.telemetry.container import available_cores
 from service.telemetry.event_loop import watch_event_loop
 from service.telemetry.logs import make_log
 from service.telemetry.metrics import Metrics
+from service.telemetry.trace import Traces
 from service.understanding.decoding import DecodePool
 from service.understanding.drawing import Drawings
 from service.weights.generation import Generation
@@ -28,10 +30,13 @@ from service.weights.rollout import Rollout
 from service.weights.source import Clock, Source
 from ssuformer import repository
 from ssuformer.contract import MODELS
+from ssuformer.errors import ConfigError
 from ssuformer.manifest import FILE_NAME
 
 if TYPE_CHECKING:
     from service.jobs.jobs import Jobs
+
+_LEAST_FLUSH_SECONDS, _MOST_FLUSH_SECONDS = 1.0, 5.0
 
 
 @dataclass(slots=True)
@@ -48,6 +53,7 @@ class Gateway:
     costs: Costs
     uploads: Uploads
     rollout: Rollout
+    traces: Traces
     jobs: Jobs | None = None
     draining: bool = False
     started: bool = False
@@ -89,6 +95,7 @@ class Gateway:
             Costs(settings),
             Uploads(settings, metrics),
             rollout,
+            make_traces(settings, metrics, log),
         )
         if settings.jobs is not None:
             gateway.jobs = gateway._with_jobs()
@@ -122,6 +129,7 @@ class Gateway:
         """
         async with AsyncExitStack() as stack:
             stack.callback(self.log.info, "stopped")
+            stack.push_async_callback(self.traces.close, _flush_seconds(self.settings))
             stack.push_async_callback(self.rollout.close)
             stack.push_async_callback(self.pool.close)
             stack.push_async_callback(self.drawings.close)
@@ -203,6 +211,27 @@ class ModelRepository:
     def load(self, version: int) -> Engine:
         """Return the engine of the settings, with that version."""
         return load_engine(self.settings, self.metrics, version, self.crowded)
+
+
+def make_traces(settings: Settings, metrics: Metrics, log: FilteringBoundLogger) -> Traces:
+    """Return the traces of the settings; only if they have spans, OpenTelemetry's SDK is imported.
+
+    Raises ConfigError if it is not installed, or cannot follow its variables.
+    """
+    if settings.traces == "off" or os.environ.get("OTEL_SDK_DISABLED", "").lower() == "true":
+        return Traces()
+    try:
+        from service.telemetry.spans import SpanTraces
+    except ImportError as error:
+        raise ConfigError(
+            f"SSU_TRACES is on, but {error.name} is missing; install the extra `traces`"
+        ) from error
+    return SpanTraces(metrics, log)
+
+
+def _flush_seconds(settings: Settings) -> float:
+    """Return how long the last spans may take to be exported: the drain, within bounds."""
+    return min(max(settings.drain_seconds, _LEAST_FLUSH_SECONDS), _MOST_FLUSH_SECONDS)
 
 
 def load_engine(

@@ -325,6 +325,13 @@ class Settings(BaseSettings):
             "believed, or `*` for all. Separated by commas."
         ),
     )
+    traces: Literal["off", "on"] = Field(
+        default="off",
+        description=(
+            "Spans of every request, exported by OTLP over HTTP as the variables `OTEL_*` say; "
+            "needs the extra `traces`."
+        ),
+    )
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     @field_validator("cors_origins")

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from structlog.typing import FilteringBoundLogger
 
 from service.http.problems import answer_to
-from ssuformer.errors import ConfigError, KeyRefused, wrong_fields
+from ssuformer.errors import ConfigError, KeyRefused
 
 OPEN = frozenset(
     {"/livez", "/readyz", "/startupz", "/v2/health/live", "/v2/health/ready"},
@@ -43,8 +43,13 @@ class Key(BaseModel):
         try:
             return secret.encode(), cls.model_validate({"name": unnamed, **facts})
         except ValidationError as error:
-            wrong = wrong_fields(error)
-            raise ConfigError(f"a key is followed by what is not known: {wrong}") from error
+            known = {str(item["loc"][0]) for item in error.errors()} & cls.model_fields.keys()
+            wrong = f"; wrong is {', '.join(sorted(known))}" if known else ""
+            # Not what was found: it may be a key, if two are in one line.
+            raise ConfigError(
+                f"a key may be followed by {', '.join(cls.model_fields)} alone, each as NAME=VALUE"
+                f"{wrong}"
+            ) from None
 
 
 @dataclass(slots=True)

@@ -11,6 +11,7 @@ EXPOSED = (
     "Content-Disposition",
     "Retry-After",
     "Server-Timing",
+    "Traceparent",
     "WWW-Authenticate",
     "X-Request-Id",
 )

@@ -1,7 +1,8 @@
-"""Per request: request ID, log line and metrics."""
+"""Per request: request ID, trace, log line and metrics."""
 
 from __future__ import annotations
 
+import logging
 import time
 import uuid
 from collections.abc import Mapping
@@ -9,11 +10,14 @@ from typing import Any
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from structlog.contextvars import bound_contextvars
 from structlog.typing import FilteringBoundLogger
 
 from service.http.problems import CLIENT_CLOSED_REQUEST, FAILED, accident
 from service.telemetry.metrics import Metrics
-from service.telemetry.trace import trace_id
+from service.telemetry.places import places
+from service.telemetry.trace import Trace, Traces
+from ssuformer.errors import AnswerIncomplete
 
 CLIENT_DEADLINE = "client_deadline"
 """The outcome of a request that exceeded a deadline set by its client. Its status is 504, as for
@@ -31,21 +35,36 @@ _QUIET_ROUTES = (
 class RequestLogMiddleware:
     """Pure ASGI, so that a handler still notices a disconnected client."""
 
-    def __init__(self, app: ASGIApp, *, metrics: Metrics, log: FilteringBoundLogger) -> None:
+    def __init__(
+        self, app: ASGIApp, *, metrics: Metrics, log: FilteringBoundLogger, traces: Traces
+    ) -> None:
         self._app = app
         self._metrics = metrics
         self._log = log
+        self._traces = traces
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on and record its result."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        began, number, started = time.perf_counter(), uuid.uuid4().hex, False
+        number = uuid.uuid4().hex
+        trace = self._trace(scope, number)
         state = scope.setdefault("state", {})
-        state["request_id"] = number
-        state["trace_id"] = trace_id(Headers(scope=scope).get("traceparent")) or number
-        status = 500
+        state["request_id"], state["trace"], state["trace_id"] = number, trace, trace.id
+        with bound_contextvars(request_id=number, trace_id=trace.id):
+            await self._pass_on(scope, receive, send)
+
+    def _trace(self, scope: Scope, number: str) -> Trace:
+        headers = Headers(scope=scope)
+        if scope["path"] in _QUIET_ROUTES:
+            return Trace(headers.get("traceparent"), number=number)
+        return self._traces.begin(headers, number=number)
+
+    async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
+        began, status, started, state = time.perf_counter(), 500, False, scope["state"]
+        trace: Trace = state["trace"]
+        own = {REQUEST_ID: state["request_id"], **trace.sent_back}
 
         async def send_and_note(message: Message) -> None:
             nonlocal status, started
@@ -53,16 +72,17 @@ class RequestLogMiddleware:
                 status, started = message["status"], True
                 message["headers"] = [
                     *message.get("headers", []),
-                    (REQUEST_ID.encode(), number.encode()),
+                    *((name.encode(), value.encode()) for name, value in own.items()),
                 ]
             await send(message)
 
         try:
             await self._app(scope, receive, send_and_note)
-        except Exception:
-            self._log.exception("crash", request_id=number)
+        except Exception as error:
+            self._log.error("crash", exception=places(error))
             if started:
-                raise
+                # The server ends the connection; it would write the error's message to stderr.
+                raise AnswerIncomplete("the answer broke off; the log says why") from None
             # Further out, it would be an answer without the headers of all others.
             await accident(state)(scope, receive, send_and_note)
         finally:
@@ -81,11 +101,21 @@ class RequestLogMiddleware:
         key = state["key"].name if state.get("key") else ""
         if scope["method"] == "POST" and status not in (401, 404):
             self._metrics.key_clips.labels(key, result).inc()
-        write = self._log.debug if route in _QUIET_ROUTES else self._log.info
-        write(
+        state["trace"].end(
+            f"{scope['method']} {route}",
+            {
+                "http.request.method": scope["method"],
+                "http.route": route,
+                "http.response.status_code": status,
+                "error.type": code,
+                "ssu.outcome": result,
+                "ssu.model_version": version,
+            },
+            failed=result == FAILED,
+        )
+        self._log.log(
+            logging.DEBUG if route in _QUIET_ROUTES else logging.INFO,
             "request",
-            request_id=state["request_id"],
-            trace_id=state["trace_id"],
             version=version,
             method=scope["method"],
             route=route,

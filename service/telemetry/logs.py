@@ -11,12 +11,16 @@ from structlog.typing import FilteringBoundLogger
 
 
 def make_log(level: str, stream: TextIO | None = None) -> FilteringBoundLogger:
-    """Return a new logger that writes JSON to the stream, standard output by default."""
+    """Return a new logger that writes JSON to the stream, standard output by default.
+
+    Lines that are written during a request have its `request_id` and `trace_id`.
+    """
     # It would write a line of text for every body that is not what it says.
     logging.getLogger("python_multipart").disabled = True
     log: FilteringBoundLogger = structlog.wrap_logger(
         structlog.PrintLogger(stream or sys.stdout),
         processors=[
+            structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,

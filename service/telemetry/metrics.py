@@ -200,6 +200,12 @@ class Metrics:
             registry=registry,
         )
 
+        self.trace_spans = Counter(
+            "ssu_trace_spans",
+            "Spans that `ended`; of them, those `exported` and those `lost` with their batch.",
+            ("fate",),
+            registry=registry,
+        )
         self.rollouts = Counter(
             "ssu_model_rollouts",
             "Newer weights that were `switched` to, `refused`, or `rolled_back`.",

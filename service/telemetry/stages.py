@@ -8,15 +8,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Literal
 
+from service.telemetry.trace import Trace
+
 Stage = Literal[
     "upload", "queue", "probe", "decode", "segmentation", "caption", "postprocess", "encode"
 ]
 
 
 class StageClock:
-    """A stop-watch with one total per stage; a stage may be entered many times."""
+    """A stop-watch with one total per stage; a stage may be entered many times.
 
-    def __init__(self) -> None:
+    Each time is a span of the request's trace, if spans are recorded.
+    """
+
+    def __init__(self, trace: Trace | None = None) -> None:
+        self.trace = trace or Trace(None)
         self._began = time.perf_counter()
         self._seconds: defaultdict[Stage, float] = defaultdict(float)
         self.current: Stage = "upload"
@@ -27,7 +33,8 @@ class StageClock:
         self.current = name
         began = time.perf_counter()
         try:
-            yield
+            with self.trace.stage(name):
+                yield
         finally:
             self._seconds[name] += time.perf_counter() - began
 

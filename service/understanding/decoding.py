@@ -14,8 +14,9 @@ from structlog.typing import FilteringBoundLogger
 
 from service.settings import Settings
 from service.telemetry.metrics import Metrics
+from service.telemetry.trace import Trace
 from service.understanding import decoding_messages as messages
-from service.understanding.decoding_messages import Kind, Malformed
+from service.understanding.decoding_messages import Kind, Malformed, Said
 from service.understanding.decoding_process import PROGRAM, Child, Template
 from service.understanding.sandbox import layers
 from service.understanding.sandbox.layers import Layer
@@ -29,10 +30,19 @@ class Decoding:
     """One clip in a decoding process, and in a second one if the first dies."""
 
     def __init__(
-        self, pool: DecodePool, sampling: Sampling, file: int, *, most_bytes: int | None
+        self,
+        pool: DecodePool,
+        sampling: Sampling,
+        file: int,
+        trace: Trace,
+        *,
+        most_bytes: int | None,
     ) -> None:
         self._pool = pool
         self._most_bytes = most_bytes
+        self._trace = trace
+        self._asked = 0.0
+        """When the process was last asked for something."""
         self._sampling = sampling
         self._file = file
         self._limit = self._left = pool.settings.decode_seconds
@@ -89,10 +99,10 @@ class Decoding:
         limits = self._pool.limits
         if self._most_bytes is not None:
             limits = replace(limits, bytes=self._most_bytes)
-        child.send({"sampling": asdict(self._sampling), "limits": asdict(limits)}, self._file)
+        self._ask(child, {"sampling": asdict(self._sampling), "limits": asdict(limits)}, self._file)
         _, content = await self._receive(child, "info")
         self.info = messages.info_in(content, limits)
-        child.send({"next": True})
+        self._ask(child, {"next": True})
 
     async def _chunk(self, number: int) -> Chunk | None:
         """Return the chunk of this number, from a fresh process if need be; None after the last."""
@@ -119,10 +129,26 @@ class Decoding:
         times = messages.times_in(content, most=memory.size, after=self._last_time)
         chunk = memory.read(times)
         self._read, self._last_time = self._read + 1, times[-1]
-        self._child.send({"next": True})
+        self._ask(self._child, {"next": True})
         return chunk
 
+    def _ask(self, child: Child, message: dict[str, Any], *files: int) -> None:
+        self._asked = time.monotonic()
+        child.send(message, *files)
+
     async def _receive(self, child: Child, kind: Kind, *others: Kind) -> tuple[Kind, Any]:
+        """Return the next message; trace the work of the process, whose word is not believed."""
+        try:
+            said = await self._message(child, kind, *others)
+        except errors.SsuError as error:
+            spent = time.monotonic() - self._asked
+            self._trace.note(f"decoder {kind}", began=self._asked, seconds=spent, code=error.code)
+            raise
+        seconds = min(said.seconds, time.monotonic() - self._asked)
+        self._trace.note(f"decoder {said.kind}", began=self._asked, seconds=seconds)
+        return said.kind, said.content
+
+    async def _message(self, child: Child, kind: Kind, *others: Kind) -> Said:
         began = time.monotonic()
         try:
             async with asyncio.timeout(self._left):
@@ -201,14 +227,19 @@ class DecodePool:
 
     @asynccontextmanager
     async def decode(
-        self, file: int, sampling: Sampling, *, most_bytes: int | None = None
+        self,
+        file: int,
+        sampling: Sampling,
+        trace: Trace | None = None,
+        *,
+        most_bytes: int | None = None,
     ) -> AsyncIterator[Decoding]:
         """Decode an open file; leaving the block early has its process killed at once.
 
         Without `most_bytes`, the file may have as many as an upload.
         """
         readable = layers.read_only(file)
-        decoding = Decoding(self, sampling, readable, most_bytes=most_bytes)
+        decoding = Decoding(self, sampling, readable, trace or Trace(None), most_bytes=most_bytes)
         try:
             await decoding.begin()
             yield decoding

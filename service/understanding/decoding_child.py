@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import mmap
 import socket
-import traceback
+import sys
+import time
 from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
@@ -19,6 +20,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
+from service.telemetry.places import places
 from ssuformer.clip import Chunk, ClipReader, Limits, Sampling
 from ssuformer.contract import FRAME_SIZE, SAMPLE_RATE
 from ssuformer.errors import ClipTooLarge, DecodeFailed, SsuError
@@ -74,22 +76,24 @@ def serve(gateway: socket.socket, memory: ChunkMemory) -> None:
 
 def _work(gateway: socket.socket, memory: ChunkMemory, job: dict[str, Any], file: int) -> None:
     try:
+        began = time.monotonic()
         sampling, limits = Sampling(**job["sampling"]), Limits(**job["limits"])
         with ClipReader(file, sampling=sampling, limits=limits) as reader:
-            send(gateway, {"info": asdict(reader.info)})
+            send(gateway, {"info": asdict(reader.info), **_spent_since(began)})
             _send_chunks(gateway, memory, reader)
     except SsuError as error:
         report(gateway, error)
     except MemoryError:
         report(gateway, ClipTooLarge("the clip needs more memory to decode than allowed"))
-    except Exception:  # whatever a clip can make FFmpeg or Python do
-        traceback.print_exc()
+    except Exception as error:  # whatever a clip can make FFmpeg or Python do
+        sys.stderr.write(places(error))
         report(gateway, DecodeFailed("the decoder failed on this clip"))
 
 
 def _send_chunks(gateway: socket.socket, memory: ChunkMemory, reader: ClipReader) -> None:
     chunks: Iterator[Chunk] = reader.chunks(memory.size)
     while gateway.recv(MESSAGE_LIMIT):
+        began = time.monotonic()
         chunk = next(chunks, None)
         if chunk is None:
             warnings = [asdict(warning) for warning in reader.warnings]
@@ -98,10 +102,14 @@ def _send_chunks(gateway: socket.socket, memory: ChunkMemory, reader: ClipReader
                 "warnings": warnings,
                 "packets": list(reader.packets),
             }
-            send(gateway, {"end": end})
+            send(gateway, {"end": end, **_spent_since(began)})
             return
         memory.write(chunk)
-        send(gateway, {"chunk": chunk.times.tolist()})
+        send(gateway, {"chunk": chunk.times.tolist(), **_spent_since(began)})
+
+
+def _spent_since(began: float) -> dict[str, float]:
+    return {"seconds": time.monotonic() - began}
 
 
 def report(gateway: socket.socket, error: SsuError) -> None:

@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict
 from itertools import pairwise
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
@@ -68,12 +68,21 @@ class _Error(_Said):
     actual: float | _Text | None
 
 
+class Said(NamedTuple):
+    """A message: its kind, its content, and how long the process says it has worked for it."""
+
+    kind: Kind
+    content: Any
+    seconds: float
+
+
 _INFO = TypeAdapter(ClipInfo)
+_SECONDS = TypeAdapter(_Seconds)
 _TIMES = TypeAdapter(list[_Seconds])
 
 
-def read(line: bytes, kind: Kind, *others: Kind) -> tuple[Kind, Any]:
-    """Return the kind of a message and its content, if it is of one of these kinds.
+def read(line: bytes, kind: Kind, *others: Kind) -> Said:
+    """Return a message, if it is of one of these kinds.
 
     Raises the error that the process reports, if it does, and Malformed for anything else.
     """
@@ -81,14 +90,17 @@ def read(line: bytes, kind: Kind, *others: Kind) -> tuple[Kind, Any]:
         message = orjson.loads(line)
     except orjson.JSONDecodeError as error:
         raise _malformed() from error
-    if not isinstance(message, dict) or len(message) != 1:
+    if not isinstance(message, dict):
+        raise _malformed()
+    seconds = _valid(_SECONDS, message.pop("seconds", 0.0))
+    if len(message) != 1:
         raise _malformed()
     ((said, content),) = message.items()
     if said == "error":
         raise _as_error(_valid(TypeAdapter(_Error), content))
     for known in (kind, *others):
         if said == known:
-            return known, content
+            return Said(known, content, seconds)
     raise _malformed()
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import os
 import socket
-import traceback
+import sys
 from typing import Any
 
 import av
@@ -18,6 +18,7 @@ import orjson
 
 from service.formats.catalogue import named
 from service.formats.format import Material
+from service.telemetry.places import places
 from service.understanding import decoding_template
 from service.understanding.decoding_child import MESSAGE_LIMIT, ChunkMemory, report, send
 from service.understanding.schemas import ClipFacts, Frame, ModelFacts, Understanding
@@ -49,8 +50,8 @@ def _work(gateway: socket.socket, job: dict[str, Any], clip: int, answer: int, p
         report(gateway, error)
     except (MemoryError, av.error.MemoryError):
         report(gateway, ClipTooLarge("the clip needs more memory to draw than allowed"))
-    except Exception:  # whatever a clip can make FFmpeg or Python do
-        traceback.print_exc()
+    except Exception as error:  # whatever a clip can make FFmpeg or Python do
+        sys.stderr.write(places(error))
         report(gateway, DecodeFailed("the clip could not be drawn on"))
 
 

@@ -161,7 +161,9 @@ class Pipeline:
         sampling = self._sampling(options)
         async with AsyncExitStack() as stack:
             with clock.stage("probe"):
-                decoding = await stack.enter_async_context(self._pool.decode(file, sampling))
+                decoding = await stack.enter_async_context(
+                    self._pool.decode(file, sampling, clock.trace)
+                )
             run = self._begin(decoding, options, clock, fps=sampling.fps, seconds=seconds)
             head = self._head(run)
             await self._tell_windows(decoding, run, head, listener)
@@ -177,7 +179,8 @@ class Pipeline:
         sampling = self._sampling(options)
         most = self._frames_of_part(story, seconds * sampling.fps)
         sampling = replace(sampling, skip=story.frames, most=most)
-        opened = self._pool.decode(file, sampling, most_bytes=self._pool.settings.job_max_bytes)
+        most_bytes = self._pool.settings.job_max_bytes
+        opened = self._pool.decode(file, sampling, clock.trace, most_bytes=most_bytes)
         frames: list[Frame] = []
         async with AsyncExitStack() as stack:
             with clock.stage("probe"):

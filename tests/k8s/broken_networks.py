@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.k8s import network_checks
-from tests.k8s.broken import CPU, GPU, TRITON, Case
+from tests.k8s.broken import ALL, CPU, GPU, TRITON, Case
 
 CASES = (
     Case(
@@ -109,6 +109,32 @@ CASES = (
         GPU,
         lambda b: b.without("NetworkPolicy", TRITON),
         "may not be called by",
+    ),
+    Case(
+        network_checks.gateways_reach_the_collector_of_their_spans,
+        ALL,
+        lambda b: b.without("NetworkPolicy", "ssu-gateway-to-collector"),
+        "let out to set()",
+    ),
+    Case(
+        network_checks.gateways_reach_the_collector_of_their_spans,
+        ALL,
+        lambda b: b.settings().update(SSU_TRACES="off"),
+        "its spans go to nobody",
+    ),
+    Case(
+        network_checks.gateways_reach_the_collector_of_their_spans,
+        ALL,
+        lambda b: b.settings().update(OTEL_EXPORTER_OTLP_ENDPOINT="http://tempo.traces.svc:4318"),
+        "its spans go to {('traces', 4318)}",
+    ),
+    Case(
+        network_checks.gateways_reach_the_collector_of_their_spans,
+        ALL,
+        lambda b: b.spec("NetworkPolicy", "ssu-gateway-to-collector")["egress"][0]["to"][0].pop(
+            "podSelector"
+        ),
+        "let out to set()",
     ),
     Case(
         network_checks.metrics_are_reached_from_monitoring,

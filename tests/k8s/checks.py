@@ -45,6 +45,7 @@ SEMANTICS: tuple[Check, ...] = (
     network_checks.doors_lead_to_ports,
     network_checks.calls_out_are_few,
     network_checks.gateways_reach_triton,
+    network_checks.gateways_reach_the_collector_of_their_spans,
     network_checks.metrics_are_reached_from_monitoring,
     settings_checks.settings_are_valid,
     settings_checks.settings_roll_the_pods,

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from tests.k8s.manifests import Manifests, Object, Workload, called, matches
 
-DNS, INFERENCES = 53, 8001
+DNS, INFERENCES, SPANS = 53, 8001, 4318
 """The only ports that anything here may call."""
+_NAMESPACE = "kubernetes.io/metadata.name"
 
 
 def services_find_ports(manifests: Manifests) -> Iterator[str]:
@@ -83,13 +85,13 @@ def doors_lead_to_ports(manifests: Manifests) -> Iterator[str]:
 
 
 def calls_out_are_few(manifests: Manifests) -> Iterator[str]:
-    """Out go only calls to DNS and to Triton, each to named peers."""
+    """Out go only calls to DNS, to Triton and to a collector of spans, each to named peers."""
     for one in manifests.of("NetworkPolicy"):
         for rule in one["spec"].get("egress", ()):
             if not rule.get("to") or not rule.get("ports"):
                 yield f"{called(one)} lets calls out to anybody, or on any port"
         for rule, port in _ports(one["spec"], "egress"):
-            if port not in (DNS, INFERENCES):
+            if port not in (DNS, INFERENCES, SPANS):
                 yield f"{called(one)} lets calls out to port {port}"
             elif (port == INFERENCES) != any(_is_local(peer) for peer in rule.get("to", ())):
                 yield f"{called(one)}: port {port} of somebody else"
@@ -108,6 +110,34 @@ def gateways_reach_triton(manifests: Manifests) -> Iterator[str]:
                 yield f"{work.called} may not call {other.called}"
             if not _lets(manifests, other, "ingress", work):
                 yield f"{other.called} may not be called by {work.called}"
+
+
+def gateways_reach_the_collector_of_their_spans(manifests: Manifests) -> Iterator[str]:
+    """Spans may go to pods of the namespace and port that are set, and nowhere without traces."""
+    for work in manifests.deployments:
+        wanted = {
+            _collector(environment.get("OTEL_EXPORTER_OTLP_ENDPOINT", ""))
+            for environment in map(manifests.environment, work.serving)
+            if environment.get("SSU_TRACES") == "on"
+        }
+        opened = {
+            (peer.get("namespaceSelector", {}).get("matchLabels", {}).get(_NAMESPACE), port)
+            for one in manifests.of("NetworkPolicy")
+            if matches(one["spec"]["podSelector"], work.labels)
+            for rule, port in _ports(one["spec"], "egress")
+            if port == SPANS
+            for peer in rule["to"]
+            if peer.get("podSelector")
+        }
+        if wanted != opened:
+            yield f"{work.called}: its spans go to {wanted or 'nobody'}, let out to {opened}"
+
+
+def _collector(endpoint: str) -> tuple[str, int | None]:
+    """Return the namespace and the port of an address as http://NAME.NAMESPACE.svc:4318."""
+    address = urlsplit(endpoint)
+    _, namespace, *_ = f"{address.hostname}..".split(".")
+    return namespace, address.port
 
 
 def metrics_are_reached_from_monitoring(manifests: Manifests) -> Iterator[str]:

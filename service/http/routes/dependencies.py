@@ -9,6 +9,7 @@ from fastapi import Depends, Request
 from service.gateway import Gateway
 from service.http.api_keys import Key
 from service.http.connection import network
+from service.telemetry.trace import Trace
 from ssuformer.errors import OptionError
 
 
@@ -36,6 +37,12 @@ def each_option_once(request: Request) -> None:
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
         raise OptionError(f"{', '.join(repeated)}: given more than once; give each option once")
+
+
+def trace_of(request: Request) -> Trace:
+    """Return the trace of the request."""
+    trace: Trace = request.scope["state"]["trace"]
+    return trace
 
 
 KeyDep = Annotated[Key | None, Depends(key_of)]

@@ -18,7 +18,13 @@ from service.http.deadline import within
 from service.http.problems import PROBLEMS
 from service.http.record_stream import RecordStream, RecordWriter
 from service.http.request_log import CLIENT_DEADLINE, exemplar_of
-from service.http.routes.dependencies import GatewayDep, each_option_once, key_of, sender_of
+from service.http.routes.dependencies import (
+    GatewayDep,
+    each_option_once,
+    key_of,
+    sender_of,
+    trace_of,
+)
 from service.http.spool import Spool
 from service.http.upload import FIELD, Upload, is_form
 from service.http.written_answer import (
@@ -77,8 +83,8 @@ async def understand(
     In a multipart form, options may be fields as well as parameters of the query. As `ndjson` and
     `sse` the answer is sent window by window, while the clip is in work.
     """
-    clock = StageClock()
-    with passed_on(request.headers.get("traceparent")):
+    clock = StageClock(trace_of(request))
+    with passed_on(clock.trace.headers):
         async with AsyncExitStack() as ending:
             ending.enter_context(_noted(request, options, gateway, clock))
             gateway.current.admit(captions=options.captions)

@@ -12,7 +12,7 @@ from service.engines.fake import FakeEngine
 from service.engines.triton import TritonEngine
 from service.engines.triton_errors import may_be_repeated, translated
 from service.telemetry.metrics import Metrics
-from service.telemetry.trace import passed_on
+from service.telemetry.trace import Trace, passed_on
 from ssuformer.contract import CAPTION, FRAME_SIZE, SAMPLE_RATE, SEGMENTATION
 from ssuformer.errors import (
     DeadlineExceeded,
@@ -266,9 +266,9 @@ async def test_the_trace_of_a_request_goes_on_at_the_server() -> None:
     triton = FakeTriton()
 
     async with connected(triton) as engine:
-        with passed_on(TRACEPARENT):
+        with passed_on(Trace(TRACEPARENT).headers):
             await engine.segment(*a_window())
-        with passed_on("not a trace\n"):
+        with passed_on(Trace("not a trace\n").headers):
             await engine.segment(*a_window())
 
     assert [headers.get("traceparent") for headers in triton.headers] == [TRACEPARENT, None]

@@ -113,7 +113,14 @@ async def test_a_line_that_cannot_be_read_is_no_key_and_is_not_shown(
     assert [line["line"] for line in closed.lines if line["event"] == "key_line_invalid"] == [2]
     assert "secret" not in closed.written.getvalue()
 
-    with pytest.raises(ConfigError, match=r"line 2: .*colour") as error:
+
+@pytest.mark.parametrize("line", ["secret colour=red", "first secret", "name=me c2VjcmV0secret=="])
+async def test_what_follows_a_key_and_cannot_be_read_is_not_shown_as_it_may_be_a_key(
+    line: str, keys: Path
+) -> None:
+    keys.write_text(f"first\n{line}\n")
+
+    with pytest.raises(ConfigError, match=r"line 2: .*clips_per_minute") as error:
         async with run(small_settings(keys_file=keys)):
             pytest.fail("it may not start")
     assert "secret" not in str(error.value)

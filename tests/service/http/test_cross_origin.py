@@ -175,4 +175,5 @@ async def test_every_header_that_is_exposed_is_one_that_the_service_sends(
     )
 
     sent = httpx.Headers({**answer.headers, **refused.headers, "retry-after": "in test_load"})
+    sent["traceparent"] = "in test_traces"
     assert all(name in sent for name in EXPOSED)

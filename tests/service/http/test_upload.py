@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import subprocess
@@ -115,6 +116,7 @@ def full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_a_full_disk_is_507_with_a_code_and_retry_after(clip: bytes) -> None:
     large = clip * (2 * 2**20 // len(clip))
     async with run(small_settings()) as running:
+        gc.collect()  # what tests before have left
         before = len(list(Path("/proc/self/fd").iterdir()))
         for body in (clip, large):
             raw = await running.client.post("/understand", content=body)

@@ -4,22 +4,28 @@ import json
 import os
 import signal
 import tempfile
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
+import orjson
 import pytest
 
 from service.telemetry.logs import make_log
 from service.telemetry.metrics import Metrics
+from service.telemetry.trace import Trace
 from service.understanding.decoding import DecodePool
 from ssuformer import errors
 from ssuformer.clip import Chunk, Sampling, read_clip
 from tests.service.conftest import children, descendants, small_settings
+from tests.ssuformer.footage import Footage
 
 pytestmark = pytest.mark.anyio
 
+_SAID = ("info", "chunk", "chunk", "end")
 _MANY = Sampling(fps=10)
 """More chunks than a child has ready before it is struck."""
 
@@ -99,6 +105,46 @@ async def test_what_a_child_decodes_is_what_the_clip_holds(clip: bytes) -> None:
     np.testing.assert_array_equal(np.concatenate([c.waveform for c in chunks]), expected.waveform)
     assert decoding.info == expected.info
     assert decoding.duration == expected.duration
+
+
+class _Noted(Trace):
+    """A trace that keeps what it is told."""
+
+    def __init__(self) -> None:
+        super().__init__(None)
+        self.works: list[tuple[str, float, float]] = []
+
+    def note(self, name: str, *, began: float, seconds: float, code: str | None = None) -> None:
+        assert code is None
+        self.works.append((name, began, began + seconds))
+
+
+async def test_a_process_says_how_long_it_has_worked(clip: bytes) -> None:
+    trace, before = _Noted(), time.monotonic()
+    async with a_pool() as (pool, _):
+        with opened(clip) as file:
+            async with pool.decode(file, Sampling(), trace) as decoding:
+                assert [len(chunk.times) async for chunk in decoding.chunks()] == [3, 1]
+
+    assert [work[0] for work in trace.works] == [f"decoder {kind}" for kind in _SAID]
+    assert all(before < began < ended < time.monotonic() for _, began, ended in trace.works)
+
+
+async def test_a_process_that_claims_more_time_than_it_had_is_not_believed() -> None:
+    facts = orjson.dumps({"info": asdict(read_clip(Footage().make()).info), "seconds": 1e6})
+    trace, metrics = _Noted(), Metrics()
+    log = make_log("info", io.StringIO())
+    pool = DecodePool(small_settings(), metrics, log, program="tests.service.understanding.babbler")
+    await pool.start(chunk_frames=3)
+    try:
+        with opened(facts) as file:
+            async with pool.decode(file, Sampling(), trace):
+                pass
+    finally:
+        await pool.close()
+
+    ((_, began, ended),) = trace.works
+    assert began < ended < began + 60
 
 
 async def test_a_refused_clip_is_no_failure_of_its_process(clip: bytes) -> None:

@@ -252,6 +252,9 @@ _END = {"duration": 1.0, "warnings": [], "packets": [1, 0]}
 
 _CHUNKS = {
     "no times": b'{"chunk": []}',
+    "less than no time": b'{"chunk": [0.5], "seconds": -1}',
+    "time without end": b'{"chunk": [0.5], "seconds": 1e999}',
+    "time alone": b'{"seconds": 1}',
     "too many times": json.dumps({"chunk": list(range(100))}).encode(),
     "times that fall": b'{"chunk": [1.0, 0.5]}',
     "a time twice": b'{"chunk": [0.5, 0.5]}',
