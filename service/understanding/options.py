@@ -33,6 +33,9 @@ FormatName = Annotated[
 MOST_SECONDS = 1e6
 """The latest time that an option may name; far beyond any clip, and safe in microseconds."""
 
+MOST_TRACKS = 2**16
+"""The highest number of a track that an option may name; far beyond any clip."""
+
 
 class Options(BaseModel):
     """The query parameters of `POST /understand`."""
@@ -73,6 +76,7 @@ class Options(BaseModel):
     video_track: int | None = Field(
         default=None,
         ge=0,
+        le=MOST_TRACKS,
         description=(
             "Which video track to analyse, counted from 0; otherwise a readable one that is no "
             "thumbnail, the default one first."
@@ -81,6 +85,7 @@ class Options(BaseModel):
     audio_track: int | None = Field(
         default=None,
         ge=0,
+        le=MOST_TRACKS,
         description=(
             "Which sound track to analyse, counted from 0; otherwise a readable one, the default "
             "one first. The warning `tracks_left_out` names the others."

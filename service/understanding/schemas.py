@@ -12,6 +12,35 @@ class _Answer(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
+class WrongOption(BaseModel):
+    """An option that is invalid, and why."""
+
+    option: str = Field(examples=["fps"])
+    message: str = Field(examples=["Input should be less than or equal to 30"])
+
+
+class Problem(BaseModel):
+    """An error for people (`detail`) and for programs (`code`, `limit`, `actual`)."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str = Field(default="about:blank", description="Always `about:blank`; see `code`.")
+    title: str = Field(description="The name of the status.", examples=["Content Too Large"])
+    status: int = Field(description="The HTTP status code.", examples=[413])
+    code: str = Field(description="Stable; switch on this.", examples=["clip_too_large"])
+    detail: str = Field(
+        description="What is wrong, and the limit.",
+        examples=["a frame has 8192x4320 pixels, the limit is 9437184 in all"],
+    )
+    limit: float | str | None = Field(
+        default=None, description="The limit that was crossed, if any."
+    )
+    actual: float | str | None = Field(default=None, description="The actual value.")
+    errors: list[WrongOption] | None = Field(
+        default=None, description="With the code `option_invalid`: each option that is invalid."
+    )
+
+
 class Region(_Answer):
     """One sound source in one frame."""
 
