@@ -74,7 +74,7 @@ def _content(form: Format) -> dict[str, Any]:
     if form.write_record is not None:
         return {"schema": _text(form), "itemSchema": _RECORD}
     if form.media_type.endswith("json"):
-        return {"schema": {"description": form.summary}}
+        return {"schema": {"type": ["object", "array"], "description": form.summary}}
     if form.media_type.startswith("text/") or form.media_type.endswith(("xml", "subrip")):
         return {"schema": _text(form)}
     return {"schema": {"type": "string", "format": "binary", "description": form.summary}}

@@ -24,6 +24,7 @@ SwaggerUIBundle({
   url: document.body.dataset.document,
   dom_id: "#documentation",
   deepLinking: true,
+  defaultModelsExpandDepth: 0,
   displayRequestDuration: true,
   persistAuthorization: true,
   validatorUrl: null,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import hypothesis
+import jsonschema
 import pytest
 import requests
 import schemathesis
@@ -147,6 +148,21 @@ async def test_records_are_as_documented(running: Running, clip: bytes) -> None:
     adapter = TypeAdapter(AnswerRecord)
     records = [adapter.validate_json(line).root for line in told.text.splitlines()]
     assert [record.record for record in records] == ["head", "window", "tail"]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("name", [one.name for one in every() if "json" in one.media_type])
+async def test_answers_in_json_are_as_documented(
+    running: Running, clip: bytes, document: Document, name: str
+) -> None:
+    answer = await running.understand(clip, format=name)
+
+    content = document["paths"]["/understand"]["post"]["responses"]["200"]["content"]
+    media = content[answer.headers["content-type"]]
+    parts = answer.text.splitlines() if "itemSchema" in media else [answer.text]
+    schema = {**media.get("itemSchema", media["schema"]), "components": document["components"]}
+    for part in parts:
+        jsonschema.validate(json.loads(part), schema)
 
 
 CHECKS = [
