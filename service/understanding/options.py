@@ -67,6 +67,14 @@ class Options(BaseModel):
         description="Leave out regions with a lower probability of sounding.",
     )
     captions: bool = Field(default=True, description="Whether to describe what sounds.")
+    smooth: bool = Field(
+        default=False,
+        description=(
+            "Add the frames between those that were analysed, as many as the clip has, at most 30 "
+            "a second and no more in all than `samples` in `/limits`. Their masks are shapes "
+            "between the analysed ones; no model looks at them."
+        ),
+    )
     start: float = Field(
         default=0.0, ge=0, le=MOST_SECONDS, description="Start time, in seconds of the clip."
     )

@@ -73,13 +73,21 @@ class Heard(_Answer):
 
 
 class Frame(_Answer):
-    """One sampled frame of the clip, its sound sources, and all that is heard."""
+    """One frame of the clip, its sound sources in the order of their tracks, and what is heard."""
 
     time: float = Field(description="Seconds from the start of the clip.", examples=[0.5])
     regions: list[Region]
     heard: list[Heard] = Field(
         default=[],
         description="Most probable first; always empty for models that do not say what is heard.",
+    )
+    between: bool = Field(
+        default=False,
+        exclude_if=lambda between: not between,
+        description=(
+            "With `smooth` only: this frame was not analysed. Its masks are made from those of the "
+            "analysed frames before and after it; all else is the nearer one's."
+        ),
     )
 
 
@@ -158,12 +166,21 @@ class Head(_Answer):
 
     model: ModelFacts
     sampled_fps: float = Field(description="Frames analysed per second.")
+    smooth_fps: float | None = Field(
+        default=None,
+        description="With `smooth` only: frames of this answer per second.",
+    )
     mask_size: tuple[int, int] = Field(
         description=(
             "Height, width of all masks and boxes: those of the clip as a player shows it, unless "
             "`mask_size=engine` was asked for."
         )
     )
+
+    @property
+    def step(self) -> float:
+        """Seconds from one frame of this answer to the next."""
+        return 1 / (self.smooth_fps or self.sampled_fps)
 
 
 class Tail(_Answer):
@@ -179,6 +196,11 @@ class Understanding(Head, Tail):
     """The sound sources of a clip: where, when, and in words."""
 
     frames: list[Frame]
+
+    @property
+    def analysed(self) -> list[Frame]:
+        """The frames that were looked at: all, but with `smooth`."""
+        return [frame for frame in self.frames if not frame.between]
 
     @classmethod
     def of(cls, head: Head, frames: list[Frame], tail: Tail) -> Understanding:

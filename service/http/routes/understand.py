@@ -194,7 +194,7 @@ async def _written(asked: _Asked) -> AnswerFile:
         answer = await pipeline.understand(
             asked.upload.descriptor, asked.options, asked.clock, seconds=asked.seconds
         )
-        _learn(asked, answer, answer, frames=len(answer.frames))
+        _learn(asked, answer, answer, frames=len(answer.analysed))
         with asked.clock.stage("encode"):
             return await written(
                 asked.form, answer, asked.upload.descriptor, asked.gateway.drawings
