@@ -236,6 +236,18 @@ def test_a_mask_glides_and_does_so_whether_the_answer_is_smooth_or_not() -> None
         assert sorted(left) == left
 
 
+def test_the_sheet_of_a_smooth_answer_has_the_analysed_frames_only(tmp_path: Path) -> None:
+    clip, plain, smooth = (tmp_path / name for name in ("clip.mp4", "plain.png", "smooth.png"))
+    clip.write_bytes(SMALL.make())
+    told = answer([[region(half())], []])
+    frames = Smoother(step=1, parts=10, most=100).add(told.frames)
+
+    draw(clip, told, overlay=None, sheet=plain, title="")
+    draw(clip, told.model_copy(update={"frames": frames}), overlay=None, sheet=smooth, title="")
+
+    assert plain.read_bytes() == smooth.read_bytes()
+
+
 def test_warnings_are_drawn_in_silent_seconds_too() -> None:
     notice = Notice(code="quiet_audio", message="the loudest second has -60 dBFS")
 
