@@ -10,13 +10,14 @@ from fastapi import FastAPI
 
 from service.engines.engine import Engine
 from service.gateway import Gateway
-from service.http.api_keys import KeyMiddleware, KeyRing
+from service.http.api_keys import DOCUMENT, KeyMiddleware, KeyRing
 from service.http.compression import CompressionMiddleware
 from service.http.cross_origin import CrossOriginMiddleware
+from service.http.openapi import DocumentedApp
 from service.http.paths import PathMiddleware
 from service.http.problems import add_problem_handlers
 from service.http.request_log import RequestLogMiddleware
-from service.http.routes import health, information, understand
+from service.http.routes import documentation, health, information, understand
 from service.http.unread_body import UnreadBodyMiddleware
 from service.settings import Settings, settings_for
 from service.weights.source import Clock, Source
@@ -44,7 +45,7 @@ def create_app(
         async with gateway.running(engine):
             yield
 
-    app = FastAPI(
+    app = DocumentedApp(
         title="SSUFormer",
         summary="Region-aware sound source understanding.",
         description=_DESCRIPTION,
@@ -53,12 +54,17 @@ def create_app(
         redirect_slashes=False,
         # FastAPI's own would send queries, addresses and exceptions with their messages.
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
+        openapi_url=DOCUMENT,
+        docs_url=None,
+        redoc_url=None,
+        generate_unique_id_function=lambda route: route.name,
         license_info={"name": "Apache-2.0"},
     )
+    app.keys = settings.keys_file is not None
     app.state.gateway = gateway
     _add_middleware(app, gateway)
     add_problem_handlers(app)
-    for routes in (understand, information, health):
+    for routes in (understand, information, health, documentation):
         app.include_router(routes.router)
     if gateway.jobs is not None:
         from service.http.routes import jobs

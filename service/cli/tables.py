@@ -29,7 +29,7 @@ def seconds_of(answer: Understanding) -> Table:
     table.add_column("where")
     table.add_column("area", justify="right")
     table.add_column("sentence", ratio=1)
-    for frame in answer.frames:
+    for frame in answer.analysed:
         time = clock(frame.time)
         rows = [_row(region, answer.mask_size) for region in frame.regions]
         rows += [("", "", "", "", "", Text(line, style="dim")) for line in unseen_of(frame)]

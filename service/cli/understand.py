@@ -66,6 +66,10 @@ def understand(
     mask_size: Annotated[
         str, typer.Option(help="Masks in pixels of the clip (source) or of the model (engine).")
     ] = "source",
+    smooth: Annotated[
+        bool,
+        typer.Option(help="Add the frames between the analysed ones, with masks made from theirs."),
+    ] = False,
     deadline: Annotated[float | None, typer.Option(help="Give up after this many seconds.")] = None,
     formats: Annotated[
         list[str] | None,
@@ -114,6 +118,7 @@ def understand(
         "captions": str(captions).lower(),
         "mask_format": mask_format,
         "mask_size": mask_size,
+        "smooth": "true" if smooth else None,
         "deadline": deadline,
     }
     options = ReportOptions(

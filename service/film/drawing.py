@@ -52,6 +52,8 @@ class Mark:
     track: int
     mask: Mask
     text: str
+    strength: float = 1.0
+    """How much of its colour is shown, 0 to 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,8 @@ class Layer:
         h, w = opacity.shape
         under, through = self.colour[y : y + h, x : x + w], 1 - opacity
         under *= through[..., None]
-        under += np.asarray(colour, np.float32) * opacity[..., None]
+        if colour is not _BLACK:
+            under += np.asarray(colour, np.float32) * opacity[..., None]
         self.opacity[y : y + h, x : x + w] *= through
         self.opacity[y : y + h, x : x + w] += opacity
 
@@ -112,8 +115,10 @@ def paint(marks: Sequence[Mark], size: Size) -> Layer:
         if inside.size:
             edge = inside - _shrink(inside, width)
             halo = 1 - inside - _shrink(1 - inside, width)
-            layer.put(_BLACK, _HALO * halo, y=y, x=x)
-            layer.put(colour_of(mark.track), _FILL * inside + (_EDGE - _FILL) * edge, y=y, x=x)
+            strength = np.float32(mark.strength)
+            tint = _FILL * inside + (_EDGE - _FILL) * edge
+            layer.put(_BLACK, strength * _HALO * halo, y=y, x=x)
+            layer.put(colour_of(mark.track), strength * tint, y=y, x=x)
     return layer
 
 
@@ -151,10 +156,19 @@ def _shrink(inside: Opacity, width: int) -> Opacity:
     for axis in (0, 1):
         padding = [(0, 0), (0, 0)]
         padding[axis] = (width, width)
-        padded, length = np.pad(shrunk, padding, mode="edge"), shrunk.shape[axis]
-        shifts = [padded.take(range(i, i + length), axis) for i in range(2 * width + 1)]
-        shrunk = np.minimum.reduce(shifts)
+        shrunk = _least(np.pad(shrunk, padding, mode="edge").swapaxes(0, axis), 2 * width + 1)
+        shrunk = shrunk.swapaxes(0, axis)
     return shrunk
+
+
+def _least(rows: Opacity, count: int) -> Opacity:
+    """Return the smallest of each `count` rows that follow each other, in doubling steps."""
+    seen = 1
+    while seen < count:
+        step = min(seen, count - seen)
+        rows = np.minimum(rows[:-step], rows[step:])
+        seen += step
+    return rows
 
 
 def blend(picture: ImageArray, layer: Layer) -> ImageArray:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
@@ -11,7 +10,7 @@ from typing import IO
 
 from service.film.answer_masks import marks_of, notices_of, unseen_of
 from service.film.contact_sheet import ContactSheet, Moment
-from service.film.drawing import Layer, Size, burn_in, paint
+from service.film.film_layers import Layers
 from service.film.film_reader import FilmReader
 from service.film.overlay import OverlayFilm, canvas
 from service.understanding.schemas import Understanding
@@ -20,36 +19,6 @@ from ssuformer.media.tracks import Choice
 
 Step = Callable[[float], None]
 """Called with the seconds of the clip drawn since the last call."""
-
-
-class Layers:
-    """The layer of each interval of the answer, painted when it begins and dropped when it ends."""
-
-    def __init__(self, answer: Understanding, size: Size) -> None:
-        self._answer, self._size = answer, size
-        self._notices = notices_of(answer)
-        self._half = 0.5 / answer.sampled_fps
-        self._starts = [frame.time - self._half for frame in answer.frames]
-        self._index = -1
-        self._layer: Layer | None = None
-
-    def at(self, time: float) -> Layer | None:
-        """Return the layer for a time of the film; None if there is nothing to draw."""
-        index = bisect_right(self._starts, time + 1e-6) - 1
-        if index < 0 or time >= self._answer.frames[index].time + self._half:
-            return None
-        if index != self._index:
-            self._index, self._layer = index, self._paint(index)
-        return self._layer
-
-    def _paint(self, index: int) -> Layer | None:
-        frame = self._answer.frames[index]
-        marks, unseen = marks_of(frame, self._answer.mask_size), unseen_of(frame)
-        if not (marks or unseen or self._notices):
-            return None
-        layer = paint(marks, self._size)
-        burn_in(layer, marks, unseen=unseen, notices=self._notices)
-        return layer
 
 
 def draw(
@@ -71,7 +40,7 @@ def draw(
     layers = Layers(answer, size)
     moments = [
         Moment(frame.time, partial(marks_of, frame, answer.mask_size), unseen_of(frame))
-        for frame in answer.frames
+        for frame in answer.analysed
     ]
     tiles = ContactSheet(moments, width=clip.width, height=clip.height) if sheet else None
     with ExitStack() as stack:

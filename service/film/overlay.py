@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -64,8 +65,8 @@ class OverlayFilm:
         self.sound = (
             None if film.audio is None else CopiedSound(self._container, film.audio, film.start)
         )
-        self._stencil: Stencil | None = None
-        self._layer: Layer | None = None
+        self._stencils: list[tuple[Layer, Stencil]] = []
+        """Those of the frame before, most of which the next one has, too."""
 
     def _add_video(self, film: FilmReader, threads: int) -> VideoStream:
         options = {"preset": "veryfast", "crf": "20"}
@@ -105,14 +106,16 @@ class OverlayFilm:
             if self._part is not None:
                 self._part.unlink(missing_ok=True)
 
-    def add(self, frame: FilmFrame, layer: Layer | None) -> None:
-        """Write one frame, with a layer of the film's size over it if there is one."""
+    def add(self, frame: FilmFrame, layers: Sequence[Layer] = ()) -> None:
+        """Write one frame with layers of the film's size over it, the last one topmost."""
         array = self._converter.planes(frame)
-        if layer is not self._layer:
-            self._layer, hd = layer, frame.hdr or self._size[0] >= _HIGH_DEFINITION
-            self._stencil = None if layer is None else Stencil(layer, high_definition=hd)
-        if self._stencil is not None:
-            self._stencil.stamp(split(array))
+        hd = frame.hdr or self._size[0] >= _HIGH_DEFINITION
+        known = {id(layer): (layer, stencil) for layer, stencil in self._stencils}
+        self._stencils = [
+            known.get(id(layer)) or (layer, Stencil(layer, high_definition=hd)) for layer in layers
+        ]
+        for _, stencil in self._stencils:
+            stencil.stamp(split(array))
         drawn = VideoFrame.from_ndarray(array, format="yuv420p")
         self._last = max(self._last + 1, round(frame.time / self._base))
         drawn.pts, drawn.time_base = self._last, self._base

@@ -37,11 +37,16 @@ class Stencil:
 
     def __init__(self, layer: Layer, *, high_definition: bool) -> None:
         """Convert the layer's colours to YUV for a film of standard or high definition."""
-        luma, *chroma = _planes(layer, _BT709 if high_definition else _BT601)
-        coarse = _halve(layer.opacity)
+        drawn = _drawn(layer.opacity)
+        colour, opacity = layer.colour[drawn], layer.opacity[drawn]
+        luma, *chroma = _planes(colour, opacity, _BT709 if high_definition else _BT601)
+        corner = drawn[0].start, drawn[1].start
         self._pieces = (
-            _pieces(luma, layer.opacity),
-            *(_pieces(_halve(plane), coarse) for plane in chroma),
+            _pieces(luma, opacity, corner),
+            *(
+                _pieces(_halve(plane), _halve(opacity), (corner[0] // 2, corner[1] // 2))
+                for plane in chroma
+            ),
         )
 
     def stamp(self, planes: tuple[Plane, Plane, Plane]) -> None:
@@ -68,16 +73,30 @@ def turn(frame: Plane, orientation: Orientation) -> Plane:
     return np.concatenate([plane.ravel() for plane in turned]).reshape(-1, turned[0].shape[1])
 
 
-def _planes(layer: Layer, weights: tuple[float, float, float]) -> list[Opacity]:
+def _drawn(opacity: Opacity) -> tuple[slice, slice]:
+    """Return the rows and columns that contain all of a drawing, from even to even ones."""
+    rows, columns = np.flatnonzero(opacity.any(1)), np.flatnonzero(opacity.any(0))
+    if rows.size == 0:
+        return slice(0, 0), slice(0, 0)
+    return _even(rows), _even(columns)
+
+
+def _even(places: NDArray[np.intp]) -> slice:
+    return slice(int(places[0]) // 2 * 2, int(places[-1]) // 2 * 2 + 2)
+
+
+def _planes(
+    colour: NDArray[np.float32], opacity: Opacity, weights: tuple[float, float, float]
+) -> list[Opacity]:
     """Return luma, blue and red difference, each times opacity, in limited range."""
     red, _, blue = weights
-    luma = layer.colour @ np.array(weights, np.float32)
-    to_blue = (layer.colour[..., 2] - luma) / (1 - blue)
-    to_red = (layer.colour[..., 0] - luma) / (1 - red)
+    luma = colour @ np.array(weights, np.float32)
+    to_blue = (colour[..., 2] - luma) / (1 - blue)
+    to_red = (colour[..., 0] - luma) / (1 - red)
     return [
-        16 * layer.opacity + luma * (219 / 255),
-        128 * layer.opacity + to_blue * (112 / 255),
-        128 * layer.opacity + to_red * (112 / 255),
+        16 * opacity + luma * (219 / 255),
+        128 * opacity + to_blue * (112 / 255),
+        128 * opacity + to_red * (112 / 255),
     ]
 
 
@@ -87,15 +106,18 @@ def _halve(plane: Opacity) -> Opacity:
     return halved
 
 
-def _pieces(colour: Opacity, opacity: Opacity) -> tuple[_Piece, ...]:
-    """Cut a plane into the bands of rows that contain drawing."""
+def _pieces(colour: Opacity, opacity: Opacity, corner: tuple[int, int]) -> tuple[_Piece, ...]:
+    """Cut a part of a plane, which begins at a corner, into bands of rows that contain drawing."""
     drawn = opacity > 0
     edges = np.flatnonzero(np.diff(drawn.any(1).astype(np.int8), prepend=0, append=0))
     pieces = []
     for top, bottom in edges.reshape(-1, 2).tolist():
         columns = np.flatnonzero(drawn[top:bottom].any(0))
-        place = slice(top, bottom), slice(int(columns[0]), int(columns[-1]) + 1)
-        covered = np.round(_WHOLE * opacity[place]).astype(np.uint16)
-        added = np.round(_WHOLE * colour[place]).astype(np.uint16)
-        pieces.append(_Piece(*place, left=_WHOLE - covered, added=added))
+        left, right = int(columns[0]), int(columns[-1]) + 1
+        part = slice(top, bottom), slice(left, right)
+        covered = np.round(_WHOLE * opacity[part]).astype(np.uint16)
+        added = np.round(_WHOLE * colour[part]).astype(np.uint16)
+        rows = slice(corner[0] + top, corner[0] + bottom)
+        place = slice(corner[1] + left, corner[1] + right)
+        pieces.append(_Piece(rows, place, left=_WHOLE - covered, added=added))
     return tuple(pieces)

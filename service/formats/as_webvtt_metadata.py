@@ -20,7 +20,7 @@ from service.understanding.schemas import Frame, Understanding
 def write(material: Material, out: IO[bytes]) -> None:
     """Write a cue for each frame, in ASCII."""
     answer = material.answer
-    half = 0.5 / answer.sampled_fps
+    half = 0.5 * answer.step
     out.write(HEADER)
     for number, frame in enumerate(answer.frames):
         start, end = max(0.0, frame.time - half), frame.time + half

@@ -57,7 +57,7 @@ def _unseen(answer: Understanding) -> Iterator[Cue]:
 
 
 def _heard(answer: Understanding) -> Iterator[tuple[float, float, list[Heard]]]:
-    half, last = 0.5 / answer.sampled_fps, answer.clip.duration
+    half, last = 0.5 * answer.step, answer.clip.duration
     for frame in answer.frames:
         start = max(0.0, frame.time - half)
         end = min(frame.time + half, max(last, start))

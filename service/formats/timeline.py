@@ -40,7 +40,7 @@ class Timeline:
 
     def __init__(self, answer: Understanding) -> None:
         self._answer = answer
-        self.rate = answer.clip.fps or answer.sampled_fps
+        self.rate = answer.clip.fps or 1 / answer.step
         """Frames a second."""
         last = max((frame.time for frame in answer.frames), default=0.0)
         whole = round(answer.clip.duration * self.rate)
@@ -56,7 +56,7 @@ class Timeline:
         for track, category in track_categories(self._answer).items():
             keys: list[tuple[float, Region]] = []
             for time, region in self._regions(track):
-                if keys and time - keys[-1][0] > 1.5 / self._answer.sampled_fps:
+                if keys and time - keys[-1][0] > 1.5 * self._answer.step:
                     yield self._run(track, category, keys)
                     keys = []
                 keys.append((time, region))
@@ -70,7 +70,7 @@ class Timeline:
                     yield frame.time, region
 
     def _run(self, track: int, category: str, keys: list[tuple[float, Region]]) -> Run:
-        half = 0.5 / self._answer.sampled_fps
+        half = 0.5 * self._answer.step
         numbered = {self.number(time): region for time, region in keys}
         first = self.number(keys[0][0] - half)
         numbered.setdefault(first, keys[0][1])

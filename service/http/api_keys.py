@@ -1,6 +1,6 @@
 """Bearer key authentication.
 
-Every route requires a key except those of `OPEN`; this includes routes added later.
+Every route requires a key except those that `is_open` names; this includes routes added later.
 """
 
 from __future__ import annotations
@@ -22,6 +22,14 @@ OPEN = frozenset(
     {"/livez", "/readyz", "/startupz", "/v2/health/live", "/v2/health/ready"},
 )
 """Paths that a kubelet or a load balancer requests without a key."""
+
+DOCUMENTATION = "/docs"
+DOCUMENT = "/openapi.json"
+
+
+def is_open(path: str) -> bool:
+    """Return whether a path needs no key: health, and the documentation, the same everywhere."""
+    return path in OPEN or path in (DOCUMENT, DOCUMENTATION) or path.startswith(f"{DOCUMENTATION}/")
 
 
 class Key(BaseModel):
@@ -112,7 +120,7 @@ class KeyMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass an authorized request on, with its key; answer 401 otherwise."""
-        if scope["type"] == "http" and scope["path"] not in OPEN:
+        if scope["type"] == "http" and not is_open(scope["path"]):
             scope["state"]["key"] = self._key_of(scope)
             if scope["state"]["key"] is None:
                 error = KeyRefused(

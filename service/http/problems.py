@@ -9,11 +9,14 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
+from service.understanding.schemas import Problem
 from ssuformer import errors
+
+CONTENT = "application/problem+json"
+"""The media type of a problem."""
 
 CLIENT_CLOSED_REQUEST = 499
 """Not read by the client, which has disconnected. It is for the log and the metrics."""
@@ -67,33 +70,12 @@ STATUS: Mapping[type[errors.SsuError], int] = {
 }
 
 
-class Problem(BaseModel):
-    """An error for people (`detail`) and for programs (`code`, `limit`, `actual`)."""
-
-    model_config = ConfigDict(extra="allow")
-
-    type: str = Field(default="about:blank", description="Always `about:blank`; see `code`.")
-    title: str = Field(description="The name of the status.", examples=["Content Too Large"])
-    status: int = Field(description="The HTTP status code.", examples=[413])
-    code: str = Field(description="Stable; switch on this.", examples=["clip_too_large"])
-    detail: str = Field(
-        description="What is wrong, and the limit.",
-        examples=["a frame has 8192x4320 pixels, the limit is 9437184 in all"],
-    )
-    limit: float | str | None = Field(
-        default=None, description="The limit that was crossed, if any."
-    )
-    actual: float | str | None = Field(default=None, description="The actual value.")
-
-
-PROBLEMS: dict[int | str, dict[str, Any]] = {
-    status: {
-        "description": ", ".join(sorted(k.code for k, v in STATUS.items() if v == status)),
-        "content": {"application/problem+json": {"schema": Problem.model_json_schema()}},
-    }
-    for status in sorted(set(STATUS.values()))
-}
-"""For a route's `responses`: every problem it may return."""
+def title_of(status: int) -> str:
+    """Return the name of a status."""
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "Client Closed Request"
 
 
 def problem(
@@ -108,7 +90,7 @@ def problem(
 ) -> Response:
     """Return a problem as a response."""
     body = Problem(
-        title=_title(status),
+        title=title_of(status),
         status=status,
         code=code,
         detail=detail,
@@ -120,15 +102,8 @@ def problem(
         body.model_dump(exclude_none=True),
         status_code=status,
         headers=headers,
-        media_type="application/problem+json",
+        media_type=CONTENT,
     )
-
-
-def _title(status: int) -> str:
-    try:
-        return HTTPStatus(status).phrase
-    except ValueError:
-        return "Client Closed Request"
 
 
 def add_problem_handlers(app: FastAPI) -> None:
@@ -186,7 +161,7 @@ async def _on_invalid(request: Request, error: Exception) -> Response:
 async def _on_http(request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise error
-    code = _title(error.status_code).lower().replace(" ", "_")
+    code = title_of(error.status_code).lower().replace(" ", "_")
     request.state.code = code
     return problem(error.status_code, code, str(error.detail), headers=error.headers)
 

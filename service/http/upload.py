@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import IO
 
 from fastapi import Request
+from python_multipart.multipart import parse_options_header
 from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
@@ -52,6 +53,18 @@ class Upload:
     def descriptor(self) -> int:
         """The file descriptor."""
         return self.file.fileno()
+
+
+class _ClipForm(MultiPartParser):
+    """Reads a form whose clip may have no file name, or one in the form of RFC 5987 only."""
+
+    def on_headers_finished(self) -> None:
+        """Take the part of the clip for a file."""
+        disposition = self._current_part.content_disposition or b""
+        _, parameters = parse_options_header(disposition)
+        if parameters.get(b"name") == FIELD.encode() and b"filename" not in parameters:
+            self._current_part.content_disposition = disposition + b'; filename="clip"'
+        super().on_headers_finished()
 
 
 class Uploads:
@@ -202,7 +215,7 @@ async def _read_form(
     request: Request, body: AsyncGenerator[bytes, None]
 ) -> tuple[IO[bytes], Mapping[str, str]]:
     try:
-        parser = MultiPartParser(
+        parser = _ClipForm(
             request.headers,
             body,
             max_files=1,

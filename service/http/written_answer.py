@@ -34,13 +34,15 @@ AnyOptions = TypeVar("AnyOptions", bound=Options)
 def with_fields(options: AnyOptions, fields: Mapping[str, str], request: Request) -> AnyOptions:
     """Return the options of a query and those of a form's fields together.
 
-    Raises OptionError for one that is given in both, RequestValidationError for an invalid one.
+    Raises OptionError for one that differs between them, RequestValidationError for an invalid one.
     """
     if not fields:
         return options
     query = dict(request.query_params)
-    if twice := sorted(query.keys() & fields.keys()):
-        raise OptionError(f"{', '.join(twice)}: given in the query and in the form; give it once")
+    if twice := sorted(
+        name for name in query.keys() & fields.keys() if query[name] != fields[name]
+    ):
+        raise OptionError(f"{', '.join(twice)}: one thing in the query, another in the form")
     try:
         return type(options).model_validate({**query, **fields})
     except ValidationError as error:

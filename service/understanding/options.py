@@ -33,6 +33,9 @@ FormatName = Annotated[
 MOST_SECONDS = 1e6
 """The latest time that an option may name; far beyond any clip, and safe in microseconds."""
 
+MOST_TRACKS = 2**16
+"""The highest number of a track that an option may name; far beyond any clip."""
+
 
 class Options(BaseModel):
     """The query parameters of `POST /understand`."""
@@ -64,6 +67,14 @@ class Options(BaseModel):
         description="Leave out regions with a lower probability of sounding.",
     )
     captions: bool = Field(default=True, description="Whether to describe what sounds.")
+    smooth: bool = Field(
+        default=False,
+        description=(
+            "Add the frames between those that were analysed, as many as the clip has, at most 30 "
+            "a second and no more in all than `samples` in `/limits`. Their masks are shapes "
+            "between the analysed ones; no model looks at them."
+        ),
+    )
     start: float = Field(
         default=0.0, ge=0, le=MOST_SECONDS, description="Start time, in seconds of the clip."
     )
@@ -73,6 +84,7 @@ class Options(BaseModel):
     video_track: int | None = Field(
         default=None,
         ge=0,
+        le=MOST_TRACKS,
         description=(
             "Which video track to analyse, counted from 0; otherwise a readable one that is no "
             "thumbnail, the default one first."
@@ -81,6 +93,7 @@ class Options(BaseModel):
     audio_track: int | None = Field(
         default=None,
         ge=0,
+        le=MOST_TRACKS,
         description=(
             "Which sound track to analyse, counted from 0; otherwise a readable one, the default "
             "one first. The warning `tracks_left_out` names the others."

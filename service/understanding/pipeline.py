@@ -30,6 +30,7 @@ from service.understanding.schemas import (
     Tail,
     Understanding,
 )
+from service.understanding.smoothing import Smoother
 from service.understanding.story import Part, Story
 from service.understanding.tracks import Tracker
 from service.understanding.windows import Window, cut
@@ -70,8 +71,9 @@ class _Run:
     tracker: Tracker
     log: TrackLog
     seconds: float | None
+    smoother: Smoother | None = None
     frames: int = 0
-    """How many have been answered."""
+    """How many have been analysed."""
     recognition: Recognition = field(default_factory=Recognition)
     before: _Done | None = None
     """The window before."""
@@ -243,7 +245,14 @@ class Pipeline:
             tracker=Tracker(memory=self._manifest.window_frames),
             log=TrackLog(step=1 / fps),
             seconds=seconds,
+            smoother=self._smoother(decoding, options, fps) if options.smooth else None,
         )
+
+    def _smoother(self, decoding: Decoding, options: Options, fps: float) -> Smoother:
+        info, settings = decoding.info, self._pool.settings
+        last = settings.max_seconds if info.duration is None else info.duration
+        seconds = min(last, options.end or last) - options.start
+        return Smoother.of(fps=fps, film_fps=info.fps, seconds=seconds, most=settings.max_samples)
 
     async def _tell_windows(
         self, decoding: Decoding, run: _Run, head: Head, listener: Listener
@@ -256,11 +265,20 @@ class Pipeline:
             with run.clock.stage("decode"):
                 window = await anext(windows, None)
             if window is None:
-                return
+                break
             frames = await self._understand_window(window, run)
             run.frames += len(frames)
             run.held = window.chunk
-            await listener(head, frames)
+            await listener(head, await self._smoothed(frames, run))
+        if run.smoother is not None and (rest := run.smoother.end(decoding.duration or 0.0)):
+            await listener(head, rest)
+
+    async def _smoothed(self, frames: list[Frame], run: _Run) -> list[Frame]:
+        """Return frames with those between them, if they were asked for."""
+        if run.smoother is None:
+            return frames
+        with run.clock.stage("postprocess"):
+            return await asyncio.to_thread(run.smoother.add, frames)
 
     async def _understand_window(self, window: Window, run: _Run) -> list[Frame]:
         with run.clock.stage("segmentation"):
@@ -337,7 +355,7 @@ class Pipeline:
                 for region, track in zip(found.frames[frame], tracks, strict=True)
                 if (shown := self._render_region(region, track, said, run)) is not None
             ]
-            shown_regions = [shown for _, shown in regions]
+            shown_regions = sorted((shown for _, shown in regions), key=lambda one: one.track)
             run.log.add(times[frame], shown_regions)
             # The first region of a category is its surest.
             places = {category: shown.track for category, shown in reversed(regions)}
@@ -373,6 +391,7 @@ class Pipeline:
         return Head(
             model=self.model,
             sampled_fps=run.fps,
+            smooth_fps=None if run.smoother is None else round(run.smoother.fps, 3),
             mask_size=run.size,
         )
 

@@ -13,6 +13,35 @@ class _Answer(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
+class WrongOption(BaseModel):
+    """An option that is invalid, and why."""
+
+    option: str = Field(examples=["fps"])
+    message: str = Field(examples=["Input should be less than or equal to 30"])
+
+
+class Problem(BaseModel):
+    """An error for people (`detail`) and for programs (`code`, `limit`, `actual`)."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str = Field(default="about:blank", description="Always `about:blank`; see `code`.")
+    title: str = Field(description="The name of the status.", examples=["Content Too Large"])
+    status: int = Field(description="The HTTP status code.", examples=[413])
+    code: str = Field(description="Stable; switch on this.", examples=["clip_too_large"])
+    detail: str = Field(
+        description="What is wrong, and the limit.",
+        examples=["a frame has 8192x4320 pixels, the limit is 9437184 in all"],
+    )
+    limit: float | str | None = Field(
+        default=None, description="The limit that was crossed, if any."
+    )
+    actual: float | str | None = Field(default=None, description="The actual value.")
+    errors: list[WrongOption] | None = Field(
+        default=None, description="With the code `option_invalid`: each option that is invalid."
+    )
+
+
 class Region(_Answer):
     """One sound source in one frame."""
 
@@ -45,13 +74,21 @@ class Heard(_Answer):
 
 
 class Frame(_Answer):
-    """One sampled frame of the clip, its sound sources, and all that is heard."""
+    """One frame of the clip, its sound sources in the order of their tracks, and what is heard."""
 
     time: float = Field(description="Seconds from the start of the clip.", examples=[0.5])
     regions: list[Region]
     heard: list[Heard] = Field(
         default=[],
         description="Most probable first; always empty for models that do not say what is heard.",
+    )
+    between: bool = Field(
+        default=False,
+        exclude_if=lambda between: not between,
+        description=(
+            "With `smooth` only: this frame was not analysed. Its masks are made from those of the "
+            "analysed frames before and after it; all else is the nearer one's."
+        ),
     )
 
 
@@ -147,12 +184,21 @@ class Head(_Answer):
 
     model: ModelFacts
     sampled_fps: float = Field(description="Frames analysed per second.")
+    smooth_fps: float | None = Field(
+        default=None,
+        description="With `smooth` only: frames of this answer per second.",
+    )
     mask_size: tuple[int, int] = Field(
         description=(
             "Height, width of all masks and boxes: those of the clip as a player shows it, unless "
             "`mask_size=engine` was asked for."
         )
     )
+
+    @property
+    def step(self) -> float:
+        """Seconds from one frame of this answer to the next."""
+        return 1 / (self.smooth_fps or self.sampled_fps)
 
 
 class Tail(_Answer):
@@ -168,6 +214,11 @@ class Understanding(Head, Tail):
     """The sound sources of a clip: where, when, and in words."""
 
     frames: list[Frame]
+
+    @property
+    def analysed(self) -> list[Frame]:
+        """The frames that were looked at: all, but with `smooth`."""
+        return [frame for frame in self.frames if not frame.between]
 
     @classmethod
     def of(cls, head: Head, frames: list[Frame], tail: Tail) -> Understanding:

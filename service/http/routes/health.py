@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi import APIRouter, Response
 
 from service.http.routes.dependencies import GatewayDep
 from service.understanding.schemas import Health
 
 router = APIRouter(tags=["health"])
+
+_NOT_NOW: dict[int | str, dict[str, Any]] = {
+    503: {"model": Health, "description": "Not now; the reasons, if there are any."}
+}
 
 
 @router.head("/livez", include_in_schema=False)
@@ -21,7 +27,7 @@ async def live() -> Health:
 
 @router.head("/readyz", include_in_schema=False)
 @router.head("/v2/health/ready", include_in_schema=False)
-@router.get("/readyz", summary="Is the service ready?")
+@router.get("/readyz", summary="Is the service ready?", responses=_NOT_NOW)
 @router.get("/v2/health/ready", include_in_schema=False)
 async def ready(gateway: GatewayDep, response: Response) -> Health:
     """Answer 503 with the reasons while requests should go elsewhere."""
@@ -35,7 +41,7 @@ async def ready(gateway: GatewayDep, response: Response) -> Health:
 
 
 @router.head("/startupz", include_in_schema=False)
-@router.get("/startupz", summary="Has the service started?")
+@router.get("/startupz", summary="Has the service started?", responses=_NOT_NOW)
 async def started(gateway: GatewayDep, response: Response) -> Health:
     """Answer 503 until the models are loaded and warm."""
     response.status_code = 200 if gateway.started else 503

@@ -9,13 +9,13 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 
-from service.formats.catalogue import DEFAULT, every, named
+from service.formats.catalogue import named
 from service.formats.format import Format, Need
 from service.gateway import Gateway
 from service.http.deadline import within
-from service.http.problems import PROBLEMS
+from service.http.documented_problems import JOB_PROBLEMS, problems
+from service.http.openapi import answers, clip_body
 from service.http.routes.dependencies import GatewayDep, each_option_once, key_of, sender_of
-from service.http.upload import FIELD
 from service.http.written_answer import AnswerFile, chosen, response_of, with_fields, written
 from service.jobs.jobs import Jobs, Sent
 from service.jobs.options import JobOptions
@@ -24,36 +24,14 @@ from service.jobs.schemas import JobDetails, JobList, JobSummary
 from service.telemetry.stages import StageClock
 from service.understanding.options import FormatName
 from service.understanding.schemas import Understanding
-from ssuformer.errors import JobNotFound, OptionError
+from ssuformer.errors import JobNotFound, JobsUnavailable, OptionError
 
-router = APIRouter(tags=["jobs"], responses=PROBLEMS)
+router = APIRouter(tags=["jobs"], responses=problems(JobNotFound, JobsUnavailable))
 
 _LOOK_SECONDS = 1.0
 _QUIET_LOOKS = 15
 """After so many looks without news a comment is sent, so that no proxy gives up."""
 
-_CLIP = {"type": "string", "format": "binary", "description": "The clip."}
-_FIELDS = {FIELD: _CLIP, **JobOptions.model_json_schema()["properties"]}
-_FIELDS.pop("url")
-_BODY: dict[str, Any] = {
-    "requestBody": {
-        "description": "The clip; nothing if it is to be fetched (`url`).",
-        "content": {
-            "multipart/form-data": {
-                "schema": {"type": "object", "required": [FIELD], "properties": _FIELDS}
-            },
-            "video/*": {"schema": _CLIP},
-            "application/octet-stream": {"schema": _CLIP},
-        },
-    }
-}
-_BINARY = {"schema": {"type": "string", "format": "binary"}}
-_RESULTS: dict[int | str, dict[str, Any]] = {
-    200: {
-        "description": "The answer, in the format asked for.",
-        "content": {one.media_type: _BINARY for one in every() if one.name != DEFAULT},
-    }
-}
 _EVENTS: dict[int | str, dict[str, Any]] = {
     200: {"description": "Events.", "content": {"text/event-stream": {}}}
 }
@@ -80,10 +58,11 @@ IdempotencyKey = Annotated[str | None, Header(min_length=1, max_length=255)]
     status_code=202,
     dependencies=[Depends(each_option_once)],
     response_model=JobDetails,
-    openapi_extra=_BODY,
+    responses=JOB_PROBLEMS,
+    openapi_extra=clip_body(JobOptions, required=False, left_out={"url"}),
     summary="Have a clip understood in the background",
 )
-async def send(
+async def send_job(
     request: Request,
     options: Annotated[JobOptions, Query()],
     gateway: GatewayDep,
@@ -130,14 +109,16 @@ async def _send_body(
 
 
 def _checked(options: JobOptions) -> JobOptions:
-    """Return the options; raise OptionError if their format needs what they leave out."""
+    """Return the options; raise OptionError if they do not fit a job, or each other."""
+    if options.smooth:
+        raise OptionError("smooth: the answer of a job has the analysed frames only; ask for fps")
     if options.format is not None:
         named(options.format).check(masks=options.mask_format != "none", clip=True)
     return options
 
 
 @router.get("/jobs", summary="Your jobs, the newest first")
-async def listed(
+async def list_jobs(
     jobs: JobsDep,
     owner: OwnerDep,
     most: Annotated[int, Query(ge=1, le=500)] = 50,
@@ -150,7 +131,7 @@ async def listed(
 
 
 @router.get("/jobs/{job}", summary="A job and its progress")
-async def one(job: str, jobs: JobsDep, owner: OwnerDep) -> JobDetails:
+async def job_details(job: str, jobs: JobsDep, owner: OwnerDep) -> JobDetails:
     """Return how far a job is, and how the calls went that tell of its end."""
     return await jobs.details(await jobs.find(job, owner))
 
@@ -161,7 +142,7 @@ async def one(job: str, jobs: JobsDep, owner: OwnerDep) -> JobDetails:
     responses=_EVENTS,
     summary="The progress of a job, as server-sent events",
 )
-async def events(job: str, gateway: GatewayDep, jobs: JobsDep, owner: OwnerDep) -> Response:
+async def job_events(job: str, gateway: GatewayDep, jobs: JobsDep, owner: OwnerDep) -> Response:
     """Send `progress` whenever there is some, and at the end `done`, `failed` or `deleted`."""
     found = await jobs.find(job, owner)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
@@ -197,10 +178,10 @@ def _event(name: str, data: str) -> bytes:
 @router.get(
     "/jobs/{job}/result",
     response_model=Understanding,
-    responses=_RESULTS,
+    responses={200: answers(), **JOB_PROBLEMS},
     summary="The answer of a job that is done",
 )
-async def result(
+async def job_result(
     request: Request,
     job: str,
     gateway: GatewayDep,
@@ -241,6 +222,6 @@ async def _write(
 
 
 @router.delete("/jobs/{job}", status_code=204, summary="Stop a job and remove its result")
-async def delete(job: str, jobs: JobsDep, owner: OwnerDep) -> None:
+async def delete_job(job: str, jobs: JobsDep, owner: OwnerDep) -> None:
     """Stop the work on a job, wherever it is done, and remove all that belongs to it."""
     await jobs.delete(job, owner)

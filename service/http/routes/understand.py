@@ -6,16 +6,16 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from starlette.requests import ClientDisconnect
 
-from service.formats.catalogue import DEFAULT, every
 from service.formats.format import Format
 from service.gateway import Gateway
 from service.http.deadline import within
-from service.http.problems import PROBLEMS
+from service.http.documented_problems import PROBLEMS
+from service.http.openapi import answers, clip_body
 from service.http.record_stream import RecordStream, RecordWriter
 from service.http.request_log import CLIENT_DEADLINE, exemplar_of
 from service.http.routes.dependencies import (
@@ -26,7 +26,7 @@ from service.http.routes.dependencies import (
     trace_of,
 )
 from service.http.spool import Spool
-from service.http.upload import FIELD, Upload, is_form
+from service.http.upload import Upload, is_form
 from service.http.written_answer import (
     AnswerFile,
     chosen,
@@ -44,35 +44,13 @@ from ssuformer.errors import DeadlineExceeded, RateExceeded
 
 router = APIRouter(tags=["understanding"])
 
-_CLIP = {"type": "string", "format": "binary", "description": "The clip."}
-_FIELDS = {FIELD: _CLIP, **Options.model_json_schema()["properties"]}
-_BODY: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {"type": "object", "required": [FIELD], "properties": _FIELDS}
-            },
-            "video/*": {"schema": _CLIP},
-            "application/octet-stream": {"schema": _CLIP},
-        },
-    }
-}
-_BINARY = {"schema": {"type": "string", "format": "binary"}}
-_ANSWERS: dict[int | str, dict[str, Any]] = {
-    200: {
-        "description": "The answer, in the format asked for.",
-        "content": {one.media_type: _BINARY for one in every() if one.name != DEFAULT},
-    }
-}
-
 
 @router.post(
     "/understand",
     dependencies=[Depends(each_option_once)],
     response_model=Understanding,
-    responses={**_ANSWERS, **PROBLEMS},
-    openapi_extra=_BODY,
+    responses={200: answers(), **PROBLEMS},
+    openapi_extra=clip_body(Options),
     summary="Find and describe the sound sources in every second of a clip",
 )
 async def understand(
@@ -206,7 +184,7 @@ async def _written(asked: _Asked) -> AnswerFile:
         answer = await pipeline.understand(
             asked.upload.descriptor, asked.options, asked.clock, seconds=asked.seconds
         )
-        _learn(asked, answer, answer, frames=len(answer.frames))
+        _learn(asked, answer, answer, frames=len(answer.analysed))
         with asked.clock.stage("encode"):
             return await written(
                 asked.form, answer, asked.upload.descriptor, asked.gateway.drawings

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from service.engines.fake import FakeEngine
 from tests.service.http.raw_client import service
 from tests.service.http.test_streams import StoppingEngine
 from tests.ssuformer.footage import Footage, flash_in
@@ -119,3 +120,18 @@ def test_a_page_of_an_origin_that_is_not_named_reads_nothing(tmp_path: Path) -> 
             result = server.result.get(timeout=60)
 
     assert result == {"error": "TypeError: Failed to fetch"}
+
+
+def test_the_documentation_is_shown_without_a_key_and_without_the_internet(tmp_path: Path) -> None:
+    (tmp_path / "keys").write_text("secret\n")
+    options = [
+        *("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--dump-dom"),
+        *("--virtual-time-budget=10000", f"--user-data-dir={tmp_path / 'profile'}"),
+        "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
+    ]
+    with service(FakeEngine(), keys_file=tmp_path / "keys") as address:
+        command = [str(CHROMIUM), *options, f"{address}/docs"]
+        page = subprocess.run(command, capture_output=True, text=True, timeout=60).stdout
+
+    assert 'id="operations-understanding-understand"' in page
+    assert "Authorize" in page
