@@ -30,6 +30,7 @@ COPY requirements/build.txt ./
 RUN python3.11 -m venv tools \
     && tools/bin/pip install --require-hashes --no-deps --requirement build.txt
 COPY pyproject.toml README.md LICENSE project/
+COPY ssu project/ssu
 COPY ssuformer project/ssuformer
 COPY service project/service
 COPY training project/training

@@ -385,13 +385,16 @@ def test_doctor_says_when_the_port_is_taken_and_threads_are_too_many() -> None:
     assert checks["cores"].mend.startswith("export SSU_ENGINE_THREADS=")
 
 
-def test_required_packages_are_those_of_the_project_without_extras(
+def test_required_packages_are_those_of_the_client_and_the_server_without_other_extras(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    stated = ["av<19,>=18.1", "uvicorn[standard]>=0.40", "torch==2.13.0; extra == 'train'"]
+    stated = [
+        "httpx>=0.28", "av<19,>=18.1; extra == 'server'", "torch==2.13.0; extra == 'train'",
+        'uvicorn[standard]>=0.40; extra == "server"', "ssuformer[server]; extra == 'cpu'",
+    ]  # fmt: skip
     monkeypatch.setattr(metadata, "requires", lambda _: stated)
 
-    assert installation.required_packages() == ["av", "uvicorn"]
+    assert installation.required_packages() == ["av", "httpx", "uvicorn"]
 
 
 @pytest.mark.parametrize("kind", NAMES)
