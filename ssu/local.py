@@ -99,6 +99,7 @@ class Local(Closing):
         return asyncio.run_coroutine_threadsafe(work, self._loop)
 
     def _stop(self) -> None:
+        self._call(self._loop.shutdown_default_executor()).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()

@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -11,14 +12,12 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
-import httpx
 import numpy as np
 import pytest
 from rich.console import Console
 from typer.testing import CliRunner, Result
 
 from service.cli import app, diagnosis, installation
-from service.cli.client import Client, Trouble
 from service.cli.tables import seconds_of, where
 from service.cli.temporary_service import hosted
 from service.engines.fake import FakeEngine
@@ -55,10 +54,14 @@ def ssu(*arguments: object, **environment: str) -> Result:
 
 
 @pytest.mark.parametrize(
-    "command", [[], ["understand"], ["export"], ["serve"], ["models"], ["doctor"]]
-)
-def test_every_command_explains_itself_with_examples(command: list[str]) -> None:
-    result = ssu(*command, "--help")
+    "command",
+    [
+        "", "understand", "watch", "export", "serve", "triton", "models", "doctor", "jobs",
+        "jobs submit", "jobs list", "jobs show", "jobs wait", "jobs cancel",
+    ],
+)  # fmt: skip
+def test_every_command_explains_itself_with_examples(command: str) -> None:
+    result = ssu(*command.split(), "--help")
 
     assert result.exit_code == 0
     assert "Examples" in result.output
@@ -142,6 +145,37 @@ def test_a_clip_that_comes_through_a_pipe_is_read_once_and_used_as_a_file(
     }  # fmt: skip
 
 
+def test_folders_are_searched_and_patterns_are_matched(address: str, film: Path) -> None:
+    inner = film.parent / "season" / "one"
+    inner.mkdir(parents=True)
+    for name in ("a.MP4", "b.webm", "b.overlay.mp4", "notes.txt", ".c.mp4.part"):
+        shutil.copy(film, inner / name)
+    out = film.parent / "out"
+    quick = ("--no-overlay", "--no-sheet", "--url", address, "--out", out)
+
+    folder = ssu("understand", film.parent / "season", *quick)
+    pattern = ssu("understand", film, f"{film.parent}/**/*.webm", film.parent / "*.mp4", *quick)
+
+    assert folder.exit_code == pattern.exit_code == 0, folder.output + pattern.output
+    assert [line for line in folder.stdout.splitlines() if line.startswith("answer")] == [
+        f"answer  {out}/a.json", f"answer  {out}/b.json"
+    ]  # fmt: skip
+    assert [line for line in pattern.stdout.splitlines() if line.startswith("answer")] == [
+        f"answer  {out}/film.json", f"answer  {out}/b.json"
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["nowhere.mp4", "*.mkv", "empty"])
+def test_a_name_that_leads_to_no_clip_is_told_before_any_is_sent(film: Path, name: str) -> None:
+    (film.parent / "empty").mkdir()
+
+    result = ssu("understand", film, film.parent / name, "--url", "http://127.0.0.1:1")
+
+    assert result.exit_code == 1
+    assert "file_unreadable" in result.stderr
+    assert name in result.stderr
+
+
 def test_understand_sends_the_options_it_was_given(address: str, film: Path) -> None:
     options = ("--fps", 2, "--start", 1, "--end", 2, "--no-captions", "--min-score", 0.85)
     tracks = ("--video-track", 0, "--audio-track", 0, "--mask-format", "none")
@@ -208,38 +242,6 @@ def test_a_service_that_is_not_there_is_said_to_be_out_of_reach(film: Path) -> N
     assert "service_unreachable" in result.stderr
 
 
-def test_an_answer_of_something_else_is_not_taken_for_ours(film: Path) -> None:
-    teapot = httpx.MockTransport(lambda _: httpx.Response(418, text="short and stout"))
-
-    with Client("http://kitchen", transport=teapot) as client:
-        trouble = client.understand(film, {})
-
-    assert isinstance(trouble, Trouble)
-    assert trouble.code == "http_418"
-
-
-def test_a_problem_keeps_when_to_try_again_and_the_key_is_sent() -> None:
-    def answer(request: httpx.Request) -> httpx.Response:
-        body = {"code": "overloaded", "detail": request.headers["authorization"], "limit": 16}
-        return httpx.Response(429, json=body, headers={"Retry-After": "7"})
-
-    with Client("http://busy", key="secret", transport=httpx.MockTransport(answer)) as client:
-        trouble = client.get("/models")
-
-    assert trouble == Trouble("overloaded", "Bearer secret", limit=16, retry_after="7")
-
-
-def test_what_was_sent_is_told_piece_by_piece(film: Path) -> None:
-    pieces: list[int] = []
-    echo = httpx.MockTransport(lambda request: httpx.Response(200, content=request.read()))
-
-    with Client("http://echo", transport=echo) as client:
-        body = client.understand(film, {}, pieces.append)
-
-    assert body == film.read_bytes()
-    assert sum(pieces) == film.stat().st_size
-
-
 def repository(folder: Path) -> Path:
     """Write a repository whose models are whole but empty."""
     for name in (SEGMENTATION, CAPTION):
@@ -269,6 +271,18 @@ def test_models_shows_what_a_service_has_loaded(address: str) -> None:
     assert result.exit_code == 0, result.output
     assert "fake 0" in result.output
     assert "0" * 64 in result.output
+
+
+def test_models_and_doctor_tell_programs_the_same_as_people(address: str, tmp_path: Path) -> None:
+    (remote,) = json.loads(ssu("models", "--url", address, "--json").stdout)["models"]
+    local = json.loads(ssu("models", "--models", repository(tmp_path), "--json").stdout)
+    checks = json.loads(ssu("doctor", "--models", tmp_path, "--json").stdout)["checks"]
+
+    assert (remote["name"], remote["digest"]) == ("fake", "0" * 64)
+    assert local["models"][0]["name"] == "bells"
+    assert sorted(local["bytes"].values()) == sorted([len(SEGMENTATION), len(CAPTION)])
+    verdicts = {check["name"]: check["verdict"] for check in checks}
+    assert verdicts["models"] == verdicts["python"] == "good"
 
 
 def test_models_says_which_model_is_missing(tmp_path: Path) -> None:

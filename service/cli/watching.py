@@ -1,0 +1,128 @@
+"""Answers for the clips of a folder, as they arrive."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rich.progress import Progress
+
+from service.cli.clip_files import is_clip
+from service.cli.clip_report import ReportOptions, report
+from service.cli.terminal import aside, complain, facts_of_error, print_json, progress
+from ssu.client import Client
+from ssu.errors import ServiceError
+from ssuformer import errors
+from ssuformer.errors import SsuError
+from ssuformer.terminal import console
+
+_ANSWER, _ERROR = ".json", ".error.json"
+_PASSING = (
+    ServiceError, errors.EngineError, errors.Overloaded, errors.RateExceeded, errors.StorageFull,
+)  # fmt: skip
+"""Errors that are not the clip's: it is tried again."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """How a file was at a look."""
+
+    size: int
+    changed: float
+
+
+@dataclass(slots=True)
+class Watch:
+    """A folder whose finished clips are answered once, each in files named after it.
+
+    What has been answered or refused is told by those files, so a watch that is started again goes
+    on where it was.
+    """
+
+    folder: Path
+    client: Client
+    options: ReportOptions
+    as_json: bool = False
+    _before: dict[Path, _Seen] = field(default_factory=dict)
+    """What the last look saw of files that were not finished."""
+
+    def run(self, *, every: float, once: bool) -> bool:
+        """Look every so many seconds, for ever or until nothing is left; return if all went well.
+
+        A file is finished once it is the same at two looks.
+        """
+        went_well = True
+        with progress() as shown:
+            while True:
+                for path in self._finished():
+                    went_well = self._answer(path, shown) and went_well
+                if once and not self._before:
+                    return went_well
+                time.sleep(every)
+
+    def _finished(self) -> Iterator[Path]:
+        """Yield the finished files that have to be answered; remember the others."""
+        before, self._before = self._before, {}
+        for path in sorted(self.folder.iterdir()):
+            seen = _look_at(path)
+            if seen is None or self._known(path, seen):
+                continue
+            if before.get(path) == seen:
+                yield path
+            else:
+                self._before[path] = seen
+
+    def _known(self, path: Path, seen: _Seen) -> bool:
+        """Return whether there is an answer, or an error, that is newer than the file."""
+        for suffix in (_ANSWER, _ERROR):
+            told = self._file(path, suffix)
+            if told.exists() and told.stat().st_mtime >= seen.changed:
+                return True
+        return False
+
+    def _file(self, path: Path, suffix: str) -> Path:
+        return (self.options.folder or self.folder) / (path.name + suffix)
+
+    def _answer(self, path: Path, shown: Progress) -> bool:
+        try:
+            report(path, path.name, client=self.client, options=self.options, shown=shown)
+        except SsuError as error:
+            with aside(shown):
+                self._refuse(path, error)
+            return False
+        self._file(path, _ERROR).unlink(missing_ok=True)
+        with aside(shown):
+            self._tell(path, None)
+        return True
+
+    def _refuse(self, path: Path, error: SsuError) -> None:
+        """Say what is wrong with a file, and keep it, unless it is not the file's fault."""
+        complain(error, about=str(path))
+        if isinstance(error, _PASSING) or not path.exists():
+            return
+        kept = self._file(path, _ERROR)
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        kept.write_text(json.dumps(facts_of_error(error)) + "\n")
+        self._tell(path, error)
+
+    def _tell(self, path: Path, error: SsuError | None) -> None:
+        answer = self._file(path, _ANSWER)
+        if self.as_json:
+            told = None if error is None else facts_of_error(error)
+            print_json({"clip": str(path), "answer": None if error else str(answer), "error": told})
+        elif error is None:
+            console().print(f"{path.name}  {answer}", markup=False, soft_wrap=True)
+
+
+def _look_at(path: Path) -> _Seen | None:
+    """Return how a file is; None if it is no clip, or gone."""
+    try:
+        if not is_clip(path) or not path.is_file():
+            return None
+        found = path.stat()
+    except OSError:
+        return None
+    return _Seen(found.st_size, found.st_mtime)
