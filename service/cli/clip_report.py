@@ -40,7 +40,7 @@ class ReportOptions:
     overlay: bool = True
     sheet: bool = True
     show: bool = True
-    """Whether to print the answer."""
+    """Whether to print the answer, and where it is written."""
     raw: bool = False
     """Whether to print the JSON answer unchanged instead of a table."""
     formats: tuple[str, ...] = ()
@@ -208,6 +208,8 @@ def _keep(
             )
         finally:
             shown.remove_task(task)
+    if not options.show:
+        return
     with aside(shown):
         out = console(errors=options.raw)
         for what, path in written.items():
