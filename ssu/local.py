@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import sys
 import tempfile
+import weakref
 from collections.abc import Coroutine, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
@@ -30,6 +32,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _LONGEST = 1e6
+_Life = tuple[asyncio.AbstractEventLoop, asyncio.Event]
+"""The loop that a gateway runs in, and what stops it."""
+
 _Lines = SimpleQueue[bytes | Exception | None]
 """Records, then None or the error that ended them."""
 
@@ -55,23 +60,19 @@ class Local(Closing):
             log_level="error",
         )
         self._gateway = Gateway.build(settings, sys.stderr)
-        self._loop = asyncio.new_event_loop()
-        self._thread = Thread(target=self._loop.run_forever, name="ssu", daemon=True)
+        started: Future[_Life] = Future()
+        work = partial(asyncio.run, _live(self._gateway, started))
+        self._thread = Thread(target=work, name="ssu", daemon=True)
         self._thread.start()
-        self._running = self._gateway.running()
-        try:
-            self._call(self._running.__aenter__()).result()
-        except BaseException:
-            self._stop()
-            raise
+        self._loop, stop = started.result()
+        # Of one that is forgotten. At the end of the program no thread could be waited for.
+        self._end = weakref.finalize(self, self._loop.call_soon_threadsafe, stop.set)
+        self._end.atexit = False
 
     def close(self) -> None:
         """Release the models and end the processes that decode."""
-        if not self._loop.is_closed():
-            try:
-                self._call(self._running.__aexit__(None, None, None)).result()
-            finally:
-                self._stop()
+        self._end()
+        self._thread.join()
 
     def understand(self, clip: ClipSource, **options: Unpack[Options]) -> Answer:
         """Return the answer for a clip."""
@@ -98,12 +99,6 @@ class Local(Closing):
     def _call(self, work: Coroutine[Any, Any, T]) -> Future[T]:
         return asyncio.run_coroutine_threadsafe(work, self._loop)
 
-    def _stop(self) -> None:
-        self._call(self._loop.shutdown_default_executor()).result()
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
-
 
 def understand(clip: ClipSource, **options: Unpack[Options]) -> Answer:
     """Return the answer for a clip; the models are loaded for it. Use `Local` for several."""
@@ -116,6 +111,19 @@ def stream(clip: ClipSource, **options: Unpack[Options]) -> Iterator[AnswerStrea
     """Yield the answer for a clip, whose windows come while it is in work."""
     with Local() as models, models.stream(clip, **options) as answer:
         yield answer
+
+
+async def _live(gateway: Gateway, started: Future[_Life]) -> None:
+    """Run a gateway until it is to stop; tell that it has started, or why it cannot."""
+    stop = asyncio.Event()
+    try:
+        async with gateway.running():
+            started.set_result((asyncio.get_running_loop(), stop))
+            await stop.wait()
+    except BaseException as error:
+        if started.done():
+            raise
+        started.set_exception(error)
 
 
 async def _tell(gateway: Gateway, file: int, options: CheckedOptions, lines: _Lines) -> None:

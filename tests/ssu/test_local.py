@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -88,6 +89,40 @@ def test_what_was_opened_is_closed(film: Path) -> None:
     )
 
     assert (ended.returncode, ended.stderr, ended.stdout) == (0, "", "")
+
+
+FORGOTTEN = """
+import gc, sys, time
+import ssu
+from tests.service.conftest import descendants
+
+lost = ssu.Local(engine="fake")
+lost.understand(sys.argv[1])
+del lost
+gc.collect()
+end = time.monotonic() + 10
+while list(descendants()) and time.monotonic() < end:
+    time.sleep(0.05)
+assert not list(descendants()), "what was lost is still at work"
+
+kept = ssu.Local(engine="fake")
+kept.understand(sys.argv[1])
+print(*descendants())
+"""
+
+
+def test_what_was_not_closed_ends_with_the_program(film: Path) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", FORGOTTEN, film], capture_output=True, text=True, check=False
+    )
+
+    processes = [Path("/proc") / number for number in ended.stdout.split()]
+    end = time.monotonic() + 10
+    while any(process.exists() for process in processes) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert processes
+    assert not any(process.exists() for process in processes)
 
 
 def test_models_that_are_not_there_are_named(tmp_path: Path) -> None:
