@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import sys
 import tempfile
-import weakref
 from collections.abc import Coroutine, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -40,7 +39,9 @@ _Lines = SimpleQueue[bytes | Exception | None]
 
 
 class Local(Closing):
-    """The models, loaded once and kept until it is closed. Clips are decoded in a sandbox.
+    """The models, loaded once and kept until it is closed, or the program ends.
+
+    Clips are decoded in a sandbox.
 
     `models`: a model repository; by default that of the settings, or the one that came with the
     package. Raises EngineError if the models cannot be loaded, ConfigError if a package is missing.
@@ -64,15 +65,16 @@ class Local(Closing):
         work = partial(asyncio.run, _live(self._gateway, started))
         self._thread = Thread(target=work, name="ssu", daemon=True)
         self._thread.start()
-        self._loop, stop = started.result()
-        # Of one that is forgotten. At the end of the program no thread could be waited for.
-        self._end = weakref.finalize(self, self._loop.call_soon_threadsafe, stop.set)
-        self._end.atexit = False
+        try:
+            self._loop, self._stop = started.result()
+        except ModuleNotFoundError as error:
+            raise lacking("the engine of the models", error) from error
 
     def close(self) -> None:
         """Release the models and end the processes that decode."""
-        self._end()
-        self._thread.join()
+        if self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._stop.set)
+            self._thread.join()
 
     def understand(self, clip: ClipSource, **options: Unpack[Options]) -> Answer:
         """Return the answer for a clip."""

@@ -92,21 +92,17 @@ def test_what_was_opened_is_closed(film: Path) -> None:
 
 
 FORGOTTEN = """
-import gc, sys, time
+import sys
 import ssu
 from tests.service.conftest import descendants
 
-lost = ssu.Local(engine="fake")
-lost.understand(sys.argv[1])
-del lost
-gc.collect()
-end = time.monotonic() + 10
-while list(descendants()) and time.monotonic() < end:
-    time.sleep(0.05)
-assert not list(descendants()), "what was lost is still at work"
+def work():
+    last = ssu.Local(engine="fake")
+    last.understand(sys.argv[1])
+    return last
 
-kept = ssu.Local(engine="fake")
-kept.understand(sys.argv[1])
+kept = work()
+work()
 print(*descendants())
 """
 
@@ -128,6 +124,14 @@ def test_what_was_not_closed_ends_with_the_program(film: Path) -> None:
 def test_models_that_are_not_there_are_named(tmp_path: Path) -> None:
     with pytest.raises(ssu.SsuError, match=str(tmp_path)):
         ssu.Local(models=tmp_path)
+
+
+def test_a_missing_engine_is_named_with_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    monkeypatch.delitem(sys.modules, "service.engines.embedded", raising=False)
+
+    with pytest.raises(ConfigError, match=r"onnxruntime.*pip install 'ssuformer\[cpu\]'"):
+        ssu.Local(engine="onnx")
 
 
 def test_one_call_is_enough(film: Path, monkeypatch: pytest.MonkeyPatch) -> None:
