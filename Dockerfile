@@ -54,7 +54,7 @@ RUN find . -type d -name tests -prune -exec rm -r {} + \
         onnxruntime/capi/libonnxruntime.so* \
     && find . -name '*.so' -not -path '*.libs/*' -exec strip --strip-debug {} +
 # Bytecode of what serving imports, and the proof that all of it still loads.
-RUN /opt/ssu/bin/python -c 'import service.cli, service.cli.serve, service.server, \
+RUN /opt/ssu/bin/python -c 'import service.command, service.cli, service.cli.serve, service.server, \
     service.understanding.decoding_template, service.understanding.drawing_child, \
     service.understanding.sandbox.probe, service.cli.exported, \
     service.engines.embedded, service.engines.triton'

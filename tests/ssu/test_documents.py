@@ -18,7 +18,7 @@ from tests.service.formats.made import made
 from tests.ssu.jobs_server import JobsServer
 
 NOTEBOOK = Path("docs/python.ipynb")
-PAGE = Path("docs/python.md").read_text()
+PAGE, README = Path("docs/python.md").read_text(), Path("README.md").read_text()
 
 
 def run_cell(source: str, names: dict[str, Any]) -> Any:  # noqa: ANN401
@@ -53,7 +53,9 @@ def test_the_notebook_is_kept_without_outputs() -> None:
     assert not any(cell.get("outputs") for cell in json.loads(NOTEBOOK.read_bytes())["cells"])
 
 
-@pytest.mark.parametrize("block", re.findall(r"```python\n(.*?)```", PAGE, flags=re.DOTALL))
+@pytest.mark.parametrize(
+    "block", re.findall(r"```python\n(.*?)```", PAGE + README, flags=re.DOTALL)
+)
 def test_what_the_page_shows_runs(
     block: str, tmp_path: Path, clip: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -61,7 +63,8 @@ def test_what_the_page_shows_runs(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SSU_ENGINE", "fake")
     monkeypatch.setattr("ssu.jobs._LOOK_SECONDS", 0.01)
-    Path("film.mp4").write_bytes(clip)
+    for name in ("film.mp4", "clip.mp4"):
+        Path(name).write_bytes(clip)
     names: dict[str, Any] = {"ssu": ssu, "answer": ssu.understand("film.mp4")}
     if ".jobs." in block:
         transport = httpx.MockTransport(JobsServer(made().model_dump_json().encode()))

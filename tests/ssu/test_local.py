@@ -209,11 +209,11 @@ def test_letters_of_an_answer_are_no_html(answer: ssu.Answer) -> None:
 LIGHT = """
 import sys
 
-for name in ("av", "fastapi", "onnxruntime", "orjson", "PIL", "pycocotools", "service", "typer"):
+for name in ("av", "fastapi", "onnxruntime", "orjson", "PIL", "pycocotools", "rich", "typer"):
     sys.modules[name] = None  # not installed
 
 import ssu
-from ssu.__main__ import run
+from service.command import run
 
 answer = ssu.Answer.open(sys.argv[1])
 assert answer.frames[1].regions[0].mask.any()

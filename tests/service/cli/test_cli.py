@@ -3,6 +3,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
@@ -66,6 +67,17 @@ def test_every_command_explains_itself_with_examples(command: str) -> None:
     assert result.exit_code == 0
     assert "Examples" in result.output
     assert "ssu " in result.output
+
+
+def test_help_does_not_wait_for_what_commands_need() -> None:
+    heavy = ("av", "fastapi", "httpx", "numpy", "onnxruntime", "pydantic", "ssu")
+    script = f"import sys, service.cli; print(*[n for n in {heavy} if n in sys.modules])"
+
+    imported = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+
+    assert imported.stdout == "\n"
 
 
 def test_version_is_the_projects() -> None:
@@ -271,6 +283,21 @@ def test_models_shows_what_a_service_has_loaded(address: str) -> None:
     assert result.exit_code == 0, result.output
     assert "fake 0" in result.output
     assert "0" * 64 in result.output
+
+
+def test_serve_tells_programs_where_it_listens() -> None:
+    command = [sys.executable, "-m", "service.cli", "serve", "--engine", "fake", "--json"]
+    ports = ["--port", "0", "--metrics-port", "0"]
+    with subprocess.Popen(
+        [*command, *ports], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
+        assert process.stdout is not None
+        told = json.loads(process.stdout.readline())
+        process.terminate()
+        process.communicate(timeout=60)
+
+    assert told["web"].startswith("http://127.0.0.1:")
+    assert told["metrics"].endswith("/metrics")
 
 
 def test_models_and_doctor_tell_programs_the_same_as_people(address: str, tmp_path: Path) -> None:

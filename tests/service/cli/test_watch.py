@@ -189,7 +189,17 @@ def test_a_clip_that_goes_away_is_forgotten(looks: Looks, inbox: Path, film: Pat
 
 
 def test_a_watch_goes_on_until_it_is_stopped(address: str, inbox: Path, film: Path) -> None:
-    command = [sys.executable, "-m", "ssu", "watch", str(inbox), "--url", address, "--every", "0.1"]
+    command = [
+        sys.executable,
+        "-m",
+        "service.cli",
+        "watch",
+        str(inbox),
+        "--url",
+        address,
+        "--every",
+        "0.1",
+    ]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         try:
             for name in ("a.mp4", "b.mp4"):

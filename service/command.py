@@ -1,4 +1,4 @@
-"""`python -m ssu`, and the command `ssu`."""
+"""The command `ssu`: the command line, if its packages are installed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,3 @@ def run() -> None:
     except ModuleNotFoundError as error:
         sys.exit(f"ssu needs {error.name}, which is not installed: pip install 'ssuformer[cpu]'")
     run_commands()
-
-
-if __name__ == "__main__":
-    run()
