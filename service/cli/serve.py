@@ -59,7 +59,7 @@ def serve(
     - `ssu serve --host 0.0.0.0 --port 8080 --models /models`
     - `ssu serve --triton 127.0.0.1:8001`
     - `SSU_DRAIN_SECONDS=0 ssu serve --port 0 --threads 1`
-    - `ssu serve --port 0 --json` prints where it listens on its first line, as JSON like its log
+    - `ssu serve --port 0 --json | jq 'select(.event == "serving")'` adds where to its log
     """
     from service.cli.terminal import print_json
     from service.server import serve as serve_until_stopped
@@ -91,7 +91,7 @@ def serve(
 
         def say(web: str, metrics: str) -> None:
             if as_json:
-                print_json({"web": web, "metrics": f"{metrics}/metrics"})
+                print_json({"event": "serving", "web": web, "metrics": f"{metrics}/metrics"})
             console(errors=True).print(
                 f"serving on {web}, metrics on {metrics}/metrics", markup=False
             )

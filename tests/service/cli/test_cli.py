@@ -292,7 +292,8 @@ def test_serve_tells_programs_where_it_listens() -> None:
         [*command, *ports], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as process:
         assert process.stdout is not None
-        told = json.loads(process.stdout.readline())
+        lines = map(json.loads, process.stdout)
+        told = next(line for line in lines if line["event"] == "serving")
         process.terminate()
         process.communicate(timeout=60)
 
