@@ -22,10 +22,10 @@ class _Told(BaseModel):
     model_config = ConfigDict(frozen=True, extra="allow", populate_by_name=True)
 
 
-Told = TypeVar("Told", bound=_Told)
+Kind = TypeVar("Kind", bound=_Told)
 
 
-def parsed(kind: type[Told], body: bytes | Mapping[str, Any]) -> Told:
+def parsed(kind: type[Kind], body: bytes | Mapping[str, Any]) -> Kind:
     """Return what a JSON document tells; AnswerUnknown if it is something else."""
     try:
         if isinstance(body, bytes):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -20,6 +21,9 @@ from ssuformer.errors import SsuError
 from ssuformer.terminal import console
 
 _ANSWER, _ERROR = ".json", ".error.json"
+_GRAIN = 2 * 10**9
+"""Nanoseconds; some file systems keep times no finer."""
+
 _PASSING = (
     ServiceError, errors.EngineError, errors.Overloaded, errors.RateExceeded, errors.StorageFull,
 )  # fmt: skip
@@ -31,15 +35,16 @@ class _Seen:
     """How a file was at a look."""
 
     size: int
-    changed: float
+    changed: int
+    """Nanoseconds."""
 
 
 @dataclass(slots=True)
 class Watch:
     """A folder whose finished clips are answered once, each in files named after it.
 
-    What has been answered or refused is told by those files, so a watch that is started again goes
-    on where it was.
+    What has been answered or refused is told by those files, which get the time of their clip, so
+    a watch that is started again goes on where it was.
     """
 
     folder: Path
@@ -57,13 +62,13 @@ class Watch:
         went_well = True
         with progress() as shown:
             while True:
-                for path in self._finished():
-                    went_well = self._answer(path, shown) and went_well
+                for path, seen in self._finished():
+                    went_well = self._answer(path, seen, shown) and went_well
                 if once and not self._before:
                     return went_well
                 time.sleep(every)
 
-    def _finished(self) -> Iterator[Path]:
+    def _finished(self) -> Iterator[tuple[Path, _Seen]]:
         """Yield the finished files that have to be answered; remember the others."""
         before, self._before = self._before, {}
         for path in sorted(self.folder.iterdir()):
@@ -71,34 +76,34 @@ class Watch:
             if seen is None or self._known(path, seen):
                 continue
             if before.get(path) == seen:
-                yield path
+                yield path, seen
             else:
                 self._before[path] = seen
 
     def _known(self, path: Path, seen: _Seen) -> bool:
-        """Return whether there is an answer, or an error, that is newer than the file."""
-        for suffix in (_ANSWER, _ERROR):
-            told = self._file(path, suffix)
-            if told.exists() and told.stat().st_mtime >= seen.changed:
-                return True
-        return False
+        """Return whether there is an answer, or an error, to the file as it is."""
+        told = (self._file(path, suffix) for suffix in (_ANSWER, _ERROR))
+        return any(
+            file.exists() and abs(file.stat().st_mtime_ns - seen.changed) < _GRAIN for file in told
+        )
 
     def _file(self, path: Path, suffix: str) -> Path:
         return (self.options.folder or self.folder) / (path.name + suffix)
 
-    def _answer(self, path: Path, shown: Progress) -> bool:
+    def _answer(self, path: Path, seen: _Seen, shown: Progress) -> bool:
         try:
             report(path, path.name, client=self.client, options=self.options, shown=shown)
         except SsuError as error:
             with aside(shown):
-                self._refuse(path, error)
+                self._refuse(path, seen, error)
             return False
         self._file(path, _ERROR).unlink(missing_ok=True)
+        _date(self._file(path, _ANSWER), seen)
         with aside(shown):
             self._tell(path, None)
         return True
 
-    def _refuse(self, path: Path, error: SsuError) -> None:
+    def _refuse(self, path: Path, seen: _Seen, error: SsuError) -> None:
         """Say what is wrong with a file, and keep it, unless it is not the file's fault."""
         complain(error, about=str(path))
         if isinstance(error, _PASSING) or not path.exists():
@@ -106,6 +111,7 @@ class Watch:
         kept = self._file(path, _ERROR)
         kept.parent.mkdir(parents=True, exist_ok=True)
         kept.write_text(json.dumps(facts_of_error(error)) + "\n")
+        _date(kept, seen)
         self._tell(path, error)
 
     def _tell(self, path: Path, error: SsuError | None) -> None:
@@ -125,4 +131,9 @@ def _look_at(path: Path) -> _Seen | None:
         found = path.stat()
     except OSError:
         return None
-    return _Seen(found.st_size, found.st_mtime)
+    return _Seen(found.st_size, found.st_mtime_ns)
+
+
+def _date(file: Path, seen: _Seen) -> None:
+    """Give a file the time of the clip that it is about."""
+    os.utime(file, ns=(seen.changed, seen.changed))

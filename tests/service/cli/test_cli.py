@@ -5,7 +5,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 from importlib import metadata
 from io import StringIO
@@ -175,6 +175,28 @@ def test_folders_are_searched_and_patterns_are_matched(address: str, film: Path)
     assert [line for line in pattern.stdout.splitlines() if line.startswith("answer")] == [
         f"answer  {out}/film.json", f"answer  {out}/b.json"
     ]  # fmt: skip
+
+
+def test_a_terminal_shows_how_many_clips_are_done(address: str, film: Path) -> None:
+    screen, end = os.openpty()
+    shutil.copy(film, film.parent / "other.mp4")
+    command = [sys.executable, "-m", "service.cli", "understand", str(film.parent), "--url"]
+
+    with subprocess.Popen([*command, address], stdout=subprocess.PIPE, stderr=end) as process:
+        os.close(end)
+        shown = bytearray()
+        with suppress(OSError):  # the terminal is closed
+            while piece := os.read(screen, 4096):
+                shown += piece
+        printed = process.communicate(timeout=60)[0]
+    os.close(screen)
+
+    assert process.returncode == 0
+    assert b"0 of 2 clips" in shown
+    assert b"1 of 2 clips" in shown
+    assert b"film.mp4" in shown
+    assert printed.count(b"a bell is ringing.") >= 2
+    assert b"clips" not in printed
 
 
 @pytest.mark.parametrize("name", ["nowhere.mp4", "*.mkv", "empty"])

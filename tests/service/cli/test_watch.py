@@ -80,12 +80,15 @@ def test_each_clip_is_answered_once_and_a_bad_one_does_not_stop_the_others(
     assert (again.exit_code, again.stdout) == (0, "")
 
 
-def test_a_clip_that_was_mended_is_answered(address: str, inbox: Path, film: Path) -> None:
+@pytest.mark.parametrize("later", [-3600, 3600], ids=["by-an-older-file", "by-one-of-tomorrow"])
+def test_a_clip_that_was_mended_is_answered(
+    address: str, inbox: Path, film: Path, later: float
+) -> None:
     clip = inbox / "a.mp4"
     clip.write_bytes(b"no film")
     ssu("watch", inbox, "--once", "--url", address, *QUICK)
     shutil.copy(film, clip)
-    os.utime(clip, (time.time() + 5, time.time() + 5))
+    os.utime(clip, (time.time() + later, time.time() + later))
 
     result = ssu("watch", inbox, "--once", "--url", address, *QUICK)
 
@@ -134,10 +137,10 @@ class Looks(Closing):
         self._client.close()
 
     def take(self) -> list[str]:
-        paths = list(self._watch._finished())
-        for path in paths:
-            self._watch._answer(path, Progress(disable=True))
-        return [path.name for path in paths]
+        found = list(self._watch._finished())
+        for path, seen in found:
+            self._watch._answer(path, seen, Progress(disable=True))
+        return [path.name for path, _ in found]
 
 
 @pytest.fixture
