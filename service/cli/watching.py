@@ -13,7 +13,15 @@ from rich.progress import Progress
 
 from service.cli.clip_files import is_clip
 from service.cli.clip_report import ReportOptions, report
-from service.cli.terminal import aside, complain, facts_of_error, print_json, progress
+from service.cli.terminal import (
+    FilesUnwritable,
+    FileUnreadable,
+    aside,
+    complain,
+    facts_of_error,
+    print_json,
+    progress,
+)
 from ssu.client import Client
 from ssu.errors import ServiceError
 from ssuformer import errors
@@ -25,7 +33,8 @@ _GRAIN = 2 * 10**9
 """Nanoseconds; some file systems keep times no finer."""
 
 _PASSING = (
-    ServiceError, errors.EngineError, errors.Overloaded, errors.RateExceeded, errors.StorageFull,
+    FilesUnwritable, ServiceError, errors.EngineError, errors.Overloaded, errors.RateExceeded,
+    errors.StorageFull,
 )  # fmt: skip
 """Errors that are not the clip's: it is tried again."""
 
@@ -57,7 +66,7 @@ class Watch:
     def run(self, *, every: float, once: bool) -> bool:
         """Look every so many seconds, for ever or until nothing is left; return if all went well.
 
-        A file is finished once it is the same at two looks.
+        A file is finished once it is the same at two looks. FileUnreadable if the folder goes away.
         """
         went_well = True
         with progress() as shown:
@@ -71,7 +80,7 @@ class Watch:
     def _finished(self) -> Iterator[tuple[Path, _Seen]]:
         """Yield the finished files that have to be answered; remember the others."""
         before, self._before = self._before, {}
-        for path in sorted(self.folder.iterdir()):
+        for path in self._files():
             seen = _look_at(path)
             if seen is None or self._known(path, seen):
                 continue
@@ -79,6 +88,12 @@ class Watch:
                 yield path, seen
             else:
                 self._before[path] = seen
+
+    def _files(self) -> list[Path]:
+        try:
+            return sorted(self.folder.iterdir())
+        except OSError as error:
+            raise FileUnreadable(f"{self.folder}: {error.strerror}") from error
 
     def _known(self, path: Path, seen: _Seen) -> bool:
         """Return whether there is an answer, or an error, to the file as it is."""
@@ -91,14 +106,20 @@ class Watch:
         return (self.options.folder or self.folder) / (path.name + suffix)
 
     def _answer(self, path: Path, seen: _Seen, shown: Progress) -> bool:
+        """Answer a clip, or say and keep what is wrong with it; return whether it was answered."""
         try:
-            report(path, path.name, client=self.client, options=self.options, shown=shown)
-        except SsuError as error:
+            try:
+                report(path, path.name, client=self.client, options=self.options, shown=shown)
+            except SsuError as error:
+                with aside(shown):
+                    self._refuse(path, seen, error)
+                return False
+            self._file(path, _ERROR).unlink(missing_ok=True)
+            _date(self._file(path, _ANSWER), seen)
+        except OSError as error:  # of the folder of answers; the clip is tried again
             with aside(shown):
-                self._refuse(path, seen, error)
+                complain(FilesUnwritable(str(error)), about=str(path))
             return False
-        self._file(path, _ERROR).unlink(missing_ok=True)
-        _date(self._file(path, _ANSWER), seen)
         with aside(shown):
             self._tell(path, None)
         return True

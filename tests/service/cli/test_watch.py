@@ -24,6 +24,7 @@ from service.cli.watching import Watch
 from ssu.calls import Retry
 from ssu.client import Client
 from ssuformer.closing import Closing
+from ssuformer.errors import SsuError
 from tests.service.conftest import small_settings
 
 QUICK = ("--every", 0.05)
@@ -179,6 +180,27 @@ def test_a_clip_waits_while_the_service_cannot_take_it(
     assert tried == [[], ["a.mp4"], [], ["a.mp4"], [], ["a.mp4"]]
     assert refused == set()
     assert answers_in(inbox) == {"a.mp4.json"}
+
+
+def test_a_clip_waits_while_its_answer_cannot_be_written(
+    looks: Looks, inbox: Path, film: Path
+) -> None:
+    shutil.copy(film, inbox / "a.mp4")
+    (inbox / "answers").write_text("in the way")
+
+    tried = [looks.take() for _ in range(2)]
+    (inbox / "answers").unlink()
+    tried += [looks.take() for _ in range(2)]
+
+    assert tried == [[], ["a.mp4"], [], ["a.mp4"]]
+    assert answers_in(inbox) == {"a.mp4.json"}
+
+
+def test_a_folder_that_goes_away_is_told(looks: Looks, inbox: Path) -> None:
+    inbox.rmdir()
+
+    with pytest.raises(SsuError, match="inbox: No such file"):
+        looks.take()
 
 
 def test_a_clip_that_goes_away_is_forgotten(looks: Looks, inbox: Path, film: Path) -> None:
