@@ -30,6 +30,7 @@ COPY requirements/build.txt ./
 RUN python3.11 -m venv tools \
     && tools/bin/pip install --require-hashes --no-deps --requirement build.txt
 COPY pyproject.toml README.md LICENSE project/
+COPY ssu project/ssu
 COPY ssuformer project/ssuformer
 COPY service project/service
 COPY training project/training
@@ -53,7 +54,7 @@ RUN find . -type d -name tests -prune -exec rm -r {} + \
         onnxruntime/capi/libonnxruntime.so* \
     && find . -name '*.so' -not -path '*.libs/*' -exec strip --strip-debug {} +
 # Bytecode of what serving imports, and the proof that all of it still loads.
-RUN /opt/ssu/bin/python -c 'import service.cli, service.cli.serve, service.server, \
+RUN /opt/ssu/bin/python -c 'import service.command, service.cli, service.cli.serve, service.server, \
     service.understanding.decoding_template, service.understanding.drawing_child, \
     service.understanding.sandbox.probe, service.cli.exported, \
     service.engines.embedded, service.engines.triton, service.telemetry.spans'

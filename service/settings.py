@@ -24,6 +24,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from service.telemetry.container import available_cores
 from ssuformer.clip import Limits
 from ssuformer.errors import ConfigError
+from ssuformer.repository import default_repository
 
 PREFIX = "SSU_"
 
@@ -68,8 +69,11 @@ class Settings(BaseSettings):
         ),
     )
     model_repository: Path = Field(
-        default=Path("triton_repo"),
-        description=("Model repository in Triton's layout; for `triton` the manifests are enough."),
+        default_factory=default_repository,
+        description=(
+            "Model repository in Triton's layout; for `triton` the manifests are enough. By "
+            "default `triton_repo` of the current folder, of the checkout, or of the package."
+        ),
     )
     engine_threads: PositiveInt = Field(
         default_factory=available_cores,

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from pycocotools import mask as coco
 
-Mask = NDArray[np.bool_]
+from ssuformer.run_lengths import Mask as Mask
+from ssuformer.run_lengths import mask_of_runs, read_runs
 
 
 class Rle(TypedDict):
@@ -40,25 +41,7 @@ def encode_rle(mask: Mask) -> Rle:
 
 def decode_rle(rle: Rle) -> Mask:
     """Return the mask encoded by `encode_rle`."""
-    runs = _read_runs(rle["counts"].encode())
-    inside = np.repeat(np.arange(len(runs)) % 2 == 1, runs)
-    return inside.reshape(rle["size"], order="F")
-
-
-def _read_runs(counts: bytes) -> list[int]:
-    """Undo COCO's packing: signed base-32 numbers, differences to the run two places before."""
-    runs: list[int] = []
-    value = shift = 0
-    for digit in (character - 48 for character in counts):
-        value |= (digit & 31) << shift
-        shift += 5
-        if digit & 32:
-            continue
-        if digit & 16:
-            value -= 1 << shift
-        runs.append(value + (runs[-2] if len(runs) > 2 else 0))
-        value = shift = 0
-    return runs
+    return mask_of_runs(read_runs(rle["counts"].encode()), rle["size"])
 
 
 def encode_uncompressed_rle(mask: Mask) -> UncompressedRle:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from ssuformer.masks import Mask
+from ssuformer.run_lengths import Mask
 
 Point = tuple[int, int]
 """A corner between pixels: x from the left, y from the top."""

@@ -18,6 +18,7 @@ PLAN = "model.plan"
 WEIGHTS = "model.safetensors"
 """The checkpoint file both engines are made from; an equal digest identifies a matching pair."""
 
+REPOSITORY = "triton_repo"
 CONFIG = "config.pbtxt"
 VARIANTS = "configs"
 _SAME_WEIGHTS = ("name", "version", "created", "git_revision", "dimensions", "vocabulary")
@@ -32,6 +33,16 @@ class Pair:
     digest: str
     segmentation: Path
     caption: Path
+
+
+def default_repository() -> Path:
+    """Return `triton_repo` of the current folder, of the checkout, or of the installed package.
+
+    The first that exists; `triton_repo` if there is none.
+    """
+    here, package = Path(REPOSITORY), Path(__file__).parent
+    places = (here, package.parent / REPOSITORY, package / REPOSITORY)
+    return next((place for place in places if place.is_dir()), here)
 
 
 def weights_parameter(version: int) -> str:

@@ -10,7 +10,17 @@ from typing import Annotated
 
 import typer
 
-from service.cli import doctor, export, installation, models, serve, triton, understand
+from service.cli import (
+    doctor,
+    export,
+    installation,
+    jobs,
+    models,
+    serve,
+    triton,
+    understand,
+    watch,
+)
 from ssuformer.terminal import replace_unknown_letters
 
 __all__ = ["app", "run"]
@@ -46,12 +56,17 @@ def main(
 
     - `ssu doctor` checks the installation
     - `ssu understand dog.mp4 --out out` analyses a clip and writes all results
+    - `ssu watch inbox` analyses every clip that arrives in a folder
+    - `ssu jobs submit film.mp4` has a service analyse it in the background
     - `ssu export out/dog.json --to coco` writes an answer in another format
     - `ssu serve` runs the HTTP service
+    - `ssu --install-completion` completes commands and options in this shell
     """
 
 
 app.command()(understand.understand)
+app.command()(watch.watch)
+app.add_typer(jobs.app)
 app.command()(export.export)
 app.command()(serve.serve)
 app.command()(triton.triton)

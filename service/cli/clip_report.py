@@ -1,28 +1,32 @@
-"""Process one clip: send it, print the answer, write the files."""
+"""Process clips: send them, print the answers, write the files."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import av.error
 from pydantic import ValidationError
+from rich.progress import Progress
 from rich.rule import Rule
 
-from service.cli.client import Client, Trouble
 from service.cli.exported import write
 from service.cli.tables import facts_of, seconds_of
-from service.cli.terminal import complain, progress
+from service.cli.terminal import FilesUnwritable, FileUnreadable, aside, complain, progress
 from service.film.drawn import draw
 from service.formats.catalogue import named
 from service.formats.format import Material
 from service.understanding.schemas import Understanding
+from ssu.calls import understand_call
+from ssu.client import Client
+from ssu.clips import Clip
+from ssu.errors import AnswerUnknown
+from ssu.options import Options
 from ssuformer.errors import OptionError, SsuError
 from ssuformer.terminal import console
 
@@ -31,10 +35,12 @@ from ssuformer.terminal import console
 class ReportOptions:
     """Options that apply to all clips of one call."""
 
-    query: Mapping[str, Any] = field(default_factory=dict)
+    query: Options = field(default_factory=Options)
     folder: Path | None = None
     overlay: bool = True
     sheet: bool = True
+    show: bool = True
+    """Whether to print the answer, and where it is written."""
     raw: bool = False
     """Whether to print the JSON answer unchanged instead of a table."""
     formats: tuple[str, ...] = ()
@@ -54,14 +60,36 @@ def check_formats(options: ReportOptions, *, clips: int) -> None:
         raise OptionError("format: standard output takes one clip in one format; give --out")
 
 
-def screen(file: Path, name: str, *, client: Client, options: ReportOptions) -> bool:
-    """Send a clip, print the answer, write the files; return whether all steps succeeded."""
+def report_all(files: list[Path], *, client: Client, options: ReportOptions) -> bool:
+    """Report on clips, one after the other, with a bar; return whether all went well."""
+    went_well: list[bool] = []
+    with progress() as shown:
+        bar = shown.add_task("", total=len(files), visible=len(files) > 1)
+        for file, name in zip(files, names_for(files), strict=True):
+            shown.update(bar, description=f"{len(went_well)} of {len(files)} clips")
+            try:
+                report(file, name, client=client, options=options, shown=shown)
+            except SsuError as error:
+                with aside(shown):
+                    complain(error, about=str(file))
+                went_well.append(False)
+            else:
+                went_well.append(True)
+            shown.advance(bar)
+    return all(went_well)
+
+
+def report(
+    file: Path, name: str, *, client: Client, options: ReportOptions, shown: Progress
+) -> None:
+    """Send a clip, print the answer, write the files; raise an SsuError if that fails."""
     try:
         with on_disk(file) as there:
-            return _screen(there, name, client=client, options=options)
+            _report(there, name, client, options, shown)
+    except av.error.FFmpegError as error:
+        raise FilesUnwritable(str(error)) from error
     except OSError as error:
-        complain(Trouble("file_unreadable", error.strerror or str(error)), about=str(file))
-        return False
+        raise FileUnreadable(error.strerror or str(error)) from error
 
 
 @contextmanager
@@ -77,25 +105,19 @@ def on_disk(file: Path) -> Iterator[Path]:
         yield copy
 
 
-def _screen(file: Path, name: str, *, client: Client, options: ReportOptions) -> bool:
-    received = _send(file, client, options)
-    if isinstance(received, Trouble):
-        complain(received, about=str(file))
-        return False
-    body, answer = received
-    if options.folder is not None or not options.formats:
-        _tell(file, answer, body, options)
+def _report(file: Path, name: str, client: Client, options: ReportOptions, shown: Progress) -> None:
+    body = _send(file, client, options, shown)
+    answer = _parsed(body)
+    if options.show and (options.folder is not None or not options.formats):
+        with aside(shown):
+            _tell(file, answer, body, options)
     try:
         if options.folder is not None:
-            _keep(file, name, answer, body, options)
-        _write_formats(Material(answer, name, file, threads=options.threads), options)
-    except SsuError as error:
-        complain(Trouble.of(error), about=str(file))
-    except (OSError, av.error.FFmpegError) as error:
-        complain(Trouble("files_unwritable", str(error)), about=str(file))
-    else:
-        return True
-    return False
+            _keep(file, name, answer, body, options, shown)
+        with aside(shown):
+            _write_formats(Material(answer, name, file, threads=options.threads), options)
+    except OSError as error:
+        raise FilesUnwritable(str(error)) from error
 
 
 def _write_formats(material: Material, options: ReportOptions) -> None:
@@ -118,26 +140,30 @@ def names_for(files: list[Path]) -> list[str]:
     return names
 
 
-def _send(
-    file: Path, client: Client, options: ReportOptions
-) -> tuple[bytes, Understanding] | Trouble:
-    """Return the answer, as raw bytes and parsed."""
+def _send(file: Path, client: Client, options: ReportOptions, shown: Progress) -> bytes:
+    """Return the body of the answer."""
     size = file.stat().st_size if file.is_file() else 0
-    with progress() as shown:
-        task = shown.add_task(f"sending {file.name}", total=size or None)
+    task = shown.add_task(f"sending {file.name}", total=size or None)
+    left = size
 
-        def sent(more: int) -> None:
-            shown.advance(task, more)
-            if shown.tasks[0].finished:
-                shown.update(task, description=f"analysing {file.name}", total=None)
+    def sent(more: int) -> None:
+        nonlocal left
+        left -= more
+        shown.advance(task, more)
+        if left <= 0:
+            shown.update(task, description=f"analysing {file.name}", total=None)
 
-        body = client.understand(file, options.query, sent)
-    if isinstance(body, Trouble):
-        return body
     try:
-        return body, Understanding.model_validate_json(body)
+        return client.ask(understand_call(Clip(file), "json", sent, options.query))
+    finally:
+        shown.remove_task(task)
+
+
+def _parsed(body: bytes) -> Understanding:
+    try:
+        return Understanding.model_validate_json(body)
     except ValidationError as error:
-        return Trouble("answer_unknown", f"the answer does not match the expected schema: {error}")
+        raise AnswerUnknown(f"the answer does not match the expected schema: {error}") from error
 
 
 def _tell(file: Path, answer: Understanding, body: bytes, options: ReportOptions) -> None:
@@ -152,7 +178,12 @@ def _tell(file: Path, answer: Understanding, body: bytes, options: ReportOptions
 
 
 def _keep(
-    file: Path, name: str, answer: Understanding, body: bytes, options: ReportOptions
+    file: Path,
+    name: str,
+    answer: Understanding,
+    body: bytes,
+    options: ReportOptions,
+    shown: Progress,
 ) -> None:
     folder = options.folder or Path()
     folder.mkdir(parents=True, exist_ok=True)
@@ -164,8 +195,8 @@ def _keep(
         written["sheet"] = folder / f"{name}.sheet.png"
     note = None
     if options.overlay or options.sheet:
-        with progress() as shown:
-            task = shown.add_task(f"drawing {name}", total=answer.clip.duration)
+        task = shown.add_task(f"drawing {name}", total=answer.clip.duration)
+        try:
             note = draw(
                 file,
                 answer,
@@ -175,8 +206,13 @@ def _keep(
                 threads=options.threads,
                 step=partial(shown.advance, task),
             )
-    out = console(errors=options.raw)
-    for what, path in written.items():
-        out.print(f"{what:<8}{path}", markup=False, soft_wrap=True)
-    if note is not None:
-        out.print(f"{'':8}{note} on the sheet", style="dim")
+        finally:
+            shown.remove_task(task)
+    if not options.show:
+        return
+    with aside(shown):
+        out = console(errors=options.raw)
+        for what, path in written.items():
+            out.print(f"{what:<8}{path}", markup=False, soft_wrap=True)
+        if note is not None:
+            out.print(f"{'':8}{note} on the sheet", style="dim")

@@ -9,13 +9,13 @@ import av.error
 import typer
 from pydantic import ValidationError
 
-from service.cli.client import Trouble
-from service.cli.terminal import complain
+from service.cli.terminal import FilesUnwritable, complain
 from service.formats.catalogue import named
 from service.formats.format import Format, Material
 from service.formats.records import are_records, read_records
 from service.telemetry.container import available_cores
 from service.understanding.schemas import Understanding
+from ssu.errors import AnswerUnknown
 from ssuformer.errors import AnswerIncomplete
 from ssuformer.terminal import console
 
@@ -32,7 +32,7 @@ def export_file(answer: Path, to: str, *, clip: Path | None, out: Path | None) -
     try:
         write(form, material, path)
     except (OSError, av.error.FFmpegError) as error:
-        complain(Trouble("files_unwritable", str(error)), about=str(path))
+        complain(FilesUnwritable(str(error)), about=str(path))
         raise typer.Exit(1) from error
 
 
@@ -44,12 +44,12 @@ def _kept(path: Path) -> Understanding:
             return read_records(content.splitlines())
         return Understanding.model_validate_json(content)
     except AnswerIncomplete as error:
-        complain(Trouble.of(error), about=str(path))
+        complain(error, about=str(path))
         raise typer.Exit(1) from error
     except (ValidationError, ValueError, LookupError) as error:
         reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
         detail = f"this is not an answer of the service: {reason}"
-        complain(Trouble("answer_unknown", detail), about=str(path))
+        complain(AnswerUnknown(detail), about=str(path))
         raise typer.Exit(1) from error
 
 

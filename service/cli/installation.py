@@ -10,6 +10,7 @@ from typing import Any
 
 NAME = "ssuformer"
 _PROJECT_FILE = Path(__file__).parents[2] / "pyproject.toml"
+_EXTRA = re.compile(r"""extra == ['"](?!server['"])""")
 _PACKAGE_NAME = re.compile(r"[A-Za-z0-9._-]+")
 
 
@@ -28,13 +29,15 @@ def version_of(package: str) -> str | None:
 
 
 def required_packages() -> list[str]:
-    """Return the names of the required packages."""
+    """Return the names of the packages that the service requires: those of the extra `server`."""
     try:
         stated = metadata.requires(NAME) or []
     except metadata.PackageNotFoundError:
-        stated = _project().get("dependencies", [])
-    names = [_PACKAGE_NAME.match(line) for line in stated if "extra ==" not in line]
-    return [name.group() for name in names if name is not None]
+        project = _project()
+        extras = project.get("optional-dependencies", {})
+        stated = [*project.get("dependencies", []), *extras.get("server", [])]
+    names = [_PACKAGE_NAME.match(line) for line in stated if not _EXTRA.search(line)]
+    return sorted(name.group() for name in names if name is not None)
 
 
 def _project() -> dict[str, Any]:

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import typer
-
-from service.cli.understand import EngineName, Key, ModelFolder, Url
+from service.cli.arguments import AsJson, EngineName, Key, ModelFolder, Url
 
 if TYPE_CHECKING:
-    from service.cli.client import Trouble
     from service.settings import Settings
     from service.understanding.schemas import LoadedModel
 
@@ -17,7 +14,12 @@ if TYPE_CHECKING:
 
 
 def show_models(
-    *, url: Url = None, key: Key = None, models: ModelFolder = None, engine: EngineName = None
+    *,
+    url: Url = None,
+    key: Key = None,
+    models: ModelFolder = None,
+    engine: EngineName = None,
+    as_json: AsJson = False,
 ) -> None:
     """Show the models: version, digest, size, thresholds and measured quality.
 
@@ -28,39 +30,40 @@ def show_models(
     - `ssu models`
     - `ssu models --models /models`
     - `ssu models --url http://127.0.0.1:8000`
+    - `ssu models --json | jq '.models[].metrics'`
     """
-    from service.cli.client import Trouble
     from service.cli.tables import models_table
-    from service.cli.terminal import complain
+    from service.cli.terminal import print_json
     from service.settings import settings_for
     from ssuformer.terminal import console, told
 
     with told():
         if url is None:
-            found: FoundModels | Trouble = _local(settings_for(models=models, engine=engine))
+            found, sizes = _local(settings_for(models=models, engine=engine))
         else:
-            found = _remote(url.rstrip("/"), key)
-    if isinstance(found, Trouble):
-        complain(found)
-        raise typer.Exit(1)
-    console().print(models_table(*found))
+            found, sizes = _remote(url, key), {}
+    if as_json:
+        told_models = [model.model_dump(mode="json") for model in found]
+        print_json({"models": told_models, "bytes": sizes})
+    else:
+        console().print(models_table(found, sizes))
 
 
-def _remote(url: str, key: str | None) -> FoundModels | Trouble:
+def _remote(url: str, key: str | None) -> list[LoadedModel]:
     """Return what a service has loaded; file sizes are not known here."""
     from pydantic import ValidationError
 
-    from service.cli.client import Client, Trouble
     from service.understanding.schemas import Models
+    from ssu.calls import Call
+    from ssu.client import Client
+    from ssu.errors import AnswerUnknown
 
     with Client(url, key=key) as client:
-        body = client.get("/models")
-    if isinstance(body, Trouble):
-        return body
+        body = client.ask(Call("GET", "/models"))
     try:
-        return Models.model_validate_json(body).models, {}
+        return Models.model_validate_json(body).models
     except ValidationError as error:
-        return Trouble("answer_unknown", f"the answer does not match the expected schema: {error}")
+        raise AnswerUnknown(f"the answer does not match the expected schema: {error}") from error
 
 
 def _local(settings: Settings) -> FoundModels:

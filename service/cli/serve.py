@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from service.cli.arguments import AsJson
+
 
 def serve(
     *,
@@ -44,6 +46,7 @@ def serve(
     log_level: Annotated[
         str | None, typer.Option(help="debug, info, warning or error.", show_default="info")
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Serve over HTTP until Ctrl-C or SIGTERM.
 
@@ -56,7 +59,9 @@ def serve(
     - `ssu serve --host 0.0.0.0 --port 8080 --models /models`
     - `ssu serve --triton 127.0.0.1:8001`
     - `SSU_DRAIN_SECONDS=0 ssu serve --port 0 --threads 1`
+    - `ssu serve --port 0 --json | jq 'select(.event == "serving")'` adds where to its log
     """
+    from service.cli.terminal import print_json
     from service.server import serve as serve_until_stopped
     from service.settings import settings_for
     from service.understanding.sandbox import layers, probe
@@ -85,6 +90,8 @@ def serve(
                 raise ConfigError("--triton needs tritonclient: pip install '.[triton]'")
 
         def say(web: str, metrics: str) -> None:
+            if as_json:
+                print_json({"event": "serving", "web": web, "metrics": f"{metrics}/metrics"})
             console(errors=True).print(
                 f"serving on {web}, metrics on {metrics}/metrics", markup=False
             )

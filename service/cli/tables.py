@@ -13,6 +13,7 @@ from service.film.answer_masks import notices_of, unseen_of
 from service.film.contact_sheet import clock
 from service.film.drawing import colour_of
 from service.understanding.schemas import LoadedModel, Region, Understanding
+from ssu.answers import Job
 
 _THIRDS = (("top left", "top", "top right"), ("left", "centre", "right"))
 _PLACES = (*_THIRDS, ("bottom left", "bottom", "bottom right"))
@@ -61,6 +62,20 @@ def models_table(models: Sequence[LoadedModel], sizes: Mapping[str, int]) -> Ren
     """Return a table of models and of their files' sizes in bytes."""
     files = [Text(f"{size / 2**20:8.1f} MiB  {path}") for path, size in sizes.items()]
     return Group(*(_model(model) for model in models), *files)
+
+
+def jobs_table(jobs: Sequence[Job]) -> Table:
+    """Return a table of jobs: state, progress, age, and why they failed."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for name in ("job", "state", "progress", "sent", "error"):
+        table.add_column(name)
+    for job in jobs:
+        done, whole = job.progress.seconds_done, job.progress.seconds_in_all
+        progress = f"{done:.0f} s" if whole is None else f"{done:.0f} of {whole:.0f} s"
+        error = "" if job.error is None else f"{job.error.code}: {job.error.detail}"
+        sent = job.created.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+        table.add_row(escape(job.id), job.state, progress, sent, escape(error))
+    return table
 
 
 def _row(region: Region, size: tuple[int, int]) -> tuple[RenderableType, ...]:

@@ -1,4 +1,4 @@
-"""A temporary service on a free local port."""
+"""A temporary service on a free local port, and the client of one service or another."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
 
 import uvicorn
 
@@ -15,12 +16,16 @@ from service.app import create_app
 from service.engines.engine import Engine
 from service.gateway import load_engine
 from service.server import limited
-from service.settings import Settings
+from service.settings import Settings, settings_for
+from ssu.calls import Retry
+from ssu.client import Client
 from ssuformer.errors import EngineUnavailable
+from ssuformer.terminal import console
 
 LOOPBACK = "127.0.0.1"
 _LOOK_AGAIN = 0.02
 _STOP_SECONDS = 30.0
+_PATIENT_SECONDS = 3600.0
 
 
 @contextmanager
@@ -41,6 +46,30 @@ def hosted(settings: Settings, engine: Engine | None = None) -> Iterator[str]:
         finally:
             server.should_exit = True
             thread.join(_STOP_SECONDS)
+
+
+@contextmanager
+def client_of(
+    url: str | None,
+    *,
+    key: str | None = None,
+    models: Path | None = None,
+    engine: str | None = None,
+) -> Iterator[Client]:
+    """Yield a client of the service with this URL, or of a temporary one."""
+    with ExitStack() as stack:
+        if url is None:
+            settings = settings_for(
+                models=models,
+                engine=engine,
+                workers=1,
+                log_level="error",
+                deadline_seconds=_PATIENT_SECONDS,
+                decode_seconds=_PATIENT_SECONDS,
+            )
+            with console(errors=True).status("starting a service"):
+                url = stack.enter_context(hosted(settings))
+        yield stack.enter_context(Client(url, key=key, retry=Retry(times=2)))
 
 
 def free_port(host: str = LOOPBACK) -> int:

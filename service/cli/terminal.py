@@ -1,24 +1,55 @@
-"""Terminal output: consoles, errors, progress."""
+"""Terminal output: errors, progress, facts as JSON."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from service.cli.client import Trouble
+from ssuformer.errors import SsuError
 from ssuformer.terminal import console, print_error
 
 
-def complain(trouble: Trouble, *, about: str | None = None) -> None:
+class FileUnreadable(SsuError):
+    """A file that was named cannot be read."""
+
+    code = "file_unreadable"
+
+
+class FilesUnwritable(SsuError):
+    """Results cannot be written."""
+
+    code = "files_unwritable"
+
+
+def complain(error: SsuError, *, about: str | None = None) -> None:
     """Print an error on standard error, with the limit and the actual value."""
+    after = error.retry_after
     facts = {
-        "limit": trouble.limit,
-        "actual": trouble.actual,
-        "try again after": trouble.retry_after and f"{trouble.retry_after} s",
+        "limit": error.limit,
+        "actual": error.actual,
+        "try again after": None if after is None else f"{after:g} s",
     }
-    print_error(trouble.code, trouble.detail, about=about, facts=facts)
+    print_error(error.code, error.message, about=about, facts=facts)
+
+
+def facts_of_error(error: SsuError) -> dict[str, float | str | None]:
+    """Return an error for programs."""
+    return {
+        "code": error.code,
+        "detail": error.message,
+        "limit": error.limit,
+        "actual": error.actual,
+    }
+
+
+def print_json(facts: object) -> None:
+    """Print a document on one line of standard output."""
+    out = console().file
+    out.write(json.dumps(facts, ensure_ascii=False) + "\n")
+    out.flush()
 
 
 @contextmanager
@@ -40,3 +71,13 @@ def progress() -> Iterator[Progress]:
         redirect_stderr=False,
     ) as shown:
         yield shown
+
+
+@contextmanager
+def aside(shown: Progress) -> Iterator[None]:
+    """Take the progress away while something else is printed."""
+    shown.stop()
+    try:
+        yield
+    finally:
+        shown.start()

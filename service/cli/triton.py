@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from service.cli.arguments import AsJson
+
 
 def triton(
     *,
@@ -33,6 +35,7 @@ def triton(
     log: Annotated[
         Path | None, typer.Option(dir_okay=False, help="Append the server's log to this file.")
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Run NVIDIA's Triton server on the model repository, without a GPU, until Ctrl-C or SIGTERM.
 
@@ -44,9 +47,11 @@ def triton(
     - `scripts/triton-environment && ssu triton`
     - `ssu triton --models /models --mode poll`
     - `ssu triton --http-port 0 --grpc-port 0 --metrics-port 0 --log triton.log`
+    - `ssu triton --json | head -n 1 | jq -r .grpc` says where it is, for programs
     """
     import signal
 
+    from service.cli.terminal import print_json
     from service.settings import settings_for
     from service.triton_server.launcher import Ports, inference_server
     from ssuformer.terminal import console, told
@@ -71,6 +76,8 @@ def triton(
             "models": ", ".join(server.names),
         }
         try:
+            if as_json:
+                print_json({name: str(fact) for name, fact in facts.items()})
             for name, fact in facts.items():
                 out.print(f"{name:<8} {fact}", markup=False)
             server.wait()

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from ssuformer import masks
 from ssuformer.masks import Mask
 from ssuformer.outlines import fill, outlines
+from ssuformer.run_lengths import mask_of_runs
 
 MaskFormat = Literal["rle", "rle_uncompressed", "polygon", "png", "none"]
 
@@ -61,8 +62,7 @@ class PlainRleMask(_WrittenMask):
 
     def to_mask(self) -> Mask:
         """Decode to a bool mask [h w]."""
-        inside = np.repeat(np.arange(len(self.counts)) % 2 == 1, self.counts)
-        return inside.reshape(self.size, order="F")
+        return mask_of_runs(self.counts, self.size)
 
 
 class PolygonMask(_WrittenMask):

@@ -95,3 +95,27 @@ def test_labels_can_be_read_where_no_model_is(tmp_path: Path) -> None:
     assert (labels.version, labels.digest) == (3, "5" * 64)
     with pytest.raises(EngineUnavailable, match=r"model\.onnx"):
         repository.open_repository(tmp_path)
+
+
+def test_the_repository_of_the_current_folder_goes_before_that_of_the_checkout(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkout = COMMITTED.resolve()
+    monkeypatch.chdir(tmp_path)
+
+    from_elsewhere = repository.default_repository()
+    (tmp_path / "triton_repo").mkdir()
+
+    assert from_elsewhere == checkout
+    assert repository.default_repository() == Path("triton_repo")
+
+
+def test_an_installed_package_has_a_repository_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "site-packages" / "ssuformer"
+    (package / "triton_repo").mkdir(parents=True)
+    monkeypatch.setattr(repository, "__file__", str(package / "repository.py"))
+    monkeypatch.chdir(tmp_path)
+
+    assert repository.default_repository() == package / "triton_repo"

@@ -1,9 +1,11 @@
 import json
 import os
+import shutil
 import socket
 import subprocess
+import sys
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 from importlib import metadata
 from io import StringIO
@@ -11,14 +13,12 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
-import httpx
 import numpy as np
 import pytest
 from rich.console import Console
 from typer.testing import CliRunner, Result
 
 from service.cli import app, diagnosis, installation
-from service.cli.client import Client, Trouble
 from service.cli.tables import seconds_of, where
 from service.cli.temporary_service import hosted
 from service.engines.fake import FakeEngine
@@ -55,14 +55,29 @@ def ssu(*arguments: object, **environment: str) -> Result:
 
 
 @pytest.mark.parametrize(
-    "command", [[], ["understand"], ["export"], ["serve"], ["models"], ["doctor"]]
-)
-def test_every_command_explains_itself_with_examples(command: list[str]) -> None:
-    result = ssu(*command, "--help")
+    "command",
+    [
+        "", "understand", "watch", "export", "serve", "triton", "models", "doctor", "jobs",
+        "jobs submit", "jobs list", "jobs show", "jobs wait", "jobs cancel",
+    ],
+)  # fmt: skip
+def test_every_command_explains_itself_with_examples(command: str) -> None:
+    result = ssu(*command.split(), "--help")
 
     assert result.exit_code == 0
     assert "Examples" in result.output
     assert "ssu " in result.output
+
+
+def test_help_does_not_wait_for_what_commands_need() -> None:
+    heavy = ("av", "fastapi", "httpx", "numpy", "onnxruntime", "pydantic", "ssu")
+    script = f"import sys, service.cli; print(*[n for n in {heavy} if n in sys.modules])"
+
+    imported = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+
+    assert imported.stdout == "\n"
 
 
 def test_version_is_the_projects() -> None:
@@ -142,6 +157,59 @@ def test_a_clip_that_comes_through_a_pipe_is_read_once_and_used_as_a_file(
     }  # fmt: skip
 
 
+def test_folders_are_searched_and_patterns_are_matched(address: str, film: Path) -> None:
+    inner = film.parent / "season" / "one"
+    inner.mkdir(parents=True)
+    for name in ("a.MP4", "b.webm", "b.overlay.mp4", "notes.txt", ".c.mp4.part"):
+        shutil.copy(film, inner / name)
+    out = film.parent / "out"
+    quick = ("--no-overlay", "--no-sheet", "--url", address, "--out", out)
+
+    folder = ssu("understand", film.parent / "season", *quick)
+    pattern = ssu("understand", film, f"{film.parent}/**/*.webm", film.parent / "*.mp4", *quick)
+
+    assert folder.exit_code == pattern.exit_code == 0, folder.output + pattern.output
+    assert [line for line in folder.stdout.splitlines() if line.startswith("answer")] == [
+        f"answer  {out}/a.json", f"answer  {out}/b.json"
+    ]  # fmt: skip
+    assert [line for line in pattern.stdout.splitlines() if line.startswith("answer")] == [
+        f"answer  {out}/film.json", f"answer  {out}/b.json"
+    ]  # fmt: skip
+
+
+def test_a_terminal_shows_how_many_clips_are_done(address: str, film: Path) -> None:
+    screen, end = os.openpty()
+    shutil.copy(film, film.parent / "other.mp4")
+    command = [sys.executable, "-m", "service.cli", "understand", str(film.parent), "--url"]
+
+    with subprocess.Popen([*command, address], stdout=subprocess.PIPE, stderr=end) as process:
+        os.close(end)
+        shown = bytearray()
+        with suppress(OSError):  # the terminal is closed
+            while piece := os.read(screen, 4096):
+                shown += piece
+        printed = process.communicate(timeout=60)[0]
+    os.close(screen)
+
+    assert process.returncode == 0
+    assert b"0 of 2 clips" in shown
+    assert b"1 of 2 clips" in shown
+    assert b"film.mp4" in shown
+    assert printed.count(b"a bell is ringing.") >= 2
+    assert b"clips" not in printed
+
+
+@pytest.mark.parametrize("name", ["nowhere.mp4", "*.mkv", "empty"])
+def test_a_name_that_leads_to_no_clip_is_told_before_any_is_sent(film: Path, name: str) -> None:
+    (film.parent / "empty").mkdir()
+
+    result = ssu("understand", film, film.parent / name, "--url", "http://127.0.0.1:1")
+
+    assert result.exit_code == 1
+    assert "file_unreadable" in result.stderr
+    assert name in result.stderr
+
+
 def test_understand_sends_the_options_it_was_given(address: str, film: Path) -> None:
     options = ("--fps", 2, "--start", 1, "--end", 2, "--no-captions", "--min-score", 0.85)
     tracks = ("--video-track", 0, "--audio-track", 0, "--mask-format", "none")
@@ -208,38 +276,6 @@ def test_a_service_that_is_not_there_is_said_to_be_out_of_reach(film: Path) -> N
     assert "service_unreachable" in result.stderr
 
 
-def test_an_answer_of_something_else_is_not_taken_for_ours(film: Path) -> None:
-    teapot = httpx.MockTransport(lambda _: httpx.Response(418, text="short and stout"))
-
-    with Client("http://kitchen", transport=teapot) as client:
-        trouble = client.understand(film, {})
-
-    assert isinstance(trouble, Trouble)
-    assert trouble.code == "http_418"
-
-
-def test_a_problem_keeps_when_to_try_again_and_the_key_is_sent() -> None:
-    def answer(request: httpx.Request) -> httpx.Response:
-        body = {"code": "overloaded", "detail": request.headers["authorization"], "limit": 16}
-        return httpx.Response(429, json=body, headers={"Retry-After": "7"})
-
-    with Client("http://busy", key="secret", transport=httpx.MockTransport(answer)) as client:
-        trouble = client.get("/models")
-
-    assert trouble == Trouble("overloaded", "Bearer secret", limit=16, retry_after="7")
-
-
-def test_what_was_sent_is_told_piece_by_piece(film: Path) -> None:
-    pieces: list[int] = []
-    echo = httpx.MockTransport(lambda request: httpx.Response(200, content=request.read()))
-
-    with Client("http://echo", transport=echo) as client:
-        body = client.understand(film, {}, pieces.append)
-
-    assert body == film.read_bytes()
-    assert sum(pieces) == film.stat().st_size
-
-
 def repository(folder: Path) -> Path:
     """Write a repository whose models are whole but empty."""
     for name in (SEGMENTATION, CAPTION):
@@ -269,6 +305,34 @@ def test_models_shows_what_a_service_has_loaded(address: str) -> None:
     assert result.exit_code == 0, result.output
     assert "fake 0" in result.output
     assert "0" * 64 in result.output
+
+
+def test_serve_tells_programs_where_it_listens() -> None:
+    command = [sys.executable, "-m", "service.cli", "serve", "--engine", "fake", "--json"]
+    ports = ["--port", "0", "--metrics-port", "0"]
+    with subprocess.Popen(
+        [*command, *ports], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
+        assert process.stdout is not None
+        lines = map(json.loads, process.stdout)
+        told = next(line for line in lines if line["event"] == "serving")
+        process.terminate()
+        process.communicate(timeout=60)
+
+    assert told["web"].startswith("http://127.0.0.1:")
+    assert told["metrics"].endswith("/metrics")
+
+
+def test_models_and_doctor_tell_programs_the_same_as_people(address: str, tmp_path: Path) -> None:
+    (remote,) = json.loads(ssu("models", "--url", address, "--json").stdout)["models"]
+    local = json.loads(ssu("models", "--models", repository(tmp_path), "--json").stdout)
+    checks = json.loads(ssu("doctor", "--models", tmp_path, "--json").stdout)["checks"]
+
+    assert (remote["name"], remote["digest"]) == ("fake", "0" * 64)
+    assert local["models"][0]["name"] == "bells"
+    assert sorted(local["bytes"].values()) == sorted([len(SEGMENTATION), len(CAPTION)])
+    verdicts = {check["name"]: check["verdict"] for check in checks}
+    assert verdicts["models"] == verdicts["python"] == "good"
 
 
 def test_models_says_which_model_is_missing(tmp_path: Path) -> None:
@@ -385,13 +449,16 @@ def test_doctor_says_when_the_port_is_taken_and_threads_are_too_many() -> None:
     assert checks["cores"].mend.startswith("export SSU_ENGINE_THREADS=")
 
 
-def test_required_packages_are_those_of_the_project_without_extras(
+def test_required_packages_are_those_of_the_client_and_the_server_without_other_extras(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    stated = ["av<19,>=18.1", "uvicorn[standard]>=0.40", "torch==2.13.0; extra == 'train'"]
+    stated = [
+        "httpx>=0.28", "av<19,>=18.1; extra == 'server'", "torch==2.13.0; extra == 'train'",
+        'uvicorn[standard]>=0.40; extra == "server"', "ssuformer[server]; extra == 'cpu'",
+    ]  # fmt: skip
     monkeypatch.setattr(metadata, "requires", lambda _: stated)
 
-    assert installation.required_packages() == ["av", "uvicorn"]
+    assert installation.required_packages() == ["av", "httpx", "uvicorn"]
 
 
 @pytest.mark.parametrize("kind", NAMES)
