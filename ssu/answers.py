@@ -94,6 +94,8 @@ class Frame(_Told):
     """Seconds from the start of the clip."""
     regions: list[Region]
     heard: list[Heard] = []
+    between: bool = False
+    """With `smooth`: it was not analysed; its masks lie between those of the frames around it."""
 
 
 class Interval(_Told):
@@ -176,6 +178,8 @@ class Answer(_Told):
     model: ModelFacts
     sampled_fps: float
     """Frames analysed per second."""
+    smooth_fps: float | None = None
+    """With `smooth`: frames of this answer per second."""
     mask_size: tuple[int, int]
     """Height and width of all masks; boxes are in these pixels."""
     timings_ms: dict[str, float]

@@ -14,6 +14,7 @@ class Options(TypedDict, total=False):
     mask_size: Literal["source", "engine"]
     min_score: float
     captions: bool
+    smooth: bool
     start: float
     end: float | None
     video_track: int | None

@@ -117,7 +117,7 @@ def understand(
         "captions": captions,
         "mask_format": mask_format,
         "mask_size": mask_size,
-        "smooth": "true" if smooth else None,
+        "smooth": smooth or None,
         "deadline": deadline,
     }
     options = ReportOptions(
