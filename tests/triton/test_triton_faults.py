@@ -391,7 +391,7 @@ async def test_a_full_queue_on_the_server_is_429_with_retry_after(slow: Slow, cl
         response = await running.understand(clip)
 
         slow.flag("slow").unlink()
-        await asyncio.gather(*asked)
+        await asyncio.gather(*asked, return_exceptions=True)
         again = await running.understand(clip)
         ready = await running.client.get("/readyz")
     assert (response.status_code, response.json()["code"]) == (429, Overloaded.code)
