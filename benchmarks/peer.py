@@ -60,7 +60,7 @@ class Server:
         headers, content = body
         connection = http.client.HTTPConnection(LOOPBACK, self.port, timeout=300)
         try:
-            connection.request("POST", "/understand", content, headers)
+            connection.request("POST", "/understand?mask_size=engine", content, headers)
             answer = connection.getresponse()
             said = answer.read()
         finally:

@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -35,10 +36,13 @@ Frames = list[list[dict[str, Any]]]
 
 
 def regions_of(answer: dict[str, Any]) -> Frames:
-    """Return of an answer of the service what `Plain` answers, too."""
+    """Return of an answer of the service what `Plain` answers, too: the surest regions first."""
     kept = ("category", "score", "mask", "description")
     return [
-        [{name: region[name] for name in kept} for region in frame["regions"]]
+        [
+            {name: region[name] for name in kept}
+            for region in sorted(frame["regions"], key=itemgetter("score"), reverse=True)
+        ]
         for frame in answer["frames"]
     ]
 
