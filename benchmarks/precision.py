@@ -26,6 +26,7 @@ from model_export.variants import precision_of
 from ssuformer.clip import read_clip
 from ssuformer.contract import CAPTION, SEGMENTATION
 from ssuformer.repository import open_repository
+from ssuformer.terminal import told
 from training.evaluation import exam_of, score
 from training.experiment import open_pack
 from training.held_out import parse_splits
@@ -59,7 +60,8 @@ def main(
     picture: Annotated[Path | None, typer.Option(help="Where to draw speed against J.")] = None,
 ) -> None:
     """Score all on the same scenes, time all in one run, print a table and a JSON line."""
-    predictors = {folder.name: OnnxPredictor(folder, threads=threads) for folder in models}
+    with told():
+        predictors = {folder.name: OnnxPredictor(folder, threads=threads) for folder in models}
     if len(predictors) < len(models):
         raise typer.BadParameter("two model repositories have the same name")
     scores = {

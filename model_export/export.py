@@ -53,17 +53,19 @@ def export_engines(
         (CaptionGraph(model), caption_engine(size), CAPTION_SIZES),
     )
     differences = []
-    for graph, spec, sizes in engines:
-        path = server_config.staging_folder(out, spec, version) / MODEL
-        with console.status(f"writing {spec.name}"):
-            to_onnx.export(
-                graph.eval(), spec, path, **{axis: n + 1 for axis, n in sizes[-1].items()}
-            )
-        with console.status(f"comparing {spec.name} with the model"):
-            differences += parity.compare(graph, spec, path, sizes)
-        _label(path, manifest)
-        console.print(f"{spec.name}: {path.stat().st_size / 2**20:.1f} MiB")
-    server_config.publish(out, [spec for _, spec, _ in engines], version)
+    specs = [spec for _, spec, _ in engines]
+    with server_config.staging(out, specs, version) as folders:
+        for graph, spec, sizes in engines:
+            path = folders[spec] / MODEL
+            with console.status(f"writing {spec.name}"):
+                to_onnx.export(
+                    graph.eval(), spec, path, **{axis: n + 1 for axis, n in sizes[-1].items()}
+                )
+            with console.status(f"comparing {spec.name} with the model"):
+                differences += parity.compare(graph, spec, path, sizes)
+            _label(path, manifest)
+            console.print(f"{spec.name}: {path.stat().st_size / 2**20:.1f} MiB")
+        server_config.publish(out, specs, version)
     return differences
 
 

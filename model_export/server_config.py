@@ -8,7 +8,8 @@ uses `config.pbtxt`.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -206,12 +207,20 @@ def config_paths(repository: Path, spec: EngineSpec) -> dict[Path, ServerVariant
     return {folder / CONFIG: CPU} | variants
 
 
-def staging_folder(repository: Path, spec: EngineSpec, version: int) -> Path:
-    """Return an empty staging folder for a version, which servers ignore."""
-    folder = staged_folder(repository, spec.name, version)
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    return folder
+@contextmanager
+def staging(
+    repository: Path, specs: Sequence[EngineSpec], version: int
+) -> Iterator[dict[EngineSpec, Path]]:
+    """Give each engine an empty folder that servers ignore; what is not published is deleted."""
+    folders = {spec: staged_folder(repository, spec.name, version) for spec in specs}
+    try:
+        for folder in folders.values():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
+        yield folders
+    finally:
+        for folder in folders.values():
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def publish(repository: Path, specs: Sequence[EngineSpec], version: int) -> None:

@@ -29,7 +29,7 @@ from ssuformer.contract import (
     engines,
     segmentation_engine,
 )
-from ssuformer.errors import ParityError
+from ssuformer.errors import ConfigError, ParityError
 from ssuformer.manifest import Manifest
 from ssuformer.model import checkpoint
 from tests.ssuformer.model.small_model import small_config, small_model
@@ -125,7 +125,6 @@ def test_the_digests_of_a_version_are_published_before_its_weights(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spec, manifest = committed_specs()[1]
-    manifest.write(server_config.staging_folder(tmp_path, spec, 7))
     seen = []
 
     def rename(self: Path, target: Path) -> Path:
@@ -135,11 +134,32 @@ def test_the_digests_of_a_version_are_published_before_its_weights(
 
     renamed = Path.rename
     monkeypatch.setattr(Path, "rename", rename)
-    server_config.publish(tmp_path, [spec], 7)
+    with server_config.staging(tmp_path, [spec], 7) as folders:
+        manifest.write(folders[spec])
+        server_config.publish(tmp_path, [spec], 7)
 
     assert len(seen) == 1
     assert "weights_sha256.7" in seen[0]
     assert (tmp_path / spec.name / "7").is_dir()
+
+
+def test_an_export_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
+    unreadable = tmp_path / SEGMENTATION / "1" / "manifest.json"
+    unreadable.parent.mkdir(parents=True)
+    unreadable.write_text("{")
+
+    with pytest.raises(ConfigError):
+        _publish_committed(tmp_path, 2)
+
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [unreadable]
+    assert not list(tmp_path.rglob("*.new"))
+
+
+def _publish_committed(models: Path, version: int) -> None:
+    with server_config.staging(models, [spec for spec, _ in committed_specs()], version) as folders:
+        for (_, manifest), folder in zip(committed_specs(), folders.values(), strict=True):
+            manifest.write(folder)
+        server_config.publish(models, list(folders), version)
 
 
 def committed_specs() -> list[tuple[EngineSpec, Manifest]]:

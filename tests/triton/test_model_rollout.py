@@ -39,26 +39,26 @@ def add_version(
     """
     manifest = Manifest.read(models / SEGMENTATION / "1")
     specs = engines(manifest.dimensions)
-    for spec in specs:
-        source = models / spec.name / "1"
-        staged = server_config.staging_folder(models, spec, number)
-        shutil.copy(source / repository.MODEL, staged)
-        changes: dict[str, object] = {"version": f"test-{number}"}
-        label = Manifest.read(source)
-        if digest is not None:
-            changes["digests"] = label.digests | {repository.WEIGHTS: digest}
-        label = label.model_copy(update=changes)
-        label.write(staged)
-        if stated is not None:
-            labels = repository.read_manifests(models, spec.name) | {number: label}
-            server_config.write_configs(models, spec, labels)
-            for config in server_config.config_paths(models, spec):
-                config.write_text(config.read_text().replace(str(digest), stated))
-    if stated is None:
-        server_config.publish(models, specs, number)
-    else:
-        for spec in specs:
-            (models / spec.name / f"{number}.new").rename(models / spec.name / str(number))
+    with server_config.staging(models, specs, number) as folders:
+        for spec, staged in folders.items():
+            source = models / spec.name / "1"
+            shutil.copy(source / repository.MODEL, staged)
+            changes: dict[str, object] = {"version": f"test-{number}"}
+            label = Manifest.read(source)
+            if digest is not None:
+                changes["digests"] = label.digests | {repository.WEIGHTS: digest}
+            label = label.model_copy(update=changes)
+            label.write(staged)
+            if stated is not None:
+                labels = repository.read_manifests(models, spec.name) | {number: label}
+                server_config.write_configs(models, spec, labels)
+                for config in server_config.config_paths(models, spec):
+                    config.write_text(config.read_text().replace(str(digest), stated))
+        if stated is None:
+            server_config.publish(models, specs, number)
+        else:
+            for spec, staged in folders.items():
+                staged.rename(models / spec.name / str(number))
 
 
 @dataclass
