@@ -25,6 +25,8 @@ from training.scenes.shots import Camera, Thing
 from training.scenes.unnamed import UNNAMED
 
 MOST_SOURCES = 4
+_CUT_SHARE = 0.15
+"""Of the scenes of more than a second."""
 
 
 class PhotographicScenes:
@@ -43,10 +45,13 @@ class PhotographicScenes:
         self._camera = Camera(material, size=size, seed=seed)
         self._sound = SoundTrack(material, split, seconds=seconds)
 
+    def _shots(self, chance: float) -> int:
+        return 2 if chance < _CUT_SHARE and self.seconds > 1 else 1
+
     def compose(self, index: int) -> Scene:
         """Return a scene: the middle of each second, its audio, its ground truth."""
         rng = np.random.default_rng([self.seed, split_number(self.split), 7, index])
-        shots = [self._camera.shot(rng) for _ in range(2 if rng.random() < 0.15 else 1)]
+        shots = [self._camera.shot(rng) for _ in range(self._shots(rng.random()))]
         cut = int(rng.integers(1, self.seconds)) if len(shots) > 1 else self.seconds
         owner = [shot for shot in shots for _ in shot.things]
         things = [thing for shot in shots for thing in shot.things][:MOST_SOURCES]

@@ -100,3 +100,9 @@ def test_levels_cover_quiet_and_loud_films(scenes: PhotographicScenes) -> None:
 
     assert decibels.min() < -35
     assert decibels.max() > -12
+
+
+def test_a_scene_of_one_second_has_one_shot(material: FilmMaterial) -> None:
+    scenes = PhotographicScenes(material, "train", size=64, seconds=1)
+
+    assert all(len(scenes.compose(index).frames) == 1 for index in range(SCENES))
