@@ -18,7 +18,8 @@ from ssuformer.closing import Closing
 from ssuformer.errors import ClipTruncated, OptionError
 from ssuformer.media.audio_reader import AudioReader, Waveform
 from ssuformer.media.clock import read_clock
-from ssuformer.media.opening import ClipInfo, ClipWarning, Limits, Source
+from ssuformer.media.file_end import cut_off
+from ssuformer.media.opening import ClipInfo, ClipWarning, Limits, Source, open_bytes
 from ssuformer.media.part import check_part, check_work
 from ssuformer.media.tracks import Choice
 from ssuformer.media.video_reader import Frame, Packets, VideoReader
@@ -115,6 +116,7 @@ class ClipReader(Closing):
     def __init__(
         self, source: Source, *, sampling: Sampling | None = None, limits: Limits | None = None
     ) -> None:
+        self._source = source
         self._sampling = sampling or Sampling()
         self._limits = limits or Limits()
         start = self._sampling.begins
@@ -253,9 +255,13 @@ class ClipReader(Closing):
                 limit=round(stated, 3),
                 actual=round(reached, 3),
             )
-        if share < _WHOLE_SHARE:
+        with open_bytes(self._source) as file:
+            cut = cut_off(file)
+        if share < _WHOLE_SHARE or cut is not None:
+            of = f" of {stated:.1f}" if share < _WHOLE_SHARE else ""
+            why = "" if cut is None else f"; the file was cut off: {cut.told}"
             self._warnings.append(
-                ClipWarning("clip_incomplete", f"only {reached:.1f} of {stated:.1f} s were read")
+                ClipWarning("clip_incomplete", f"only {reached:.1f}{of} s were read{why}")
             )
 
     def _sound_missing(self) -> float:

@@ -16,8 +16,8 @@ from service.settings import Settings
 from service.telemetry.metrics import Metrics
 from service.telemetry.trace import Trace
 from service.understanding import decoding_messages as messages
-from service.understanding.decoding_messages import Kind, Malformed, Said
-from service.understanding.decoding_process import PROGRAM, Child, Template
+from service.understanding.decoding_messages import Kind, Said
+from service.understanding.decoding_process import PROGRAM, Child, Templates
 from service.understanding.sandbox import layers
 from service.understanding.sandbox.layers import Layer
 from ssuformer import errors
@@ -182,12 +182,10 @@ class DecodePool:
         self._crowded = crowded
         self._metrics = metrics
         self._log = log
-        self._program = program
         self._chunk_frames = 0
-        self._template: Template | None = None
+        self._templates = Templates(settings, program, before=self._close_to_others)
         self._closed = "off"
         self._can_start = False
-        self._templating = asyncio.Lock()
         self._idle: asyncio.Queue[Child] = asyncio.Queue()
         self._children: set[Child] = set()
         self._starting: set[asyncio.Task[None]] = set()
@@ -215,15 +213,16 @@ class DecodePool:
     @property
     def sandbox(self) -> dict[Layer, str]:
         """Every layer of the sandbox: `on`, or why it is not."""
-        if self._template is None or self.settings.sandbox == "off":
+        template = self._templates.last
+        if template is None or self.settings.sandbox == "off":
             return dict.fromkeys(Layer, "off")
         ours = {Layer.NOT_DUMPABLE: self._closed, Layer.SEALED_MEMORY: layers.ON}
-        return {**self._template.report, **ours}
+        return {**template.report, **ours}
 
     @property
     def template_process(self) -> int | None:
         """The number of the process that the decoding processes are forked from."""
-        return None if self._template is None else self._template.process
+        return None if self._templates.last is None else self._templates.last.process
 
     @asynccontextmanager
     async def decode(
@@ -259,22 +258,9 @@ class DecodePool:
 
     def report(self, child: Child, error: errors.SsuError, *, again: bool) -> None:
         """Count a process that failed, and log the cause, as a failure of this service."""
-        ending = child.ending
-        cause = ending.cause
-        if child.alive:
-            timed_out = isinstance(error, errors.DecodeTimeout)
-            malformed = isinstance(error, Malformed)
-            cause = "slow" if timed_out else "malformed" if malformed else "exception"
-        self.count(error.code, cause)
-        self._log.error(
-            "decoding_process_failed",
-            reason=error.code,
-            cause=cause,
-            system_call=ending.refused,
-            exit_status=ending.status,
-            stderr=ending.words,
-            tried_again=again,
-        )
+        failure = child.failure(error)
+        self.count(error.code, failure["cause"])
+        self._log.error("decoding_process_failed", **failure, tried_again=again)
 
     def count(self, reason: str, cause: str = "") -> None:
         """Count a process that ended before its clip was done."""
@@ -300,8 +286,7 @@ class DecodePool:
         for child in self._children:
             child.close()
         self._children.clear()
-        if self._template is not None:
-            await self._template.close()
+        await self._templates.close()
 
     def _starts(self, adding: Coroutine[None, None, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(adding)
@@ -319,7 +304,7 @@ class DecodePool:
                 await asyncio.sleep(1)
 
     async def _add(self) -> None:
-        template = await self._living_template()
+        template = await self._templates.living(self._chunk_frames)
         child = await template.fork()
         try:
             if self.settings.sandbox == "required":
@@ -333,13 +318,6 @@ class DecodePool:
         self._children.add(child)
         self._idle.put_nowait(child)
 
-    async def _living_template(self) -> Template:
-        async with self._templating:
-            if self._template is None or not self._template.alive:
-                if self._template is not None:
-                    await self._template.close()
-                if self.settings.sandbox != "off":
-                    self._closed = layers.attempt(layers.close_to_others)
-                self._template = Template(self.settings, self._chunk_frames, self._program)
-                await self._template.start()
-            return self._template
+    def _close_to_others(self) -> None:
+        if self.settings.sandbox != "off":
+            self._closed = layers.attempt(layers.close_to_others)

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -17,6 +18,7 @@ import orjson
 
 from service.settings import Settings
 from service.understanding.decoding_child import MESSAGE_LIMIT, ChunkMemory
+from service.understanding.decoding_messages import Malformed
 from service.understanding.decoding_template import Plan
 from service.understanding.sandbox import layers
 from service.understanding.sandbox.layers import Layer
@@ -105,6 +107,21 @@ class Child:
     def ending(self) -> Ending:
         """How the process ended, or what it has said on stderr so far."""
         return self.ended.result() if self.ended.done() else Ending(words=self._last_words())
+
+    def failure(self, error: errors.SsuError) -> dict[str, Any]:
+        """Return, for the log, what came of the process, and why if it still runs."""
+        cause = self.ending.cause
+        if self.alive:
+            timed_out = isinstance(error, errors.DecodeTimeout)
+            malformed = isinstance(error, Malformed)
+            cause = "slow" if timed_out else "malformed" if malformed else "exception"
+        return {
+            "reason": error.code,
+            "cause": cause,
+            "system_call": self.ending.refused,
+            "exit_status": self.ending.status,
+            "stderr": self.ending.words,
+        }
 
     def kill(self) -> None:
         """Kill the process, without waiting for it to be gone."""
@@ -258,6 +275,40 @@ class Template:
             return
         self._children[process] = child
         child.born.set_result(process)
+
+
+class Templates:
+    """The template that lives; another one is started in the place of one that has ended."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        program: str = PROGRAM,
+        *,
+        before: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`before` is called before each is started."""
+        self._settings = settings
+        self._program = program
+        self._before = before
+        self._starting = asyncio.Lock()
+        self.last: Template | None = None
+        """The one that was started last."""
+
+    async def living(self, chunk_frames: int) -> Template:
+        """Return a template from which processes can be forked; raise DecodeFailed if none can."""
+        async with self._starting:
+            if self.last is None or not self.last.alive:
+                await self.close()
+                self._before()
+                self.last = Template(self._settings, chunk_frames, self._program)
+                await self.last.start()
+            return self.last
+
+    async def close(self) -> None:
+        """End the template and all its children."""
+        if self.last is not None:
+            await self.last.close()
 
 
 def _none() -> errors.DecodeFailed:

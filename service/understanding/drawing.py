@@ -14,7 +14,7 @@ from service.formats.format import Format, Material
 from service.settings import Settings
 from service.telemetry.metrics import Metrics
 from service.understanding import decoding_messages as messages
-from service.understanding.decoding_process import Child, Template
+from service.understanding.decoding_process import Child, Templates
 from service.understanding.sandbox import layers
 from ssuformer import errors
 
@@ -28,11 +28,10 @@ class Drawings:
     """Processes that draw; the one they are forked from starts with the first drawing."""
 
     def __init__(self, settings: Settings, metrics: Metrics, log: FilteringBoundLogger) -> None:
-        self._settings = settings
+        self._threads = settings.decode_threads
         self._metrics = metrics
         self._log = log
-        self._template: Template | None = None
-        self._templating = asyncio.Lock()
+        self._templates = Templates(settings, PROGRAM)
 
     async def draw(self, form: Format, material: Material, clip: int, out: IO[bytes]) -> None:
         """Write an answer in a format that shows the open clip to a file.
@@ -40,25 +39,26 @@ class Drawings:
         Raises the ClipError that the clip causes, DecodeTimeout if it takes too much processor
         time, DecodeFailed if the process dies. Its end is part of leaving, whatever the reason.
         """
-        child = await (await self._living_template()).fork()
+        child = await (await self._templates.living(chunk_frames=1)).fork()
         try:
             messages.read(await child.receive(), "ready")
             await self._draw(child, form, material, clip, out)
         except (errors.DecodeTimeout, errors.DecodeFailed) as error:
-            self._report(child, error)
+            failure = child.failure(error)
+            self._metrics.decode_exits.labels(error.code, failure["cause"]).inc()
+            self._log.error("drawing_process_failed", **failure)
             raise
         finally:
             child.close()
 
     async def close(self) -> None:
         """End all processes."""
-        if self._template is not None:
-            await self._template.close()
+        await self._templates.close()
 
     async def _draw(
         self, child: Child, form: Format, material: Material, clip: int, out: IO[bytes]
     ) -> None:
-        job = {"format": form.name, "name": material.name, "threads": self._settings.decode_threads}
+        job = {"format": form.name, "name": material.name, "threads": self._threads}
         with tempfile.TemporaryFile() as answer:
             await asyncio.to_thread(write_json, material, answer)
             answer.flush()
@@ -71,28 +71,6 @@ class Drawings:
                     os.close(file)
         await _copy(reading, out)
         messages.read(await child.receive(), "drawn")
-
-    async def _living_template(self) -> Template:
-        async with self._templating:
-            if self._template is None or not self._template.alive:
-                if self._template is not None:
-                    await self._template.close()
-                self._template = Template(self._settings, 1, PROGRAM)
-                await self._template.start()
-            return self._template
-
-    def _report(self, child: Child, error: errors.SsuError) -> None:
-        ending = child.ending
-        cause = "exception" if child.alive else ending.cause
-        self._metrics.decode_exits.labels(error.code, cause).inc()
-        self._log.error(
-            "drawing_process_failed",
-            reason=error.code,
-            cause=cause,
-            system_call=ending.refused,
-            exit_status=ending.status,
-            stderr=ending.words,
-        )
 
 
 async def _copy(pipe: int, out: IO[bytes]) -> None:

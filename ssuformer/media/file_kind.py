@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from typing import BinaryIO
 
 import av.error
@@ -15,7 +14,8 @@ from ssuformer.errors import (
     ClipUnreadable,
     ClipUnsupported,
 )
-from ssuformer.media.file_parts import BOXES, boxes, read_at
+from ssuformer.media.file_end import Cut, cut_off
+from ssuformer.media.file_parts import BOXES, boxes, read_at, size_of
 
 FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,flv,ogg"
 """Allowed container formats, by FFmpeg's names."""
@@ -75,6 +75,8 @@ def why_unreadable(file: BinaryIO, error: Exception) -> ClipError:
     head = read_at(file, 0, _HEAD)
     if (other := _something_else(head)) is not None:
         return other
+    if (cut := cut_off(file)) is not None:
+        return _truncated(file, cut)
     if head[4:8] in BOXES:
         return _why_not_mp4(file)
     if isinstance(error.__cause__, av.error.ArgumentError):
@@ -100,18 +102,21 @@ def _something_else(head: bytes) -> ClipError | None:
     return None
 
 
+def refuse_cut_index(file: BinaryIO) -> None:
+    """Raise ClipTruncated for an MP4 that ends within its index, which may lack whole tracks."""
+    for box in boxes(file):
+        if box.kind == b"moov" and (cut := cut_off(file)) is not None and box.end == cut.needed:
+            raise _truncated(file, cut)
+
+
+def _truncated(file: BinaryIO, cut: Cut) -> ClipTruncated:
+    return ClipTruncated(
+        f"the clip was cut off: {cut.told}", limit=cut.needed, actual=size_of(file)
+    )
+
+
 def _why_not_mp4(file: BinaryIO) -> ClipError:
-    """Return what an MP4 lacks: what lies after the end of the file, or its index."""
-    size = file.seek(0, io.SEEK_END)
-    found = list(boxes(file))
-    last = found[-1]
-    if last.end is not None and last.end > size:
-        return ClipTruncated(
-            f"the clip was cut off: its part `{last.kind.decode()}` ends at byte "
-            f"{last.end}, the file has {size}",
-            limit=last.end,
-            actual=size,
-        )
-    if b"moov" not in {box.kind for box in found}:
+    """Return what an MP4 lacks: its index, or what is right in it."""
+    if b"moov" not in {box.kind for box in boxes(file)}:
         return ClipTruncated("the clip was cut: its index (`moov`) is not there")
     return ClipUnreadable("the index (`moov`) of the clip is damaged")

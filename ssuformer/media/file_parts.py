@@ -16,6 +16,9 @@ SEGMENT, TRACKS, CLUSTER = b"\x18\x53\x80\x67", b"\x16\x54\xae\x6b", b"\x1f\x43\
 _MOST_PARTS = 200_000
 _TAGS = frozenset((8, 9, 18))
 """Sound, picture and data of FLV."""
+_LISTS = (b"RIFF", b"LIST")
+_UNSTATED = (0, 2**32 - 1)
+"""Sizes of lists of AVI whose end was not known when they were begun."""
 
 
 class Part(NamedTuple):
@@ -96,7 +99,7 @@ def tags(file: BinaryIO, at: int) -> Iterator[Part]:
     """Yield the tags of FLV from a place on; where there is none, a last part holds the bytes."""
     for _ in range(_MOST_PARTS):
         head = read_at(file, at, 11)
-        if len(head) < 11:
+        if not head:
             return
         if head[0] & 0x1F not in _TAGS:
             yield Part(head, at, at, None)
@@ -106,8 +109,27 @@ def tags(file: BinaryIO, at: int) -> Iterator[Part]:
         at = end + 4
 
 
+def chunks(file: BinaryIO) -> Iterator[Part]:
+    """Yield the outermost chunks of AVI, as far as their names are ones.
+
+    What is in a list follows it if its end is not stated, as where the writer could not go back.
+    """
+    at = 0
+    for _ in range(_MOST_PARTS):
+        head = read_at(file, at, 12)
+        size, kind = int.from_bytes(head[4:8], "little"), head[:4]
+        if len(head) < 8 or not kind.isalnum():
+            return
+        if kind in _LISTS and size in _UNSTATED:
+            yield Part(kind, at, at + 12, None)
+            at += 12
+        else:
+            yield Part(kind, at, at + 8, at + 8 + size)
+            at += 8 + size + size % 2
+
+
 def pages(file: BinaryIO) -> Iterator[Part]:
-    """Yield the pages of Ogg; their kind is the byte of flags."""
+    """Yield the pages of Ogg; their kind is the byte of flags and the number of the track."""
     at = 0
     for _ in range(_MOST_PARTS):
         head = read_at(file, at, 27 + 255)
@@ -115,5 +137,5 @@ def pages(file: BinaryIO) -> Iterator[Part]:
             return
         content = at + 27 + head[26]
         end = content + sum(head[27 : 27 + head[26]])
-        yield Part(head[5:6], at, content, end)
+        yield Part(head[5:6] + head[14:18], at, content, end)
         at = end

@@ -30,7 +30,13 @@ from ssuformer.errors import (
     ClipUnreadable,
 )
 from ssuformer.media.encryption import refuse_encrypted
-from ssuformer.media.file_kind import FORMATS, refuse_long_index, refuse_pictures, why_unreadable
+from ssuformer.media.file_kind import (
+    FORMATS,
+    refuse_cut_index,
+    refuse_long_index,
+    refuse_pictures,
+    why_unreadable,
+)
 
 VIDEO_CODECS = frozenset(
     (
@@ -199,6 +205,7 @@ def _open_container(file: BinaryIO, limits: Limits) -> InputContainer:
     refuse_pictures(file)
     refuse_encrypted(file)
     refuse_long_index(file)
+    refuse_cut_index(file)
     options = {
         "format_whitelist": FORMATS,
         "protocol_whitelist": "none",

@@ -19,11 +19,15 @@ from av.video.stream import VideoStream
 
 from ssuformer.errors import ClipTooLarge
 from ssuformer.media.clock import Clock
-from ssuformer.media.opening import Limits, check_pixels, packets_of, seek
+from ssuformer.media.opening import Limits, check_pixels, codec_name, packets_of, seek
 from ssuformer.media.part import pixels_exceeded
 
 _LOOK_AHEAD = 1000
 """Most packets read ahead of the decoder."""
+_ONE_THREAD = frozenset(("mpeg4",))
+"""Codecs of which several threads give several answers. Whether MPEG-4's slices end where they
+should is judged by a score of those before (`padding_bug_score`), which FFmpeg's threads take from
+each other while it still changes."""
 
 
 class PictureDecoder:
@@ -48,7 +52,8 @@ class PictureDecoder:
         self._limits = limits
         self._clock = clock
         self._context.options = {"max_pixels": str(limits.pixels)}
-        self._context.thread_count = limits.threads
+        self.threads = 1 if codec_name(stream) in _ONE_THREAD else limits.threads
+        self._context.thread_count = self.threads
         stream.thread_type = "AUTO"
         self.wanted = float("-inf")
         self.decoded = self.dropped = self.lost = self.damaged = 0

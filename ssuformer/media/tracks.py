@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from av.audio.layout import AudioLayout
 from av.audio.stream import AudioStream
+from av.codec.context import Flags
 from av.container import InputContainer
 from av.stream import Discard, Disposition
 from av.video.stream import VideoStream
@@ -132,6 +133,8 @@ def choose_tracks(container: InputContainer, limits: Limits, choice: Choice) -> 
         codec = codec_name(video)
         raise ClipUnsupported(f"the video codec {codec} is not supported", actual=codec)
     check_pixels(video.codec_context.width, video.codec_context.height, limits)
+    # Without it, less is cut off on the left than the film says: whole blocks of memory only.
+    video.codec_context.flags |= Flags.unaligned
     audio = _chosen("audio_track", container.streams.audio, choice.audio)
     if audio is not None and not _readable(audio):
         codec = codec_name(audio)

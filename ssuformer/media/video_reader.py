@@ -226,7 +226,7 @@ class VideoReader:
         cannot begin at a key frame is known only afterwards.
         """
         frame = next(self._frames, None)
-        if self._decoder.damaged and self._limits.threads > 1:
+        if self._decoder.damaged and self._decoder.threads > 1:
             self._limits = replace(self._limits, threads=1)
             return self._next_after_shown()
         if frame is not None and self._decoder.missed_key(frame):

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -15,6 +18,7 @@ from benchmarks.fuzzing.mutations import MUTATIONS
 from benchmarks.fuzzing.seeds import made_seeds
 from benchmarks.fuzzing.targets import Asked, Outcome, Target, opened
 from benchmarks.fuzzing.units import units_of
+from ssuformer.clip import Sampling, read_clip
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +68,26 @@ def test_a_mutation_is_made_again_by_its_number_and_each_kind_changes_something(
     assert cases[7] == case_of(7, seeds)
     assert sum(case.clip != seeds[case.seed] for case in cases) > 280
     assert len(MUTATIONS) > 10
+
+
+def test_a_slice_of_mpeg4_that_may_end_where_it_does_is_judged_alike_each_time(
+    seeds: dict[str, bytes],
+) -> None:
+    case = case_of(27517, seeds)
+    sampling = Sampling(**asdict(case.asked))
+    processors = os.sched_getaffinity(0)
+
+    os.sched_setaffinity(0, {min(processors)})
+    try:
+        with ThreadPoolExecutor(4) as readers:
+            clips = list(readers.map(lambda _: read_clip(case.clip, sampling=sampling), range(60)))
+    finally:
+        os.sched_setaffinity(0, processors)
+
+    assert case.seed == "mov-mpeg4-aac"
+    assert {clip.warnings for clip in clips} == {clips[0].warnings}
+    assert {clip.frames.tobytes() for clip in clips} == {clips[0].frames.tobytes()}
+    assert "pictures_damaged" in [warning.code for warning in clips[0].warnings]
 
 
 def test_500_damaged_clips_crash_nothing_cost_little_and_are_answered_alike(

@@ -126,6 +126,15 @@ def _sized() -> Iterator[Input]:
         film = replace(FILM, prepare=partial(_stretch, aspect=aspect))
         expected = Shown(size=(width, HEIGHT))
         yield Input("size", f"pixels of {aspect} to 1", film.make, expected)
+    for name, sides in (
+        ("left", (32, 0, 0, 0)),
+        ("top left", (2, 6, 0, 0)),
+        ("all", (16, 8, 2, 4)),
+    ):
+        left, top, right, bottom = sides
+        cropping = (("x264-params", f"crop-rect={','.join(map(str, sides))}"),)
+        shown = Shown(size=(WIDTH - left - right, HEIGHT - top - bottom))
+        yield Input("size", f"cropped, {name}", replace(FILM, options=cropping).make, shown)
 
 
 def _stretch(video: VideoStream, *, aspect: Fraction) -> None:

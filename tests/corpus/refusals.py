@@ -193,15 +193,15 @@ _CUT: dict[str, tuple[_MEDIA, Refused | Shown]] = {
     ),
     "Matroska in its header": (
         partial(_cut, replace(FILM, container="matroska"), 0.01),
-        Refused("clip_unreadable", "header"),
+        Refused("clip_truncated", "ends at byte"),
     ),
     "transport stream": (
         partial(_cut, heard("mp2", replace(FILM, container="mpegts")), 0.8),
-        Shown(seconds=2.4, within=0.3),
+        _CUT_SHOWN,
     ),
     "AVI": (
         partial(_cut, heard("pcm", filmed("mpeg4", container="avi")), 0.8),
-        Shown(seconds=2.4, within=0.3),
+        _CUT_SHOWN,
     ),
     "FLV": (
         partial(_cut, heard("mp3", filmed("flv1", container="flv")), 0.8),
@@ -209,7 +209,7 @@ _CUT: dict[str, tuple[_MEDIA, Refused | Shown]] = {
     ),
     "Ogg": (
         partial(_cut, heard("flac", filmed("vp8", container="ogg")), 0.8),
-        Shown(seconds=2.4, within=0.3),
+        _CUT_SHOWN,
     ),
 }  # fmt: skip
 

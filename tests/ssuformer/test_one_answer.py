@@ -20,6 +20,9 @@ KINDS = {
     "mpegts": replace(FILM, container="mpegts"),
     "matroska": replace(FILM, container="matroska"),
     "avi": replace(FILM, container="avi", video="mpeg4", options=()),
+    "mpeg4 in both directions": replace(
+        FILM, container="matroska", video="mpeg4", options=(("bf", "2"),)
+    ),
 }
 
 

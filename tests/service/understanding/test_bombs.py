@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -49,6 +50,7 @@ class CountingEngine(FakeEngine):
         self, frames: NDArray[np.uint8], waveform: Float, *, timeout: float | None = None
     ) -> Segmentation:
         self.asked["segment"] += 1
+        self.asked["frames"] += len(frames)
         return await super().segment(frames, waveform, timeout=timeout)
 
 
@@ -66,6 +68,22 @@ async def test_minutes_of_one_picture_in_silence_are_given_to_the_engine_once() 
         assert engine.asked["segment"] - before <= 4
         again = await running.understand(PLAIN.make())
         assert again.json()["frames"] == plain.json()["frames"]
+
+
+async def test_the_limit_of_frames_is_one_of_the_engines_work_if_a_clip_states_no_length() -> None:
+    live = (("live", "1"),)
+    film = Footage(seconds=60, fps=5, container="matroska", container_options=live)
+    clip = replace(film, paint=lambda number, _: number % 200).make()
+    engine, most = CountingEngine(), 24
+    window, overlap = engine.facts.manifest.window_frames, 2
+    async with run(small_settings(max_samples=most), engine=engine) as running:
+        before = engine.asked["frames"]
+
+        answer = await running.understand(clip)
+
+    assert answer.json()["code"] == "clip_too_large"
+    given = engine.asked["frames"] - before
+    assert most / 2 < given <= most * window / (window - overlap) + window
 
 
 def test_a_clip_of_many_tracks_says_how_many_there_may_be() -> None:
