@@ -14,8 +14,9 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from ssuformer.contract import FRAME_SIZE
-from ssuformer.errors import ClipTruncated, ClipUnreadable
+from ssuformer.errors import ClipError, ClipTruncated, ClipUnreadable
 from ssuformer.media.clock import STEADY, Clock
+from ssuformer.media.file_end import cut_off
 from ssuformer.media.hdr import CURVES, to_usual_range
 from ssuformer.media.opening import (
     ClipInfo,
@@ -24,6 +25,7 @@ from ssuformer.media.opening import (
     Source,
     codec_name,
     ffmpeg_errors,
+    open_bytes,
     open_media,
     square_pixels,
 )
@@ -103,12 +105,20 @@ class VideoReader:
         self._begin(start)
         first = self._next()
         if first is None:
-            raise ClipUnreadable("no video frame of the clip can be decoded")
+            raise self._why_nothing()
         self.zero = zero if zero is not None else (first.time or 0.0)
         self._decoded = 1
         self._shown, self._shown_at = first, (first.time or 0.0) - self.zero
         self._info = self._read_info(first)
         self._ahead, self._ahead_at = self._pull()
+
+    def _why_nothing(self) -> ClipError:
+        """Return why there is no picture."""
+        with open_bytes(self._source) as file:
+            cut = cut_off(file)
+        if cut is None:
+            return ClipUnreadable("no video frame of the clip can be decoded")
+        return ClipTruncated(f"the clip was cut off before its first picture: {cut.told}")
 
     def _begin(self, time: float) -> None:
         """Begin with a picture shown at `time` or before, or the first one if all are later.

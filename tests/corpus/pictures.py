@@ -12,6 +12,7 @@ from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTr
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
+from tests.corpus import tiles
 from tests.corpus.entry import FILM, HEIGHT, WIDTH, Input, Shown, filmed, heard, scene
 from tests.ssuformer.footage import Footage, Painter, with_matrix
 
@@ -137,6 +138,10 @@ def _sized() -> Iterator[Input]:
         yield Input("size", f"cropped, {name}", replace(FILM, options=cropping).make, shown)
 
 
+def _tiled() -> Iterator[Input]:
+    yield Input("order of pictures", "hevc in 48 tiles", tiles.film, Shown())
+
+
 def _stretch(video: VideoStream, *, aspect: Fraction) -> None:
     video.codec_context.sample_aspect_ratio = aspect
 
@@ -221,4 +226,4 @@ def _bright() -> Iterator[Input]:
             yield Input("HDR", name, in_hdr(curve, codec, container).make, Shown(("hdr",)))
 
 
-INPUTS = (*_turned(), *_sized(), *_formatted(), *_grouped(), *_bright())
+INPUTS = (*_turned(), *_sized(), *_formatted(), *_grouped(), *_tiled(), *_bright())

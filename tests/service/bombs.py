@@ -8,7 +8,9 @@ import zlib
 from collections.abc import Callable
 
 import av
+import numpy as np
 
+from tests.corpus.tiles import with_sound
 from tests.ssuformer.footage import Footage, flash_in
 
 PLAIN = Footage(seconds=2.0, paint=flash_in(1))
@@ -113,6 +115,11 @@ def picture_tiles(number: int) -> bytes:
     return clip[:head] + meta + clip[head:]
 
 
+def tiled_pictures(size: tuple[int, int], number: int) -> bytes:
+    """Grey pictures in which every block of 16x16 pixels is a tile."""
+    return with_sound([np.full((size[1], size[0], 3), 128, np.uint8)] * number)
+
+
 def tagged(clip: bytes, size: int) -> bytes:
     """A clip behind an ID3 tag with a picture of this size."""
     frame = b"APIC" + _seven_bits(size) + b"\0\0" + b"\0image/png\0\3\0"
@@ -204,6 +211,7 @@ BOMBS: dict[str, tuple[Callable[[], bytes], set[int]]] = {
     "10,000 elements in each other": (lambda: nested_elements(10_000), {200}),
     "50 files in each other": (lambda: nested_files(50), {422}),
     "30,000 tiles of HEVC": (lambda: picture_tiles(30_000), {413}),
+    "two pictures of 9,216 HEVC tiles each": (lambda: tiled_pictures((2048, 1152), 2), {200}),
     "a picture of 50 MB in an ID3 tag": (lambda: tagged(stream(), 50_000_000), {422}),
     "one sample a second": (lambda: slow_sound(1, 1_000_000), {415}),
     "subtitles as large as can be": (lambda: subtitled(50), {200}),
