@@ -1,4 +1,4 @@
-"""Gateways with jobs for measurements, each in a process of its own."""
+"""Gateways with jobs for measurements, each in a process of its own, and stores for their jobs."""
 
 from __future__ import annotations
 
@@ -11,15 +11,45 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 import psutil
 
 from benchmarks.processes import Usage, usage
 from service.cli.temporary_service import LOOPBACK, free_port
+from tests.service.jobs.conftest import postgresql
 
+StoreKind = Literal["sqlite", "postgresql"]
 _LOOK_SECONDS = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """A database for jobs."""
+
+    url: str
+    process: psutil.Process | None
+    """Of PostgreSQL."""
+
+    @property
+    def cpu_seconds(self) -> float:
+        """What its processes have used so far."""
+        return 0.0 if self.process is None else usage(self.process).cpu_seconds
+
+
+@contextmanager
+def storing_jobs(kind: StoreKind, folder: Path) -> Iterator[Store]:
+    """Yield a database in a folder, which runs until the block is left: Debian's PostgreSQL."""
+    if kind == "sqlite":
+        yield Store(f"sqlite:///{folder}/jobs.sqlite", None)
+        return
+    folder.chmod(0o755)
+    place = folder / "postgresql"
+    place.mkdir()
+    with postgresql(place) as url:
+        number, *_ = (place / "data" / "postmaster.pid").read_text().splitlines()
+        yield Store(url, psutil.Process(int(number)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +95,14 @@ class Served:
 
 @contextmanager
 def serving(
-    folder: Path, *options: str, store: str | None = None, settings: dict[str, str] | None = None
+    folder: Path, *options: str, store: Store | None = None, settings: dict[str, str] | None = None
 ) -> Iterator[Served]:
-    """Run `ssu serve` with jobs until the block is left; by default they are in the folder."""
+    """Run `ssu serve` with jobs until the block is left; by default in SQLite in the folder."""
     port = free_port()
     command = [sys.executable, "-m", "service.cli", "serve", "--port", str(port)]
     command += ["--metrics-port", "0", *options]
     jobs = {
-        "SSU_JOBS": store or f"sqlite:///{folder}/jobs.sqlite",
+        "SSU_JOBS": f"sqlite:///{folder}/jobs.sqlite" if store is None else store.url,
         "SSU_JOBS_FOLDER": f"{folder}/files",
     }
     quiet, environment = subprocess.DEVNULL, os.environ | jobs | (settings or {})

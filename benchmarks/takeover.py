@@ -4,7 +4,7 @@ The answer is compared with those to the film's pieces, each asked for at once: 
 but the numbers of tracks, which begin anew in every piece. Wants ffmpeg, which makes the film.
 
 python -m benchmarks.takeover --minutes 60
-python -m benchmarks.takeover --minutes 60 --sound aac --store postgresql://...
+python -m benchmarks.takeover --minutes 60 --sound aac --store sqlite
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import Annotated, Any, Literal
 import typer
 from rich.console import Console
 
-from benchmarks.served import Served, serving
+from benchmarks.served import Served, StoreKind, serving, storing_jobs
 from benchmarks.timing import machine
 from service.settings import Settings
 from ssuformer.repository import open_repository
@@ -70,7 +70,7 @@ class Memory:
 def main(
     minutes: Annotated[int, typer.Option(help="Length of the film.")] = 60,
     sound: Annotated[Literal["pcm", "aac"], typer.Option(help="How its sound is coded.")] = "pcm",
-    store: Annotated[str | None, typer.Option(help="URL of an empty PostgreSQL.")] = None,
+    store: Annotated[StoreKind, typer.Option(help="Where the job is.")] = "postgresql",
 ) -> None:
     """Measure, compare, and print one JSON line."""
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
@@ -78,8 +78,9 @@ def main(
         film = make_film(folder, seconds=60 * minutes, sound=sound)
         size = film.stat().st_size
         limits = {"SSU_MAX_BYTES": str(size), "SSU_UPLOAD_DISK": str(4 * size)}
+        jobs = stack.enter_context(storing_jobs(store, folder))
         first, second = (
-            stack.enter_context(serving(folder, store=store, settings=limits)) for _ in "12"
+            stack.enter_context(serving(folder, store=jobs, settings=limits)) for _ in "12"
         )
         began = time.monotonic()
         number = first.send(film, end=str(60 * minutes))
@@ -94,7 +95,7 @@ def main(
     facts = {
         "film_seconds": 60 * minutes,
         "sound": sound,
-        "store": (store or "sqlite").partition(":")[0],
+        "store": store,
         "state": job["state"],
         "killed_at": killed_at,
         "seconds": round(spent, 1),
