@@ -42,9 +42,7 @@ def main(
         clip = Path(name) / "clip.mp4"
         write_film(SAMPLE, clip, seconds=SECONDS, height=HEIGHT, width=WIDTH)
         rows = [
-            measured(
-                kind, Path(name) / kind, clip, engine=engine, clips=clips, rounds=rounds, idle=idle
-            )
+            measured(kind, clip, engine=engine, clips=clips, rounds=rounds, idle=idle)
             for kind in STORES
         ]
     table = Table(title=f"a clip of {SECONDS} s, {engine}; ms")
@@ -58,12 +56,13 @@ def main(
 
 
 def measured(
-    kind: StoreKind, folder: Path, clip: Path, *, engine: str, clips: int, rounds: int, idle: int
+    kind: StoreKind, clip: Path, *, engine: str, clips: int, rounds: int, idle: int
 ) -> dict[str, str | float]:
     """Return what requests and jobs cost with a store, in milliseconds for each clip."""
+    folder = clip.parent / f"{kind}-jobs"
     folder.mkdir()
     with (
-        storing_jobs(kind, folder) as store,
+        storing_jobs(kind, clip.parent) as store,
         serving(folder, "--engine", engine, store=store) as gateway,
     ):
         in_turn(gateway, clip, 3)
