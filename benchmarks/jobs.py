@@ -6,26 +6,19 @@ python -m benchmarks.jobs --minutes 60
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Any
 
 import av
-import httpx
-import psutil
 import typer
 from rich.console import Console
 
 from benchmarks.film import write_film
-from benchmarks.processes import usage
+from benchmarks.served import Served, serving
 from benchmarks.timing import machine, report, summary
-from service.cli.temporary_service import free_port
 
 SAMPLE = Path("samples/lifescene-change.mp4")
 HEIGHT, WIDTH = 360, 640
@@ -44,18 +37,16 @@ def main(
         film, short = folder / "long.mp4", folder / "short.mp4"
         write_film(SAMPLE, short, seconds=10, height=HEIGHT, width=WIDTH)
         repeat(short, film, times=round(minutes * 6))
-        client, gateway = stack.enter_context(service(folder, engine, workers))
-        alone = [timed(client, short) for _ in range(beside)]
+        limits = ("--engine", engine, "--workers", str(workers))
+        gateway = stack.enter_context(serving(folder, *limits))
+        alone = [timed(gateway, short) for _ in range(beside)]
         began = time.monotonic()
-        with film.open("rb") as body:
-            sent = client.post("/jobs", content=body)
-        number = sent.raise_for_status().json()["id"]
-        busy = [timed(client, short) for _ in range(beside)]
-        memory, done = followed(client, gateway, number)
+        number = gateway.send(film)
+        busy = [timed(gateway, short) for _ in range(beside)]
+        memory, done = followed(gateway, number)
         spent = time.monotonic() - began
-        path = f"/jobs/{number}/result"
-        frames = len(client.get(path, timeout=600).raise_for_status().json()["frames"])
-        result = usage(gateway).memory_mib
+        frames = len(gateway.result(number)["frames"])
+        result = gateway.usage().memory_mib
     third = len(memory) // 3
     facts = {
         "clip_seconds": round(minutes * 60),
@@ -94,48 +85,21 @@ def repeat(short: Path, film: Path, *, times: int) -> None:
                 made.mux(packet)
 
 
-@contextmanager
-def service(
-    folder: Path, engine: str, workers: int
-) -> Iterator[tuple[httpx.Client, psutil.Process]]:
-    """Start a gateway with jobs, and stop it at the end."""
-    port = free_port()
-    command = [sys.executable, "-m", "service.cli", "serve", "--port", str(port)]
-    command += ["--metrics-port", "0", "--workers", str(workers)]
-    settings = {"SSU_JOBS": f"sqlite:///{folder}/jobs.sqlite", "SSU_ENGINE": engine}
-    quiet = subprocess.DEVNULL
-    process = subprocess.Popen(command, stdout=quiet, stderr=quiet, env=os.environ | settings)
-    transport = httpx.HTTPTransport(retries=30)
-    address = f"http://127.0.0.1:{port}"
-    try:
-        with httpx.Client(
-            base_url=address, transport=transport, trust_env=False, timeout=120
-        ) as client:
-            while client.get("/readyz").status_code != httpx.codes.OK:
-                time.sleep(0.1)
-            yield client, psutil.Process(process.pid)
-    finally:
-        process.terminate()
-        process.wait()
-
-
-def timed(client: httpx.Client, clip: Path) -> float:
+def timed(gateway: Served, clip: Path) -> float:
     """Return the milliseconds of a request."""
     began = time.perf_counter()
-    client.post("/understand", content=clip.read_bytes()).raise_for_status()
+    gateway.understand(clip)
     return 1e3 * (time.perf_counter() - began)
 
 
-def followed(
-    client: httpx.Client, gateway: psutil.Process, number: str
-) -> tuple[list[float], dict[str, Any]]:
+def followed(gateway: Served, number: str) -> tuple[list[float], dict[str, Any]]:
     """Return the memory of all processes until a job has ended, and the job."""
     memory: list[float] = []
     while True:
-        job: dict[str, Any] = client.get(f"/jobs/{number}").json()
+        job = gateway.job(number)
         if job["state"] in ("done", "failed"):
             return memory, job
-        memory.append(usage(gateway).memory_mib)
+        memory.append(gateway.usage().memory_mib)
         time.sleep(_LOOK_SECONDS)
 
 

@@ -48,6 +48,10 @@ _FAILED = _sum(
 _INFERRED = _sum("ssu_engine_infer_duration_seconds_count", "5m", "instance", "engine")
 _TRITON_FAILED = _sum('nv_inference_request_failure{reason!="CANCELED"}', "5m", "model")
 _TRITON_ANSWERED = _sum("nv_inference_request_success", "5m", "model")
+_ENDED = _sum('ssu_jobs_ended_total{result=~"done|failed"}', "1h")
+_JOBS_FAILED = _sum('ssu_jobs_ended_total{result="failed"}', "1h")
+_CALLED = _sum("ssu_webhook_attempts_total", "30m")
+_CALLS_FAILED = _sum('ssu_webhook_attempts_total{result!="delivered"}', "30m")
 _TRITON_COMPUTED = " + ".join(
     _sum(f"nv_inference_compute_{part}_duration_us", "5m", "model")
     for part in ("input", "infer", "output")
@@ -269,4 +273,76 @@ CAPACITY = (
     ),
 )
 
-GROUPS = {"ssu-gateway": GATEWAY, "ssu-engines": ENGINES, "ssu-capacity": CAPACITY}
+
+def _jobs(state: str) -> str:
+    """Return the number of jobs in a state: of the store, so that every gateway says the same."""
+    return f'max by (namespace, job) (ssu_jobs{{state="{state}"}})'
+
+
+JOBS = (
+    Alert(
+        name="JobStoreUnavailable",
+        expr=_sum('ssu_requests_total{route=~"/jobs.*",code="503"}', "5m") + " > 0",
+        lasting="5m",
+        severity="ticket",
+        summary="The store of jobs of {{ $labels.job }} does not answer.",
+        description="Requests for jobs get 503, and none is worked on; clips are answered.",
+    ),
+    Alert(
+        name="JobsNotTaken",
+        expr=f"{_jobs('waiting')} > 0 and {_jobs('working')} == 0",
+        lasting="10m",
+        severity="ticket",
+        summary="{{ $value }} jobs of {{ $labels.job }} wait, and no gateway takes one.",
+        description="No gateway is ready, or what was begun is given back at once each time.",
+    ),
+    Alert(
+        name="JobsStandStill",
+        expr=f"{_jobs('working')} > 0"
+        f" and {_sum('ssu_job_parts_total', '15m')} == 0 and"
+        f" {_sum('ssu_jobs_ended_total', '15m')} == 0",
+        lasting="5m",
+        severity="ticket",
+        summary="{{ $value }} jobs of {{ $labels.job }} are in work, and nothing is done.",
+        description="No part of any job was done in a quarter of an hour: requests go first.",
+    ),
+    Alert(
+        name="JobsWaitTooLong",
+        expr="max by (namespace, job) (ssu_jobs_oldest_age_seconds) > 3600",
+        lasting="10m",
+        severity="ticket",
+        summary="A job of {{ $labels.job }} has waited {{ $value | humanizeDuration }}.",
+        description="More jobs are sent than are done.",
+    ),
+    Alert(
+        name="JobsFail",
+        expr=f"{_share(_JOBS_FAILED, _ENDED)} > 0.25 and {_JOBS_FAILED} * 3600 > 2.5",
+        lasting="5m",
+        severity="ticket",
+        summary="{{ $value | humanizePercentage }} of the jobs of {{ $labels.job }} fail.",
+        description="Of those that ended within the last hour, three or more.",
+    ),
+    Alert(
+        name="WebhooksFail",
+        expr=f"{_share(_CALLS_FAILED, _CALLED)} > 0.5 and {_CALLS_FAILED} * 1800 > 4.5",
+        lasting="15m",
+        severity="ticket",
+        summary="{{ $value | humanizePercentage }} of the webhooks of {{ $labels.job }} fail.",
+        description="They are repeated for hours; the jobs' results can be fetched meanwhile.",
+    ),
+    Alert(
+        name="WebhooksGivenUp",
+        expr=_sum('ssu_webhook_attempts_total{result="given_up"}', "1h") + " > 0",
+        lasting="0m",
+        severity="ticket",
+        summary="Webhooks of {{ $labels.job }} were given up.",
+        description="Somebody was not told of the end of a job, and will not be.",
+    ),
+)
+
+GROUPS = {
+    "ssu-gateway": GATEWAY,
+    "ssu-engines": ENGINES,
+    "ssu-capacity": CAPACITY,
+    "ssu-jobs": JOBS,
+}

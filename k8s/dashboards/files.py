@@ -9,6 +9,7 @@ import yaml
 
 from k8s.dashboards.capacity import capacity
 from k8s.dashboards.engines import engines
+from k8s.dashboards.jobs import jobs
 from k8s.dashboards.latency import latency
 from k8s.dashboards.overview import overview
 from k8s.dashboards.rules import RUNBOOK, rule_file
@@ -18,6 +19,7 @@ DASHBOARDS = {
     "latency": latency,
     "engines": engines,
     "capacity": capacity,
+    "jobs": jobs,
 }
 _GENERATED = "# Written by `python -m k8s.dashboards`; change that instead.\n"
 _WIDTH = 100

@@ -19,6 +19,11 @@ def total(metric: str, by: str = "", where: str = "", *, of: str = GATEWAY) -> s
     return f"sum{_by(by)} ({gauge(metric, where, of=of)})"
 
 
+def most(metric: str, by: str = "", where: str = "", *, of: str = GATEWAY) -> str:
+    """Return the greatest value of a gauge that every gateway has of the same thing."""
+    return f"max{_by(by)} ({gauge(metric, where, of=of)})"
+
+
 def rate(metric: str, by: str = "", where: str = "", *, of: str = GATEWAY) -> str:
     """Return the rate of a counter per second."""
     return f"sum{_by(by)} (rate({gauge(metric, where, of=of)}[$__rate_interval]))"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from tests.k8s import (
+    job_checks,
     lifetime_checks,
     monitoring_checks,
     network_checks,
@@ -46,6 +47,8 @@ SEMANTICS: tuple[Check, ...] = (
     network_checks.calls_out_are_few,
     network_checks.gateways_reach_triton,
     network_checks.gateways_reach_the_collector_of_their_spans,
+    network_checks.gateways_with_jobs_reach_their_database,
+    network_checks.calls_to_hosts_leave_the_cluster,
     network_checks.metrics_are_reached_from_monitoring,
     settings_checks.settings_are_valid,
     settings_checks.settings_roll_the_pods,
@@ -54,6 +57,10 @@ SEMANTICS: tuple[Check, ...] = (
     settings_checks.triton_runs_what_is_there,
     settings_checks.models_come_first,
     settings_checks.shared_memory_is_large_enough,
+    job_checks.jobs_are_shared,
+    job_checks.clips_of_jobs_fit,
+    job_checks.requests_go_before_jobs,
+    job_checks.webhooks_are_signed,
     monitoring_checks.monitors_find_ports,
     monitoring_checks.everything_is_monitored,
     monitoring_checks.metrics_exist,

@@ -10,6 +10,7 @@ from pathlib import Path
 import yaml
 from prometheus_client.metrics_core import Metric
 
+from service.jobs.metrics import JobMetrics
 from service.telemetry.metrics import Metrics
 from tests.k8s.manifests import Manifests, Object, called, matches
 
@@ -113,7 +114,9 @@ def adapter_metrics(configuration: Object) -> dict[str, set[str]]:
 @cache
 def gateway_metrics() -> set[str]:
     """Return the name of every series that the gateway may expose."""
-    return {name for metric in Metrics().registry.collect() for name in _series(metric)}
+    registry = Metrics().registry
+    JobMetrics(registry)
+    return {name for metric in registry.collect() for name in _series(metric)}
 
 
 def _series(metric: Metric) -> Iterator[str]:

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from ipaddress import ip_network
 from typing import Any
 from urllib.parse import urlsplit
 
 from tests.k8s.manifests import Manifests, Object, Workload, called, matches
 
-DNS, INFERENCES, SPANS = 53, 8001, 4318
+DNS, INFERENCES, SPANS, DATABASE, HTTPS = 53, 8001, 4318, 5432, 443
 """The only ports that anything here may call."""
+_PRIVATE = (
+    *("10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12"),
+    *("192.168.0.0/16", "fc00::/7", "fe80::/10", "::1/128"),
+)
+"""Networks in which pods, nodes and what tells them who they are may be."""
 _NAMESPACE = "kubernetes.io/metadata.name"
 
 
@@ -85,13 +91,15 @@ def doors_lead_to_ports(manifests: Manifests) -> Iterator[str]:
 
 
 def calls_out_are_few(manifests: Manifests) -> Iterator[str]:
-    """Out go only calls to DNS, to Triton and to a collector of spans, each to named peers."""
+    """Out go only calls to DNS, Triton, a collector, a database and hosts, each to named peers."""
     for one in manifests.of("NetworkPolicy"):
         for rule in one["spec"].get("egress", ()):
             if not rule.get("to") or not rule.get("ports"):
                 yield f"{called(one)} lets calls out to anybody, or on any port"
         for rule, port in _ports(one["spec"], "egress"):
-            if port not in (DNS, INFERENCES, SPANS):
+            outside = all("ipBlock" in peer for peer in rule.get("to", ()))
+            known = (HTTPS,) if outside else (DNS, INFERENCES, SPANS)
+            if port not in (*known, DATABASE):
                 yield f"{called(one)} lets calls out to port {port}"
             elif (port == INFERENCES) != any(_is_local(peer) for peer in rule.get("to", ())):
                 yield f"{called(one)}: port {port} of somebody else"
@@ -138,6 +146,48 @@ def _collector(endpoint: str) -> tuple[str, int | None]:
     address = urlsplit(endpoint)
     _, namespace, *_ = f"{address.hostname}..".split(".")
     return namespace, address.port
+
+
+def gateways_with_jobs_reach_their_database(manifests: Manifests) -> Iterator[str]:
+    """Where there are jobs, named peers of PostgreSQL's port are let out to, and only there."""
+    for work in manifests.deployments:
+        wanted = any(one.get("name") == "SSU_JOBS" for one in _variables(work))
+        if wanted != bool(list(_peers_of(manifests, work, DATABASE))):
+            yield f"{work.called}: it has {'' if wanted else 'no '}jobs, unlike its policies"
+
+
+def calls_to_hosts_leave_the_cluster(manifests: Manifests) -> Iterator[str]:
+    """Where hosts may be called, HTTPS to all but private addresses is let out, and only there."""
+    for work in manifests.deployments:
+        environments = [manifests.environment(one) for one in work.serving]
+        hosts = ("SSU_WEBHOOK_HOSTS", "SSU_INPUT_HOSTS")
+        wanted = any(environment.get(name) for environment in environments for name in hosts)
+        blocks = [peer["ipBlock"] for peer in _peers_of(manifests, work, HTTPS)]
+        if wanted != bool(blocks):
+            yield f"{work.called}: it calls {'' if wanted else 'no '}hosts, unlike its policies"
+        for network in map(ip_network, _PRIVATE):
+            if any(_holds(block, network) for block in blocks):
+                yield f"{work.called}: its calls may go to {network}"
+
+
+def _variables(work: Workload) -> list[Object]:
+    return [one for container in work.serving for one in container.spec.get("env", ())]
+
+
+def _peers_of(manifests: Manifests, work: Workload, port: int) -> Iterator[Object]:
+    """Yield whom a workload may call on a port."""
+    for one in manifests.of("NetworkPolicy"):
+        if matches(one["spec"]["podSelector"], work.labels):
+            for rule, opened in _ports(one["spec"], "egress"):
+                yield from rule.get("to", ()) if opened == port else ()
+
+
+def _holds(block: Object, network: Any) -> bool:  # noqa: ANN401
+    """Return whether any address of a network is in a block."""
+    whole, left_out = ip_network(block["cidr"]), map(ip_network, block.get("except", ()))
+    if whole.version != network.version or not whole.overlaps(network):
+        return False
+    return not any(network.subnet_of(one) for one in left_out)
 
 
 def metrics_are_reached_from_monitoring(manifests: Manifests) -> Iterator[str]:

@@ -11,7 +11,10 @@ from typing import Any
 from tests.k8s.manifests import Container, Manifests, called, matches, quantity
 
 IMAGES = ("ssu-gateway", "ssu-triton")
-MADE_BY_OTHERS = {("Secret", "ssu-keys"), ("ServiceAccount", "default")}
+MADE_BY_OTHERS = {
+    *(("Secret", f"ssu-{name}") for name in ("keys", "jobs", "webhooks")),
+    ("ServiceAccount", "default"),
+}
 """What no manifest makes: an operator (k8s/README.md says how), or Kubernetes."""
 
 _NAMES = {

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from tests.k8s import (
+    broken_jobs,
     broken_lifetimes,
     broken_monitoring,
     broken_networks,
@@ -19,6 +20,7 @@ CASES = (
     *broken_lifetimes.CASES,
     *broken_networks.CASES,
     *broken_settings.CASES,
+    *broken_jobs.CASES,
     *broken_monitoring.CASES,
 )
 

@@ -30,9 +30,12 @@ CAUSED = {
     "GatewayDown",
     "GatewayMissing",
     "InputRejectedSpike",
+    "JobsFail",
     "ModelRolloutRefused",
     "RejectingRequests",
     "TritonDown",
+    "WebhooksFail",
+    "WebhooksGivenUp",
 }
 EVENTFUL = {
     "Burn rate: availability",
@@ -45,6 +48,10 @@ EVENTFUL = {
     "Share of unanswered requests",
     "Longest wait in the queue",
     "Model versions",
+    "Seconds of clips done per second",
+    "Parts done",
+    "Requests for jobs",
+    "Clips and results of all jobs",
 }
 """Panels that must show more than zeros after all that."""
 
@@ -74,7 +81,9 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
             with trouble.visitors(running.embedded, running.remote):
                 calm.wait_for("namespace_job_slo:ssu_bad_events:ratio_rate30d")
                 time.sleep(15)
+                trouble.jobs(running)
                 trouble.impatience(running)
+                trouble.failing_jobs(running, quick)
                 trouble.slow_uploads(running, quick)
                 trouble.overload(running, quick)
                 trouble.crash_of_decoding(running, quick)

@@ -85,6 +85,11 @@ class Deployment:
     gpu_port: int
     began: float = field(default_factory=time.time)
 
+    @property
+    def receiver(self) -> str:
+        """Where webhooks may be sent, and are refused: the stand-in takes no POST."""
+        return f"http://{LOOPBACK}:{self.gpu_port}/hooks"
+
     def jobs(self) -> dict[str, Job]:
         """Return what Prometheus is to scrape, named as in a cluster."""
         gateways = [(self.embedded.metrics, EMBEDDED), (self.remote.metrics, REMOTE)]
@@ -107,13 +112,12 @@ def deployment(folder: Path) -> Iterator[Deployment]:
         triton = stack.enter_context(inference_server(REPOSITORY, log=folder / "triton.log"))
         models = folder / "models"
         shutil.copytree(REPOSITORY, models)
-        embedded = stack.enter_context(
-            gateway(models, folder / "embedded.log", "--workers", "1", "--queue", "3")
-        )
+        port = stack.enter_context(_gpu())
+        small, jobs = ("--workers", "1", "--queue", "3"), _with_jobs(folder, port)
+        embedded = stack.enter_context(gateway(models, folder / "embedded.log", *small, **jobs))
         remote = stack.enter_context(
             gateway(REPOSITORY, folder / "remote.log", "--triton", triton.grpc)
         )
-        port = stack.enter_context(_gpu())
         end = time.monotonic() + 120
         while not (embedded.is_ready() and remote.is_ready()):
             assert time.monotonic() < end, f"a gateway is not ready; see {folder}/*.log"
@@ -121,15 +125,29 @@ def deployment(folder: Path) -> Iterator[Deployment]:
         yield Deployment(embedded, remote, triton, port)
 
 
+def _with_jobs(folder: Path, receiver: int) -> dict[str, str]:
+    """Return settings of a gateway with jobs, whose webhooks may go to a port of this machine."""
+    secrets = folder / "secrets"
+    secrets.write_text("secret of a test\n")
+    return {
+        "SSU_JOBS": f"sqlite:///{folder}/jobs/jobs.sqlite",
+        "SSU_WEBHOOK_HOSTS": f"http://{LOOPBACK}:{receiver}",
+        "SSU_WEBHOOK_SECRET_FILE": str(secrets),
+        "SSU_WEBHOOK_ATTEMPTS": "2",
+        "SSU_WEBHOOK_RETRY_SECONDS": "1",
+        "SSU_OUTGOING_NETWORKS": "127.0.0.0/8",
+    }
+
+
 @contextmanager
-def gateway(models: Path, log: Path, *options: str) -> Iterator[GatewayProcess]:
+def gateway(models: Path, log: Path, *options: str, **settings: str) -> Iterator[GatewayProcess]:
     """Run `ssu serve`."""
     port, metrics = free_port(), free_port()
     command = [sys.executable, "-m", "service.cli", "serve", "--models", str(models)]
     command += ["--port", str(port), "--metrics-port", str(metrics), *options]
     with log.open("wb") as written:
         process = subprocess.Popen(
-            command, env=os.environ | _SETTINGS, stdout=written, stderr=written
+            command, env=os.environ | _SETTINGS | settings, stdout=written, stderr=written
         )
     try:
         yield GatewayProcess(port, metrics, models, process)

@@ -50,6 +50,14 @@ MAIN = {
         "Gateway CPU use and quota",
         "Memory use and limit",
     ),
+    "jobs": (
+        "Unfinished jobs",
+        "Time since the oldest job that waits was sent",
+        "Ends of jobs",
+        "Seconds of clips done per second",
+        "Attempts at webhooks",
+        "Clips and results of all jobs",
+    ),
 }
 _UNITS = {
     "percentunit": "share",
@@ -62,6 +70,7 @@ _UNITS = {
 _STACKED = {
     "Requests by outcome",
     "Mean time by stage",
+    "Ends of jobs",
     "Triton request: queue and compute time",
 }
 _MOST_NAMES = 8

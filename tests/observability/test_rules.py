@@ -11,6 +11,7 @@ import yaml
 from k8s.dashboards.files import files
 from k8s.dashboards.objectives import PROMPT_SECONDS
 from k8s.dashboards.rules import rule_file
+from service.jobs.metrics import JobMetrics
 from service.telemetry.metrics import Metrics
 from tests.observability.unit_tests import METRIC, load
 
@@ -24,9 +25,11 @@ SUFFIXES = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count")}
 
 def exported() -> set[str]:
     """Every series that a gateway can export."""
+    registry = Metrics().registry
+    JobMetrics(registry)
     return {
         metric.name + suffix
-        for metric in Metrics().registry.collect()
+        for metric in registry.collect()
         for suffix in SUFFIXES.get(metric.type, ("",))
     }
 

@@ -31,10 +31,16 @@ def post(
     gateway: GatewayProcess, clip: bytes | Iterator[bytes], *, timeout: float = 60, **query: str
 ) -> int:
     """Send a clip and return the status; 0 if nobody answered."""
+    return _posted(f"{gateway.address}/understand", clip, timeout, query)
+
+
+def _posted(
+    address: str, clip: bytes | Iterator[bytes], timeout: float, query: dict[str, str]
+) -> int:
     headers = {"Content-Type": "video/mp4"}
     with suppress(httpx.TransportError):
         return httpx.post(
-            f"{gateway.address}/understand",
+            address,
             content=clip,
             params=query,
             headers=headers,
@@ -102,6 +108,19 @@ def refused_clips(running: Deployment, hurried: Prometheus) -> None:
     """Nearly all that is sent is no clip, until an alert says so."""
     with crowd(running.remote, _NO_CLIP, visitors=1, pause=0.02):
         hurried.wait_for('ALERTS{alertname="InputRejectedSpike",alertstate="firing"}')
+
+
+def jobs(running: Deployment) -> None:
+    """A film is sent as a job."""
+    _posted(f"{running.embedded.address}/jobs", SAMPLES[0].read_bytes(), 60, {})
+
+
+def failing_jobs(running: Deployment, hurried: Prometheus) -> None:
+    """Jobs whose clips are none, and whose webhooks nobody takes, until alerts say so."""
+    address, told = f"{running.embedded.address}/jobs", {"webhook": running.receiver}
+    with clients(lambda: _posted(address, _NO_CLIP, 60, told), pause=0.3):
+        for alert in ("JobsFail", "WebhooksFail", "WebhooksGivenUp"):
+            hurried.wait_for(f'ALERTS{{alertname="{alert}",alertstate="firing"}}')
 
 
 def overload(running: Deployment, hurried: Prometheus) -> None:

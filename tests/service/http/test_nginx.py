@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -16,6 +17,7 @@ import pytest
 
 from service.cli.temporary_service import free_port
 from service.formats.records import read_records
+from service.settings import Settings
 from service.understanding.schemas import Understanding
 from tests.service.http.raw_client import service
 from tests.service.http.test_streams import StoppingEngine, streamed, without_times
@@ -161,4 +163,32 @@ def test_nginx_ends_idle_connections_before_the_service_does() -> None:
     assert float(found["keepalive_timeout"].removesuffix("s")) < settings.idle_seconds
     assert int(found["keepalive_requests"]) < settings.connection_requests
     assert float(found["proxy_read_timeout"].removesuffix("s")) > settings.deadline_seconds
-    assert int(found["client_max_body_size"].removesuffix("m")) * 2**20 > settings.max_bytes
+
+
+def test_nginx_takes_the_bodies_that_the_service_takes() -> None:
+    limits = [Settings.model_fields[name].default for name in ("max_bytes", "job_max_bytes")]
+
+    found = re.findall(r"client_max_body_size (\d+)m;", EXAMPLE.read_text())
+
+    assert [int(size) for size in found] == [limit // 2**20 + 1 for limit in limits]
+
+
+def test_a_job_has_a_larger_body_than_a_request(windows: bytes, tmp_path: Path) -> None:
+    smaller = {"client_max_body_size 257m;": "client_max_body_size 1m;"}
+    clip = windows + bytes(2 * 2**20)
+    with (
+        service(None, jobs=f"sqlite:///{tmp_path}/jobs/jobs.sqlite") as backend,
+        nginx(backend, tmp_path, **smaller) as address,
+    ):
+        at_once, later = (
+            httpx.post(f"{address}{path}", content=clip, trust_env=False)
+            for path in ("/understand", "/jobs")
+        )
+
+        with httpx.stream(
+            "GET", f"{address}/jobs/{later.json()['id']}/events", trust_env=False
+        ) as events:
+            last = [line for line in events.iter_lines() if line.startswith("event:")][-1]
+
+    assert (at_once.status_code, later.status_code) == (413, 202)
+    assert last == "event: done"

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import httpx
 import pytest
-import yaml
 from starlette.types import Message, Receive, Scope, Send
 
 from service.server import limited
@@ -109,21 +108,3 @@ def test_a_connection_is_closed_after_so_many_requests() -> None:
 
     assert rest.count(b"HTTP/1.1 200") == 2
     assert rest.count(b"connection: close") == 1
-
-
-def test_the_example_of_the_gateway_api_points_to_the_service() -> None:
-    route, policy = yaml.safe_load_all(Path("docs/proxies/gateway-api.yaml").read_text())
-    web = yaml.safe_load(Path("k8s/base/service.yaml").read_text())
-    limits = dict(
-        line.split("=")
-        for line in Path("k8s/base/settings.env").read_text().splitlines()
-        if line.startswith("SSU_")
-    )
-
-    (target,) = route["spec"]["rules"][0]["backendRefs"]
-    assert target["name"] == web["metadata"]["name"]
-    assert target["port"] in {port["port"] for port in web["spec"]["ports"]}
-    assert policy["spec"]["targetRef"]["name"] == route["metadata"]["name"]
-    assert policy["spec"]["body"]["maxSize"] == f"{int(limits['SSU_MAX_BYTES']) // 2**20 + 1}m"
-    patience = float(route["spec"]["rules"][0]["timeouts"]["request"].removesuffix("s"))
-    assert patience > float(limits["SSU_DEADLINE_SECONDS"])
