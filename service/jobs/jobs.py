@@ -279,10 +279,12 @@ def _new(
 
 
 def _digest(options: JobOptions, clip: Sent | None) -> str:
-    """Return what is the same for the same clip, or the same URL, with the same options."""
-    found = hashlib.sha256(
-        orjson.dumps(options.model_dump(mode="json"), option=orjson.OPT_SORT_KEYS)
-    )
+    """Return what is the same for the same clip, or the same URL, with the same options.
+
+    What the clip's file is called is none of them.
+    """
+    told = options.model_dump(mode="json", exclude={"file_name"})
+    found = hashlib.sha256(orjson.dumps(told, option=orjson.OPT_SORT_KEYS))
     at = 0
     while clip is not None and (piece := os.pread(clip.descriptor, _PIECE, at)):
         found.update(piece)

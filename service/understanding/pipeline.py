@@ -391,6 +391,8 @@ class Pipeline:
         return Head(
             model=self.model,
             sampled_fps=run.fps,
+            start=run.options.start,
+            end=run.options.end,
             smooth_fps=None if run.smoother is None else round(run.smoother.fps, 3),
             mask_size=run.size,
         )
