@@ -161,9 +161,9 @@ class JobWork:
                 self._place.folder.remove(self._job.id, self._parts[-1].name + _STORY)
         self._parts.append(stored)
         self._place.metrics.parts.inc()
-        self._place.metrics.seconds.inc(len(part.frames) / part.sampled_fps)
+        self._place.metrics.seconds.inc(part.analysed / part.sampled_fps)
         self._place.log.info(
-            "job_part", job=self._job.id, number=number, frames=len(part.frames),
+            "job_part", job=self._job.id, number=number, frames=part.analysed,
             seconds_done=done, seconds_in_all=in_all, stages_ms=found.milliseconds,
         )  # fmt: skip
 
@@ -192,7 +192,7 @@ class JobWork:
 
     def _head(self) -> bytes:
         facts = [self._facts(number) for number in range(len(self._parts))]
-        return head_of(facts, self._story).model_dump_json().encode()
+        return head_of(facts, self._story, self._options).model_dump_json().encode()
 
 
 def _facts_of(found: _Understood) -> PartFacts:
@@ -201,8 +201,9 @@ def _facts_of(found: _Understood) -> PartFacts:
         clip=ClipFacts.of(part.info, part.duration),
         model=found.model,
         sampled_fps=part.sampled_fps,
+        smooth_fps=part.smooth_fps,
         mask_size=part.mask_size,
-        frames=len(part.frames),
+        frames=part.analysed,
         milliseconds=found.milliseconds,
         warnings=[Notice(code=one.code, message=one.message) for one in part.warnings],
     )

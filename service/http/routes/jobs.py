@@ -120,8 +120,6 @@ async def _send_body(
 
 def _checked(options: JobOptions) -> JobOptions:
     """Return the options; raise OptionError if they do not fit a job, or each other."""
-    if options.smooth:
-        raise OptionError("smooth: the answer of a job has the analysed frames only; ask for fps")
     if options.format is not None:
         named(options.format).check(masks=options.mask_format != "none", clip=True)
     return options

@@ -53,7 +53,12 @@ async def answers(
 
 @pytest.mark.parametrize(
     "options",
-    [{}, {"fps": 2, "start": 1.5}, {"captions": False, "mask_format": "polygon"}],
+    [
+        {},
+        {"fps": 2, "start": 1.5},
+        {"captions": False, "mask_format": "polygon"},
+        {"smooth": True, "end": 27.3},
+    ],
     ids=str,
 )
 async def test_a_job_in_parts_gives_the_answer_that_understand_gives(
