@@ -78,7 +78,7 @@ def chosen(options: Options, request: Request) -> Format:
 
 
 async def written(
-    form: Format, answer: Understanding, clip: int, drawings: Drawings, *, name: str | None
+    form: Format, answer: Understanding, clip: int | None, drawings: Drawings, *, name: str | None
 ) -> AnswerFile:
     """Return a file with the answer for an open clip, which only a sandboxed process decodes.
 
@@ -90,7 +90,7 @@ async def written(
     file: AnswerFile = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115
     try:
         with storing():
-            if Need.PICTURES in form.needs:
+            if Need.PICTURES in form.needs and clip is not None:
                 await drawings.draw(form, material, clip, file)
             else:
                 await asyncio.to_thread(form.write, material, file)

@@ -217,7 +217,7 @@ async def job_result(
 async def _write(
     form: Format,
     answer: Understanding,
-    clip: int,
+    clip: int | None,
     gateway: Gateway,
     clock: StageClock,
     name: str | None,
