@@ -29,6 +29,10 @@ _LEAST_WARM, _MOST_WARM = SAMPLE_RATE // 4, 15 * SAMPLE_RATE
 """Samples before a stretch that have to be decoded, and may be: where seeking fails, or finds a
 place far away, the stretch before goes on instead."""
 
+_FADE = SAMPLE_RATE // 100
+"""Samples over which a stretch goes over into the next one: time stamps in milliseconds may put it
+somewhat beside where the samples before it end."""
+
 _TRIMMED_UNSAID = SAMPLE_RATE // 10
 """Samples of overlap that are cut without a warning."""
 
@@ -154,12 +158,23 @@ class AudioReader:
         self._keep(block.within(self._stretch.begin or block.at, None))
         self._end = max(self._end, block.end)
 
+    def _fade_into(self, stretch: SoundStretch) -> None:
+        """Let what is kept of the end of a stretch go over into the one that follows."""
+        first, coming = stretch.begin - _FADE, stretch.lead(_FADE)
+        share = np.linspace(0, 1, _FADE, dtype=np.float32)
+        for at, mono in self._blocks:
+            low, high = max(at, first), min(at + len(mono), stretch.begin)
+            if low < high:
+                going, here = mono[low - at : high - at], slice(low - first, high - first)
+                going += share[here] * (coming[here] - going)
+
     def _keep(self, block: Block) -> None:
         if len(block.mono):
             self._level.add(block.channels, block.mono)
             self._blocks.append((block.at, block.mono))
 
     def _go_on_with(self, stretch: SoundStretch) -> None:
+        self._fade_into(stretch)
         self._damaged += self._stretch.damaged
         self._trimmed += self._stretch.trimmed
         self._stretch.close()

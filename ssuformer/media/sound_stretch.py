@@ -123,6 +123,19 @@ class SoundStretch:
             self._ready.append(block)
         return self.first
 
+    def lead(self, count: int) -> Samples:
+        """Return so many samples before it begins [n], with silence where there is no sound."""
+        lead, first = np.zeros(count, np.float32), self.begin - count
+        while not self._ready or self._ready[-1].end < self.begin:
+            if (block := self._pull()) is None:
+                break
+            self._ready.append(block)
+        for block in self._ready:
+            part = block.within(first, self.begin)
+            if len(part.mono):
+                lead[part.at - first : part.end - first] = part.mono
+        return lead
+
     def next(self) -> Block | None:
         """Return the next block; None after the last."""
         return self._ready.pop(0) if self._ready else self._pull()
