@@ -245,11 +245,12 @@ class Settings(BaseSettings):
             "one gateway, `postgresql://...` for several."
         ),
     )
-    jobs_folder: Path | None = Field(
+    jobs_folder: str | Path | None = Field(
         default=None,
         description=(
-            "Folder of the jobs' clips and results, the same for all gateways of a store; with "
-            "SQLite by default `files` beside the database."
+            "Folder of the jobs' clips and results, the same for all gateways of a store, or the "
+            "URL of a bucket (`s3://bucket/prefix`, `gs://`, `az://`); with SQLite by default "
+            "`files` beside the database."
         ),
     )
     job_workers: PositiveInt = Field(

@@ -6,6 +6,7 @@ import random
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import httpx
 
@@ -23,6 +24,9 @@ from ssuformer.errors import SsuError
 CONNECT_SECONDS = 5.0
 ANSWER_SECONDS = 3600.0
 """Timeout for an answer; the service's own deadline is much shorter."""
+
+_NAMELESS = frozenset(("json", "ndjson", "sse"))
+"""Formats that do not tell a clip's name, so that it need not be sent."""
 
 _FIRST_WAIT = 0.5
 _LONGEST_WAIT = 30.0
@@ -55,7 +59,14 @@ class Call:
 
 def understand_call(clip: Clip, name: str, sent: Sent, options: Options) -> Call:
     """Return the call that has a clip understood, and answered in the format of this name."""
-    return Call("POST", "/understand", {"format": name, **query_of(options)}, clip, sent=sent)
+    called = {} if name in _NAMELESS else named(clip)
+    query = {"format": name, **query_of({**called, **options})}
+    return Call("POST", "/understand", query, clip, sent=sent)
+
+
+def named(clip: Clip | None) -> dict[str, object]:
+    """Return the option that tells the name of a clip's file; nothing if it has none."""
+    return {"file_name": clip.content.name} if clip and isinstance(clip.content, Path) else {}
 
 
 @dataclass(frozen=True, slots=True)

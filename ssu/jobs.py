@@ -10,7 +10,7 @@ from uuid import uuid4
 import anyio
 
 from ssu.answers import Answer, Job, JobList, parsed
-from ssu.calls import Call, nobody
+from ssu.calls import Call, named, nobody
 from ssu.clips import Clip, ClipSource, Sent
 from ssu.errors import error_of
 from ssu.options import Options, query_of
@@ -149,9 +149,10 @@ def _submit(
 ) -> Call:
     if (clip is None) == (url is None):
         raise OptionError("a job has either a clip or the URL of one")
-    query = query_of({"url": url, **options})
+    read = None if clip is None else Clip.of(clip)
+    query = query_of({"url": url, **named(read), **options})
     headers = {"Idempotency-Key": key or str(uuid4())}
-    return Call("POST", "/jobs", query, None if clip is None else Clip.of(clip), headers, sent)
+    return Call("POST", "/jobs", query, read, headers, sent)
 
 
 def _get(job: str) -> Call:

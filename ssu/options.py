@@ -10,6 +10,8 @@ class Options(TypedDict, total=False):
     """Those of `POST /understand`, documented at `/docs`; None means the default."""
 
     fps: float | None
+    file_name: str | None
+    """Name of the clip's file in formats that tell it; that of its path by default."""
     mask_format: Literal["rle", "rle_uncompressed", "polygon", "png", "none"]
     mask_size: Literal["source", "engine"]
     min_score: float

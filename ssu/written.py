@@ -13,13 +13,15 @@ def write(answer: bytes, name: str, clip: Path | bytes | None) -> bytes:
     """Return an answer, a JSON document, in the format of this name."""
     try:
         from service.formats.catalogue import named
+        from service.formats.clip_names import ClipName
         from service.formats.format import Material
         from service.understanding.schemas import Understanding
     except ModuleNotFoundError as error:
         raise lacking(f"the format {name}", error) from error
     form = named(name)
-    title = clip.stem if isinstance(clip, Path) else "clip"
-    material = Material(Understanding.model_validate_json(answer), title, clip)
+    called = ClipName.of(clip.name) if isinstance(clip, Path) else ClipName()
+    found = Understanding.model_validate_json(answer)
+    material = Material(found, called.stem, clip, suffix=called.suffix)
     form.check(masks=material.masks, clip=clip is not None)
     out = io.BytesIO()
     form.write(material, out)

@@ -115,16 +115,16 @@ def _report(file: Path, name: str, client: Client, options: ReportOptions, shown
         if options.folder is not None:
             _keep(file, name, answer, body, options, shown)
         with aside(shown):
-            _write_formats(Material(answer, name, file, threads=options.threads), options)
+            _write_formats(name, Material.of(answer, file, threads=options.threads), options)
     except OSError as error:
         raise FilesUnwritable(str(error)) from error
 
 
-def _write_formats(material: Material, options: ReportOptions) -> None:
+def _write_formats(name: str, material: Material, options: ReportOptions) -> None:
     for form in map(named, options.formats):
         path = Path("-")
         if options.folder is not None:
-            path = options.folder / (material.name + form.suffix)
+            path = options.folder / (name + form.suffix)
         write(form, material, path)
 
 
@@ -195,14 +195,14 @@ def _keep(
         written["sheet"] = folder / f"{name}.sheet.png"
     note = None
     if options.overlay or options.sheet:
-        task = shown.add_task(f"drawing {name}", total=answer.clip.duration)
+        task = shown.add_task(f"drawing {name}", total=answer.seconds)
         try:
             note = draw(
                 file,
                 answer,
                 overlay=written.get("overlay"),
                 sheet=written.get("sheet"),
-                title=f"{file.name}, {answer.clip.duration:g} s",
+                title=f"{file.name}, {answer.seconds:g} s",
                 threads=options.threads,
                 step=partial(shown.advance, task),
             )

@@ -39,8 +39,8 @@ def export(
     """Write an answer that was kept in another format.
 
     Masks may have any form and size. Formats: json, ndjson, sse; coco, youtube-vis, davis, npz,
-    ra-ssu; cvat, label-studio, fiftyone; webvtt, webvtt-metadata, srt, eaf; overlay, sheet. Those
-    of training data (ra-ssu) and those that are drawn (overlay, sheet) need `--clip`.
+    ra-ssu; cvat, cvat-masks, label-studio, fiftyone; webvtt, webvtt-metadata, srt, eaf; overlay,
+    sheet. Those of training data (ra-ssu) and those that are drawn (overlay, sheet) need `--clip`.
 
     **Examples**
 

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from service.cli.terminal import FilesUnwritable, complain
 from service.formats.catalogue import named
+from service.formats.clip_names import ClipName
 from service.formats.format import Format, Material
 from service.formats.records import are_records, read_records
 from service.telemetry.container import available_cores
@@ -25,7 +26,10 @@ def export_file(answer: Path, to: str, *, clip: Path | None, out: Path | None) -
     form = named(to)
     kept = _kept(answer)
     name = clip.stem if clip else answer.stem
-    material = Material(kept, name, clip, threads=available_cores())
+    if clip is None:
+        material = Material(kept, ClipName.of(answer.name).stem)
+    else:
+        material = Material.of(kept, clip, threads=available_cores())
     path = out or answer.with_name(name + form.suffix)
     if path == answer:
         path = answer.with_name(f"{name}.new{form.suffix}")

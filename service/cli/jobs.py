@@ -52,6 +52,10 @@ def submit(
     start: Start = None,
     end: End = None,
     captions: Captions = True,
+    smooth: Annotated[
+        bool,
+        typer.Option(help="Add the frames between the analysed ones, with masks made from theirs."),
+    ] = False,
     webhook: Annotated[
         str | None, typer.Option(help="URL that the service calls at the end.")
     ] = None,
@@ -72,7 +76,8 @@ def submit(
     from service.cli.terminal import FileUnreadable, progress
 
     options = {"fps": fps, "min_score": min_score, "start": start, "end": end}
-    query = cast("JobOptions", {**options, "captions": captions, "webhook": webhook})
+    more = {"captions": captions, "smooth": smooth or None, "webhook": webhook}
+    query = cast("JobOptions", {**options, **more})
     with _client(url, key) as client, progress() as shown:
         if clip.startswith(("http://", "https://")):
             job = client.jobs.submit(url=clip, key=idempotency_key, **query)

@@ -11,7 +11,7 @@ from typing import IO
 from service.film.answer_masks import marks_of, notices_of, unseen_of
 from service.film.contact_sheet import ContactSheet, Moment
 from service.film.film_layers import Layers
-from service.film.film_reader import FilmReader
+from service.film.film_reader import FilmReader, Part
 from service.film.overlay import OverlayFilm, canvas
 from service.understanding.schemas import Understanding
 from ssuformer.media.opening import Source
@@ -33,7 +33,8 @@ def draw(
 ) -> str | None:
     """Write the overlay and the contact sheet of a clip while decoding it once.
 
-    Returns a note about the sheet, if there is one.
+    Of the clip only the part is drawn that the answer is of. Returns a note about the sheet, if
+    there is one.
     """
     clip = answer.clip
     size = canvas(clip.width, clip.height)
@@ -45,11 +46,12 @@ def draw(
     tiles = ContactSheet(moments, width=clip.width, height=clip.height) if sheet else None
     with ExitStack() as stack:
         choice = Choice(clip.video_track, clip.audio_track)
-        reel = stack.enter_context(FilmReader(source, choice=choice, threads=threads))
+        part = Part(answer.start, answer.end)
+        reel = stack.enter_context(FilmReader(source, choice=choice, part=part, threads=threads))
         film = None
         if overlay is not None:
             film = stack.enter_context(OverlayFilm(overlay, reel, size, threads=threads))
-        before = 0.0
+        before = answer.start
         for shot in reel.frames(film.sound.take if film and film.sound else None):
             if film is not None:
                 film.add(shot, layers.at(shot.time))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import cast
+from typing import Any, cast
 
 import av.error
 import numpy as np
@@ -28,12 +28,19 @@ from ssuformer.media.opening import (
     is_empty,
     open_media,
     packets_of,
+    seek,
 )
 from ssuformer.media.orientation import Orientation, orientation_of
 from ssuformer.media.tracks import AUTOMATIC, Choice, choose_tracks
 
 _ENOUGH = Limits(bytes=2**40, pixels=2**28, frames=2**31, seconds=1e9)
 _USUAL_RATE = 25
+_WORTH_SEEKING = 2.0
+"""Seconds from the start up to which everything is decoded."""
+_EARLIER_SECONDS = 1.0
+"""By how much earlier than a part its key frame is sought: sound may lie before its pictures."""
+_LATEST_SECONDS = 10.0
+"""By how much a packet may come after those of other tracks that are later."""
 SoundListener = Callable[["Packet[AudioStream]"], None]
 
 
@@ -55,22 +62,54 @@ class FilmFrame:
         return orientation_of(self.frame)
 
 
-class FilmReader(Closing):
-    """Decodes the film from its start, as a context manager; memory use is constant."""
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of a clip: start and end in seconds; without an end, all from its start on."""
 
-    def __init__(self, source: Source, *, choice: Choice = AUTOMATIC, threads: int = 2) -> None:
+    start: float = 0.0
+    end: float | None = None
+
+    def ends_by(self, time: float) -> bool:
+        """Return whether it has ended at a time of the clip."""
+        return self.end is not None and time >= self.end
+
+
+WHOLE = Part()
+
+
+class FilmReader(Closing):
+    """Decodes a part of a film, as a context manager; memory use is constant."""
+
+    def __init__(
+        self,
+        source: Source,
+        *,
+        choice: Choice = AUTOMATIC,
+        part: Part = WHOLE,
+        threads: int = 2,
+    ) -> None:
         """Open the film; raise a ClipError if it cannot be opened."""
+        self._source, self._choice, self._threads = source, choice, threads
+        self.part = part
         self._clock = read_clock(source, _ENOUGH, choice)
-        self._media = open_media(source, _ENOUGH)
+        self._open()
+        try:
+            self._go_to_start()
+        except BaseException:
+            self.close()
+            raise
+
+    def _open(self) -> None:
+        self._media = open_media(self._source, _ENOUGH)
         self._container = self._media.container
         try:
-            tracks = choose_tracks(self._container, _ENOUGH, choice)
+            tracks = choose_tracks(self._container, _ENOUGH, self._choice)
         except BaseException:
             self._media.close()
             raise
         self.video, self.audio = tracks.video, tracks.audio
         self.video.thread_type = "AUTO"
-        self.video.codec_context.thread_count = threads
+        self.video.codec_context.thread_count = self._threads
         self.start = tracks.zero or 0.0
         self.rate = Fraction(self.video.average_rate or _USUAL_RATE)
 
@@ -79,19 +118,64 @@ class FilmReader(Closing):
         self._media.close()
 
     def frames(self, listen: SoundListener | None = None) -> Iterator[FilmFrame]:
-        """Yield all frames that can be decoded; pass audio packets to `listen`."""
-        streams = [self.video, *([self.audio] if self.audio and listen else [])]
+        """Yield the frames of the part that can be decoded, the first one from its start on.
+
+        Audio packets of the part are passed to `listen`.
+        """
+        start, shown = self.part.start, None
+        for frame in self._decoded(listen):
+            if start > 0 and frame.time <= start:
+                shown = FilmFrame(frame.frame, start)
+            elif not self.part.ends_by(frame.time):
+                if shown is not None:
+                    yield shown
+                    shown = None
+                yield frame
+        if shown is not None:
+            yield shown
+
+    def _decoded(self, listen: SoundListener | None) -> Iterator[FilmFrame]:
+        """Yield frames from the part's start, or earlier, to its end, or later."""
         time = -1 / float(self.rate)
+        streams = [self.video, *([self.audio] if self.audio and listen else [])]
         with ffmpeg_errors():
             for packet in self._clock.steady(packets_of(self._container, *streams)):
+                at = self._time_of(packet)
+                if at is not None and self.part.ends_by(at - _LATEST_SECONDS):
+                    break
                 if isinstance(packet.stream, AudioStream):
-                    if listen is not None:
+                    if listen is not None and self._is_heard(at):
                         listen(cast("Packet[AudioStream]", packet))
                     continue
                 for frame in _decode(cast("Packet[VideoStream]", packet)):
                     usual = time + 1 / float(self.rate)
                     time = usual if frame.time is None else frame.time - self.start
                     yield FilmFrame(frame, time)
+
+    def _is_heard(self, at: float | None) -> bool:
+        if self.part.start == 0 and (at is None or at < 0):
+            return True
+        return at is not None and at >= self.part.start and not self.part.ends_by(at)
+
+    def _time_of(self, packet: Packet[Any]) -> float | None:
+        """Return when a packet is shown, or else decoded, in seconds of the clip."""
+        ticks = packet.dts if packet.pts is None else packet.pts
+        return None if ticks is None else float(ticks * packet.time_base) - self.start
+
+    def _go_to_start(self) -> None:
+        """Go to a key frame before the part, or stay where the film begins if that fails."""
+        if self.part.start < _WORTH_SEEKING or self._clock.jumps:
+            return
+        before = self.part.start + self.start - _EARLIER_SECONDS
+        with ffmpeg_errors():
+            seek(self._container, before)
+            first = next(packets_of(self._container, self.video), None)
+            at = None if first is None else self._time_of(first)
+            if at is not None and at <= self.part.start:
+                seek(self._container, before)
+                return
+        self._media.close()
+        self._open()
 
 
 class FrameConverter:

@@ -55,15 +55,19 @@ class OverlayFilm:
         self._part = target.with_name(f"{target.name}.part") if isinstance(target, Path) else None
         self._size = size
         self._converter = FrameConverter(size)
-        flags = "+faststart" if self._path else "+frag_keyframe+empty_moov+default_base_moof"
+        flags = (
+            "+faststart" if self._path else "+frag_keyframe+empty_moov+delay_moov+default_base_moof"
+        )
         self._container = av.open(
             self._part or _Stream(target), "w", format="mp4", options={"movflags": flags}
         )
         self._base = Fraction(film.video.time_base or 1 / film.rate)
         self._video = self._add_video(film, threads)
-        self._start, self._last = film.start, -1
+        self._begin, self._last = film.part.start, -1
         self.sound = (
-            None if film.audio is None else CopiedSound(self._container, film.audio, film.start)
+            None
+            if film.audio is None
+            else CopiedSound(self._container, film.audio, film.start + film.part.start)
         )
         self._stencils: list[tuple[Layer, Stencil]] = []
         """Those of the frame before, most of which the next one has, too."""
@@ -117,7 +121,7 @@ class OverlayFilm:
         for _, stencil in self._stencils:
             stencil.stamp(split(array))
         drawn = VideoFrame.from_ndarray(array, format="yuv420p")
-        self._last = max(self._last + 1, round(frame.time / self._base))
+        self._last = max(self._last + 1, round((frame.time - self._begin) / self._base))
         drawn.pts, drawn.time_base = self._last, self._base
         drawn.duration = frame.frame.duration
         self._container.mux(self._video.encode(drawn))
@@ -130,13 +134,18 @@ class _Stream:
         self.write = target.write  # type: ignore[attr-defined]
 
 
+def _is_framed(source: AudioStream) -> bool:
+    """Return whether it is AAC as in transport streams, whose packets tell what MP4 says once."""
+    return codec_name(source) == "aac" and not source.codec_context.extradata
+
+
 class CopiedSound:
     """Copies the audio stream where MP4 can hold it; converts it to AAC otherwise."""
 
     def __init__(self, container: OutputContainer, source: AudioStream, start: float) -> None:
         self._container, self._source, self._start = container, source, start
         self._last: int | None = None
-        self.copied = codec_name(source) in _COPIED
+        self.copied = codec_name(source) in _COPIED and not _is_framed(source)
         self._stream = (
             container.add_stream_from_template(source) if self.copied else self._add_encoder()
         )

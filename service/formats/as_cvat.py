@@ -2,7 +2,8 @@
 
 Layout: https://docs.cvat.ai/docs/dataset_management/formats/format-cvat/. CVAT's tracks are single
 rings, so a shape is the outline of the largest part of its mask, holes filled; or the box if the
-answer has no masks. The sentence is a mutable attribute `sentence` of each shape.
+answer has no masks. `cvat-masks` has the masks as they are. The sentence is a mutable attribute
+`sentence` of each shape.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Iterable
 from itertools import groupby
 from typing import IO
 
-from service.formats.categories import category_numbers
+from service.formats.cvat_pieces import task, write_sentence
 from service.formats.format import Format, Material
 from service.formats.pixels import box_in, mask_in
 from service.formats.timeline import Key, Run, Timeline
@@ -25,41 +26,9 @@ def write(material: Material, out: IO[bytes]) -> None:
     answer = material.answer
     timeline = Timeline(answer)
     document = XmlWriter(out)
-    with document.element("annotations"):
-        document.leaf("version", "1.1")
-        with document.element("meta"):
-            with document.element("task"):
-                _write_task(document, material, timeline)
-            document.leaf("dumped", "1970-01-01 00:00:00.000000+00:00")
+    with task(document, material, timeline):
         for identity, (_, runs) in enumerate(groupby(timeline.runs(), lambda run: run.track)):
             _write_track(document, identity, list(runs), answer, timeline.frames)
-
-
-def _write_task(document: XmlWriter, material: Material, timeline: Timeline) -> None:
-    document.leaf("name", material.name)
-    document.leaf("size", timeline.frames)
-    document.leaf("mode", "interpolation")
-    document.leaf("overlap", 0)
-    document.leaf("start_frame", 0)
-    document.leaf("stop_frame", timeline.frames - 1)
-    with document.element("labels"):
-        for name in category_numbers(material.answer):
-            with document.element("label"):
-                document.leaf("name", name)
-                _write_attribute(document)
-    with document.element("original_size"):
-        document.leaf("width", material.answer.clip.width)
-        document.leaf("height", material.answer.clip.height)
-    document.leaf("source", material.file_name)
-
-
-def _write_attribute(document: XmlWriter) -> None:
-    with document.element("attributes"), document.element("attribute"):
-        document.leaf("name", "sentence")
-        document.leaf("mutable", "True")
-        document.leaf("input_type", "text")
-        document.leaf("default_value")
-        document.leaf("values")
 
 
 def _write_track(
@@ -87,7 +56,7 @@ def _write_shape(document: XmlWriter, key: Key, answer: Understanding, *, outsid
         points = (f"{x:.2f},{y:.2f}" for x, y in ring)
         name, place = "polygon", {"points": ";".join(points)}
     with document.element(name, {**common, **place, "z_order": 0}):
-        document.leaf("attribute", key.region.description or "", {"name": "sentence"})
+        write_sentence(document, key.region)
 
 
 def _largest_ring(region: Region, answer: Understanding) -> list[tuple[int, int]] | None:

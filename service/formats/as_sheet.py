@@ -13,7 +13,7 @@ def write(material: Material, out: IO[bytes]) -> None:
     """Write the sheet once the clip is decoded; a ClipError if it cannot be."""
     if material.clip is None:
         raise OptionError("format: sheet needs the clip, too")
-    title = f"{material.name}, {material.answer.clip.duration:g} s"
+    title = f"{material.name}, {material.answer.seconds:g} s"
     draw(
         material.clip,
         material.answer,

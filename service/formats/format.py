@@ -8,8 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import IO
+from typing import IO, Self
 
+from service.formats.clip_names import ClipName
 from service.formats.records import Record
 from service.understanding.schemas import Understanding
 from ssuformer.errors import OptionError
@@ -43,8 +44,16 @@ class Material:
     """The clip's name without suffix, for names and titles inside the documents."""
     clip: Source | None = None
     """The clip itself, if it is at hand."""
+    suffix: str = ""
+    """Of the clip's file, if its name is known."""
     threads: int = 2
     """Threads that may draw on a film."""
+
+    @classmethod
+    def of(cls, answer: Understanding, clip: Path, *, threads: int) -> Self:
+        """Return an answer with the file that it is about, named after it."""
+        name = ClipName.of(clip.name)
+        return cls(answer, name.stem, clip, suffix=name.suffix, threads=threads)
 
     @property
     def masks(self) -> bool:
@@ -55,6 +64,8 @@ class Material:
     @property
     def file_name(self) -> str:
         """The name of the clip's file, with a suffix that fits what it is; `.mp4` if unknown."""
+        if self.suffix:
+            return self.name + self.suffix
         if isinstance(self.clip, Path) and self.clip.suffix:
             return self.name + self.clip.suffix
         if self.clip is None:

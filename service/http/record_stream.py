@@ -45,19 +45,23 @@ class RecordWriter:
         self._clock = clock
         self._frames: int | None = None
         """How many frames have been written; None before the head is."""
-        self._analysed = 0
+        self.analysed = 0
+        """How many of them were analysed."""
 
     async def window(self, head: Head, frames: list[Frame]) -> None:
         """Write the frames of a window, and before the first one the head."""
         await self._write(*self._begun(head), window_record(frames))
         self._frames = (self._frames or 0) + len(frames)
-        self._analysed += sum(not frame.between for frame in frames)
+        self.analysed += sum(not frame.between for frame in frames)
 
-    async def end(self, head: Head, tail: Tail) -> int:
-        """Write the last record; return the number of frames that were analysed."""
-        frames = self._frames or 0
-        await self._write(*self._begun(head), tail_record(tail, frames=frames))
-        return self._analysed
+    async def end(self, head: Head, tail: Tail) -> None:
+        """Write the last record."""
+        await self._write(*self._begun(head), tail_record(tail, frames=self._frames or 0))
+
+    @property
+    def between(self) -> int:
+        """How many frames have been written that were not analysed."""
+        return (self._frames or 0) - self.analysed
 
     def heartbeat(self) -> bytes:
         """Return the record that only says that work goes on."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -12,6 +13,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import IO
+from urllib.parse import unquote_to_bytes
 
 from fastapi import Request
 from python_multipart.multipart import parse_options_header
@@ -36,6 +38,7 @@ _MOST_FIELDS, _LONGEST_FIELD = 32, 1024
 """How many options a form may hold, and how many bytes each."""
 _WRITE_SIZE = 2**20
 _RETRY_SECONDS = 10.0
+_EXTENDED_NAME = re.compile(rb";\s*filename\*=utf-8'[^']*'([^;\s]+)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,8 @@ class Upload:
     """Bytes of the body that it came in."""
     fields: Mapping[str, str] = field(default_factory=dict)
     """The form's other fields, by name."""
+    name: str | None = None
+    """Of the client's file, as the form states it."""
 
     @property
     def descriptor(self) -> int:
@@ -63,7 +68,10 @@ class _ClipForm(MultiPartParser):
         disposition = self._current_part.content_disposition or b""
         _, parameters = parse_options_header(disposition)
         if parameters.get(b"name") == FIELD.encode() and b"filename" not in parameters:
-            self._current_part.content_disposition = disposition + b'; filename="clip"'
+            found = _EXTENDED_NAME.search(disposition)
+            name = b"" if found is None else unquote_to_bytes(found[1])
+            name = name.replace(b"\\", b"\\\\").replace(b'"', b'\\"')
+            self._current_part.content_disposition = disposition + b'; filename="%s"' % name
         super().on_headers_finished()
 
 
@@ -100,13 +108,14 @@ class Uploads:
         with self._place(), self._held_by(body), storing():
             pieces = self._held_pieces(body, request)
             fields: Mapping[str, str] = {}
+            name: str | None = None
             if multipart:
-                file, fields = await _read_form(request, pieces)
+                file, fields, name = await _read_form(request, pieces)
             else:
                 file = await _read_raw(pieces)
             size = os.fstat(file.fileno()).st_size
             if 0 < size <= limit:
-                return Upload(file, size, body.held, fields)
+                return Upload(file, size, body.held, fields, name)
             file.close()
             raise ClipEmpty("the request contains no clip") if not size else _too_large(size, limit)
 
@@ -213,7 +222,7 @@ def _write_through(file: IO[bytes], piece: bytes) -> None:
 
 async def _read_form(
     request: Request, body: AsyncGenerator[bytes, None]
-) -> tuple[IO[bytes], Mapping[str, str]]:
+) -> tuple[IO[bytes], Mapping[str, str], str | None]:
     try:
         parser = _ClipForm(
             request.headers,
@@ -233,7 +242,7 @@ async def _read_form(
         raise OptionError(f"the multipart body has no file in a field named `{FIELD}`")
     with _closed_on_error(found.file):
         await asyncio.to_thread(_onto_disk, found.file)
-        return found.file, _fields(form)
+        return found.file, _fields(form), found.filename or None
 
 
 def _fields(form: FormData) -> dict[str, str]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from typing import IO, TypeVar
+from urllib.parse import quote
 
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -13,8 +14,9 @@ from fastapi.responses import StreamingResponse
 from pydantic import ValidationError
 
 from service.formats import catalogue
+from service.formats.clip_names import ClipName, safe_name
 from service.formats.format import Format, Material, Need
-from service.http.upload import storing
+from service.http.upload import Upload, storing
 from service.telemetry.stages import StageClock
 from service.understanding.drawing import Drawings
 from service.understanding.options import Options
@@ -31,14 +33,25 @@ AnswerFile = IO[bytes]
 AnyOptions = TypeVar("AnyOptions", bound=Options)
 
 
-def with_fields(options: AnyOptions, fields: Mapping[str, str], request: Request) -> AnyOptions:
-    """Return the options of a query and those of a form's fields together.
+def with_upload(options: AnyOptions, upload: Upload, request: Request) -> AnyOptions:
+    """Return the options of a query with those of a form's fields, and the name of its file.
 
     Raises OptionError for one that differs between them, RequestValidationError for an invalid one.
     """
-    if not fields:
+    if upload.fields:
+        options = _with_fields(options, upload, request)
+    return with_name(options, upload.name)
+
+
+def with_name(options: AnyOptions, name: str | None) -> AnyOptions:
+    """Return options with the name of the clip's file, unless they have another one."""
+    if name is None or options.file_name is not None:
         return options
-    query = dict(request.query_params)
+    return options.model_copy(update={"file_name": safe_name(name)})
+
+
+def _with_fields(options: AnyOptions, upload: Upload, request: Request) -> AnyOptions:
+    query, fields = dict(request.query_params), upload.fields
     if twice := sorted(
         name for name in query.keys() & fields.keys() if query[name] != fields[name]
     ):
@@ -64,16 +77,20 @@ def chosen(options: Options, request: Request) -> Format:
     return form
 
 
-async def written(form: Format, answer: Understanding, clip: int, drawings: Drawings) -> AnswerFile:
+async def written(
+    form: Format, answer: Understanding, clip: int | None, drawings: Drawings, *, name: str | None
+) -> AnswerFile:
     """Return a file with the answer for an open clip, which only a sandboxed process decodes.
 
-    Raises StorageFull if the disk has no room for it, a ClipError if the clip cannot be drawn on.
+    `name` is that of the clip's file. Raises StorageFull if the disk has no room for it, a
+    ClipError if the clip cannot be drawn on.
     """
-    material = Material(answer, clip=clip)
+    called = ClipName() if name is None else ClipName.of(name)
+    material = Material(answer, called.stem, clip, suffix=called.suffix)
     file: AnswerFile = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115
     try:
         with storing():
-            if Need.PICTURES in form.needs:
+            if Need.PICTURES in form.needs and clip is not None:
                 await drawings.draw(form, material, clip, file)
             else:
                 await asyncio.to_thread(form.write, material, file)
@@ -83,22 +100,33 @@ async def written(form: Format, answer: Understanding, clip: int, drawings: Draw
     return file
 
 
-def headers_of(form: Format, clock: StageClock) -> dict[str, str]:
-    """Return the headers of an answer in some form, with the time that has been spent so far."""
-    shown = "inline" if form.name == catalogue.DEFAULT else "attachment"
+def headers_of(form: Format, clock: StageClock, name: str | None) -> dict[str, str]:
+    """Return the headers of an answer in some form, with the time that has been spent so far.
+
+    The answer's file is called after that of the clip, if its `name` is known.
+    """
     return {
         "Server-Timing": clock.server_timing(),
-        "Content-Disposition": f'{shown}; filename="answer{form.suffix}"',
+        "Content-Disposition": _disposition(form, name),
         "Vary": "Accept",
         "X-Content-Type-Options": "nosniff",
     }
 
 
-def response_of(file: AnswerFile, form: Format, clock: StageClock) -> Response:
+def _disposition(form: Format, name: str | None) -> str:
+    """Return the header that names the answer's file, for old clients in ASCII (RFC 6266)."""
+    shown = "inline" if form.name == catalogue.DEFAULT else "attachment"
+    file = ("answer" if name is None else ClipName.of(name).stem) + form.suffix
+    plain = file.encode("ascii", "replace").decode().replace("?", "_")
+    more = "" if plain == file else f"; filename*=UTF-8''{quote(file, safe='')}"
+    return f'{shown}; filename="{plain}"{more}'
+
+
+def response_of(file: AnswerFile, form: Format, clock: StageClock, *, name: str | None) -> Response:
     """Return the response that sends an answer, and closes its file."""
     size = file.tell()
     file.seek(0)
-    headers = headers_of(form, clock)
+    headers = headers_of(form, clock, name)
     if size <= _IN_MEMORY:
         with file:
             return Response(file.read(), media_type=form.media_type, headers=headers)

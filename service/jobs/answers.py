@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from pydantic import BaseModel, ConfigDict
 
+from service.understanding.options import Options
 from service.understanding.schemas import ClipFacts, ModelFacts, Notice, Understanding
 from service.understanding.story import Story
 
@@ -27,12 +28,14 @@ class PartFacts(BaseModel):
     model: ModelFacts
     sampled_fps: float
     mask_size: tuple[int, int]
+    smooth_fps: float | None = None
     frames: int
+    """Those that were looked at."""
     milliseconds: dict[str, float]
     warnings: list[Notice]
 
 
-def head_of(parts: Sequence[PartFacts], story: Story) -> Understanding:
+def head_of(parts: Sequence[PartFacts], story: Story, options: Options) -> Understanding:
     """Return the answer without its frames."""
     last, spent = parts[-1], Counter[str]()
     for part in parts:
@@ -42,6 +45,9 @@ def head_of(parts: Sequence[PartFacts], story: Story) -> Understanding:
         clip=last.clip,
         model=last.model,
         sampled_fps=last.sampled_fps,
+        start=options.start,
+        end=options.end,
+        smooth_fps=last.smooth_fps,
         mask_size=last.mask_size,
         timings_ms={stage: round(milliseconds, 2) for stage, milliseconds in spent.items()},
         warnings=[*_warnings(parts), *told],

@@ -1,4 +1,4 @@
-"""The files of jobs: one folder for each, shared by all gateways that share the store."""
+"""The files of jobs in a folder: one for each."""
 
 from __future__ import annotations
 
@@ -11,21 +11,13 @@ from pathlib import Path
 from typing import IO
 
 from service.http.upload import storing
+from service.jobs.files import FilesGone
 
-CLIP = "clip"
 _PART = ".part"
-_PIECE = 2**20
-
-
-class FilesGone(Exception):
-    """The folder of a job has been removed: its owner has deleted it."""
 
 
 class JobFolder:
-    """Files by job and name. A file is there as a whole, or not at all.
-
-    Writing raises StorageFull if there is no room, and FilesGone if the job has been deleted.
-    """
+    """Files below a folder that all gateways of a store see."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -42,11 +34,6 @@ class JobFolder:
     def holds(self, job: str, name: str) -> bool:
         """Return whether there is such a file."""
         return self._path(job, name).exists()
-
-    def read(self, job: str, name: str) -> bytes:
-        """Return the content of a file."""
-        with self.opened(job, name) as file:
-            return file.read()
 
     @contextmanager
     def opened(self, job: str, name: str) -> Iterator[IO[bytes]]:
@@ -74,20 +61,6 @@ class JobFolder:
                 raise FilesGone(job) from error
             finally:
                 part.unlink(missing_ok=True)
-
-    def write(self, job: str, name: str, content: bytes) -> int:
-        """Write a file, and return its size."""
-        with self.writing(job, name) as file:
-            file.write(content)
-        return len(content)
-
-    def copy_in(self, job: str, name: str, source: int) -> None:
-        """Write a file with the content of one that is open."""
-        with self.writing(job, name) as file:
-            at = 0
-            while piece := os.pread(source, _PIECE, at):
-                file.write(piece)
-                at += len(piece)
 
     def remove(self, job: str, name: str) -> None:
         """Remove a file, if it is there."""

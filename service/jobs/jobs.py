@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+from fastapi.concurrency import contextmanager_in_threadpool
 from sqlalchemy import make_url
 from structlog.typing import FilteringBoundLogger
 
 from service.admission import Admission
-from service.jobs.folder import CLIP, FilesGone, JobFolder
+from service.jobs import files
+from service.jobs.files import CLIP, FilesGone, files_at
 from service.jobs.inputs import Inputs
 from service.jobs.metrics import JobMetrics
 from service.jobs.options import JobOptions
@@ -39,7 +41,9 @@ _TICK_SECONDS = 1.0
 _CALLERS = 2
 _SWEEP_SECONDS = 15.0
 _ORPHAN_SECONDS = 3600.0
-"""After that a folder without a job is removed."""
+"""After that files without a job are removed."""
+_ORPHANS_EVERY_SECONDS = 600.0
+"""Between looks for them: an object store takes money for each."""
 _PIECE = 2**20
 
 
@@ -71,7 +75,7 @@ class Jobs:
         self._log = log
         self._metrics = JobMetrics(metrics.registry)
         self._store = JobStore(url)
-        self._folder = JobFolder(settings.jobs_folder or _folder_beside(url))
+        self._files = files_at(settings.jobs_folder or _folder_beside(url))
         self._inputs = Outgoing(settings.input_hosts, settings.outgoing_networks)
         calls = Outgoing(settings.webhook_hosts, settings.outgoing_networks)
         self._webhooks = Webhooks(settings, log, self._metrics, self._store, calls)
@@ -80,7 +84,7 @@ class Jobs:
             log=log,
             metrics=self._metrics,
             store=self._store,
-            folder=self._folder,
+            files=self._files,
             inputs=Inputs(settings, self._inputs),
             admission=admission,
             current=current,
@@ -103,7 +107,7 @@ class Jobs:
         """Work until the block is left; jobs that are unfinished then are given back."""
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self._store.close)
-            await asyncio.to_thread(self._folder.start)
+            await asyncio.to_thread(self._files.start)
             try:
                 await self._store.start()
             except errors.JobsUnavailable as error:  # requests are answered all the same
@@ -113,6 +117,7 @@ class Jobs:
                 self._repeat(self._webhooks.make_next, _TICK_SECONDS) for _ in range(_CALLERS)
             ]
             works.append(self._repeat(self._sweep, _SWEEP_SECONDS))
+            works.append(self._repeat(self._remove_orphans, _ORPHANS_EVERY_SECONDS))
             tasks = [asyncio.create_task(work) for work in works]
             try:
                 yield
@@ -166,14 +171,14 @@ class Jobs:
         known: Job | None = None
         stored = False
         try:
-            await asyncio.to_thread(self._folder.add, job.id)
+            await asyncio.to_thread(self._files.add, job.id)
             if clip is not None:
-                await asyncio.to_thread(self._folder.copy_in, job.id, CLIP, clip.descriptor)
+                await asyncio.to_thread(files.copy_in, self._files, job.id, CLIP, clip.descriptor)
             known = await self._store.add(job)
             stored = known is None
         finally:
             if not stored:
-                await asyncio.to_thread(self._folder.remove_all, job.id)
+                await asyncio.to_thread(self._files.remove_all, job.id)
         return known
 
     async def find(self, job: str, owner: str) -> Job:
@@ -192,17 +197,17 @@ class Jobs:
         """Stop a job and remove all that belongs to it; raise JobNotFound if there is none."""
         await self._store.delete(job, owner)
         self._workers.stop(job)
-        await asyncio.to_thread(self._folder.remove_all, job)
+        await asyncio.to_thread(self._files.remove_all, job)
         self._metrics.ended.labels("deleted").inc()
         self._log.info("job_deleted", job=job)
 
     @asynccontextmanager
     async def result(
         self, job: Job, *, piecewise: bool
-    ) -> AsyncIterator[tuple[Understanding, int]]:
+    ) -> AsyncIterator[tuple[Understanding, int | None]]:
         """Yield the answer of a job that is done, and its clip as an open file.
 
-        With `piecewise`, its frames are read from the disk each time they are gone through.
+        With `piecewise`, its frames are read each time they are gone through, and the clip is not.
         Raises JobUnfinished, or the error that a failed job ended with.
         """
         if not job.ended:
@@ -210,13 +215,19 @@ class Jobs:
         if job.error is not None:
             raise _error(job.error)
         parts = await self._store.parts(job.id)
-        frames = StoredFrames(self._folder, job.id, parts)
+        frames = StoredFrames(self._files, job.id, parts)
         try:
-            read = asyncio.to_thread(self._folder.read, job.id, job.answer or "")
-            head = Understanding.model_validate_json(await read)
+            name = job.answer or ""
+            written = await asyncio.to_thread(files.read, self._files, job.id, name)
+            head = Understanding.model_validate_json(written)
             found = frames if piecewise else await asyncio.to_thread(list, frames)
-            with self._folder.opened(job.id, CLIP) as clip:
-                yield head.model_copy(update={"frames": found}), clip.fileno()
+            answer = head.model_copy(update={"frames": found})
+            if piecewise:
+                yield answer, None
+                return
+            opened = self._files.opened(job.id, CLIP)
+            async with contextmanager_in_threadpool(opened) as clip:
+                yield answer, clip.fileno()
         except FilesGone as error:
             raise errors.JobNotFound("the job has expired or has been deleted") from error
 
@@ -238,17 +249,21 @@ class Jobs:
         await self._store.start()
         expired = await self._store.remove_expired()
         for job in expired:
-            await asyncio.to_thread(self._folder.remove_all, job)
+            await asyncio.to_thread(self._files.remove_all, job)
             self._metrics.ended.labels("expired").inc()
             self._log.info("job_expired", job=job)
-        old = await asyncio.to_thread(self._folder.older_than, _ORPHAN_SECONDS)
-        for job in set(old) - await self._store.known(old):
-            await asyncio.to_thread(self._folder.remove_all, job)
         counts, oldest, size = await self._store.counts()
         for state in ("waiting", "working", "done", "failed"):
             self._metrics.jobs.labels(state).set(counts.get(state, 0))
         self._metrics.oldest.set(oldest)
         self._metrics.bytes.set(size)
+        return False
+
+    async def _remove_orphans(self) -> bool:
+        """Remove files of jobs that the store does not know."""
+        old = await asyncio.to_thread(self._files.older_than, _ORPHAN_SECONDS)
+        for job in set(old) - await self._store.known(old):
+            await asyncio.to_thread(self._files.remove_all, job)
         return False
 
 
@@ -279,10 +294,12 @@ def _new(
 
 
 def _digest(options: JobOptions, clip: Sent | None) -> str:
-    """Return what is the same for the same clip, or the same URL, with the same options."""
-    found = hashlib.sha256(
-        orjson.dumps(options.model_dump(mode="json"), option=orjson.OPT_SORT_KEYS)
-    )
+    """Return what is the same for the same clip, or the same URL, with the same options.
+
+    What the clip's file is called is none of them.
+    """
+    told = options.model_dump(mode="json", exclude={"file_name"})
+    found = hashlib.sha256(orjson.dumps(told, option=orjson.OPT_SORT_KEYS))
     at = 0
     while clip is not None and (piece := os.pread(clip.descriptor, _PIECE, at)):
         found.update(piece)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import overload
 
-from service.jobs.folder import JobFolder
+from service.jobs.files import JobFiles
 from service.jobs.records import StoredPart
 from service.understanding.schemas import Frame
 
@@ -22,8 +22,8 @@ def written(frames: Iterable[Frame]) -> bytes:
 class StoredFrames(Sequence[Frame]):
     """All frames of a job's parts; one is in memory at a time."""
 
-    def __init__(self, folder: JobFolder, job: str, parts: Sequence[StoredPart]) -> None:
-        self._folder = folder
+    def __init__(self, files: JobFiles, job: str, parts: Sequence[StoredPart]) -> None:
+        self._files = files
         self._job = job
         self._parts = parts
 
@@ -34,7 +34,7 @@ class StoredFrames(Sequence[Frame]):
     def __iter__(self) -> Iterator[Frame]:
         """Read all frames in order."""
         for part in self._parts:
-            with self._folder.opened(self._job, part.name + FRAMES) as file:
+            with self._files.opened(self._job, part.name + FRAMES) as file:
                 yield from map(Frame.model_validate_json, file)
 
     @overload

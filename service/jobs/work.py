@@ -9,11 +9,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
+from fastapi.concurrency import contextmanager_in_threadpool
 from structlog.typing import FilteringBoundLogger
 
 from service.admission import Admission
+from service.jobs import files
 from service.jobs.answers import PartFacts, head_of
-from service.jobs.folder import CLIP, JobFolder
+from service.jobs.files import CLIP, JobFiles
 from service.jobs.inputs import Inputs
 from service.jobs.metrics import JobMetrics
 from service.jobs.options import JobOptions
@@ -25,7 +27,12 @@ from service.telemetry.stages import StageClock
 from service.understanding.schemas import ClipFacts, ModelFacts, Notice
 from service.understanding.story import Part, Story
 from service.weights.generation import Generation
-from ssuformer.errors import ClipTooLarge, DeadlineExceeded, EngineUnavailable
+from ssuformer.errors import (
+    ClipTooLarge,
+    DeadlineExceeded,
+    EngineUnavailable,
+    JobsUnavailable,
+)
 
 _STORY = ".story"
 """Suffix of the file from which the next part goes on."""
@@ -39,7 +46,7 @@ class Workplace:
     log: FilteringBoundLogger
     metrics: JobMetrics
     store: JobStore
-    folder: JobFolder
+    files: JobFiles
     inputs: Inputs
     admission: Admission
     current: Callable[[], Generation]
@@ -79,19 +86,20 @@ class JobWork:
         if self._job.url is not None:
             await self._fetch(self._job.url)
         await self._resume()
-        with self._place.folder.opened(self._job.id, CLIP) as clip:
+        opened = self._place.files.opened(self._job.id, CLIP)
+        async with contextmanager_in_threadpool(opened) as clip:
             while not self._parts or not self._parts[-1].ended:
                 await self._do_part(clip.fileno())
         head = await asyncio.to_thread(self._head)
         name = f"answer-{self._job.token}"
-        await asyncio.to_thread(self._place.folder.write, self._job.id, name, head)
+        await asyncio.to_thread(files.write, self._place.files, self._job.id, name, head)
         return name
 
     async def _fetch(self, url: str) -> None:
-        folder = self._place.folder
-        if folder.holds(self._job.id, CLIP):
+        kept = self._place.files
+        if await asyncio.to_thread(kept.holds, self._job.id, CLIP):
             return
-        with folder.writing(self._job.id, CLIP) as out:
+        async with contextmanager_in_threadpool(kept.writing(self._job.id, CLIP)) as out:
             size = await self._place.inputs.fetch(url, out)
         await self._place.store.grow(self._job, size)
 
@@ -100,7 +108,7 @@ class JobWork:
         self._parts = await self._place.store.parts(self._job.id)
         if self._parts:
             name = self._parts[-1].name + _STORY
-            saved = await asyncio.to_thread(self._place.folder.read, self._job.id, name)
+            saved = await asyncio.to_thread(files.read, self._place.files, self._job.id, name)
             self._story = await asyncio.to_thread(Story.resumed, saved)
 
     async def _do_part(self, clip: int) -> None:
@@ -111,7 +119,7 @@ class JobWork:
             self._place.log.info("job_begins_again", job=self._job.id, reason="model_changed")
             await self._place.store.begin_again(self._job)
             for part in self._parts:
-                self._place.folder.remove(self._job.id, part.name + FRAMES)
+                await self._remove(part.name + FRAMES)
             self._parts, self._story = [], Story()
             return
         await self._store(found)
@@ -157,20 +165,24 @@ class JobWork:
         size = await asyncio.to_thread(self._write, stored.name, part)
         await self._place.store.add_part(self._job, stored, size=size, done=done, in_all=in_all)
         if self._parts:
-            with suppress(OSError):
-                self._place.folder.remove(self._job.id, self._parts[-1].name + _STORY)
+            await self._remove(self._parts[-1].name + _STORY)
         self._parts.append(stored)
         self._place.metrics.parts.inc()
-        self._place.metrics.seconds.inc(len(part.frames) / part.sampled_fps)
+        self._place.metrics.seconds.inc(part.analysed / part.sampled_fps)
         self._place.log.info(
-            "job_part", job=self._job.id, number=number, frames=len(part.frames),
+            "job_part", job=self._job.id, number=number, frames=part.analysed,
             seconds_done=done, seconds_in_all=in_all, stages_ms=found.milliseconds,
         )  # fmt: skip
 
+    async def _remove(self, name: str) -> None:
+        """Remove a file that is no longer needed, if that can be done."""
+        with suppress(OSError, JobsUnavailable):
+            await asyncio.to_thread(self._place.files.remove, self._job.id, name)
+
     def _write(self, name: str, part: Part) -> int:
-        folder = self._place.folder
-        size = folder.write(self._job.id, name + FRAMES, written(part.frames))
-        return size + folder.write(self._job.id, name + _STORY, self._story.saved())
+        kept, job = self._place.files, self._job.id
+        size = files.write(kept, job, name + FRAMES, written(part.frames))
+        return size + files.write(kept, job, name + _STORY, self._story.saved())
 
     def _progress(self, part: Part) -> tuple[float, float]:
         """Return the seconds that are done and those in all; ClipTooLarge if they are too many."""
@@ -192,7 +204,7 @@ class JobWork:
 
     def _head(self) -> bytes:
         facts = [self._facts(number) for number in range(len(self._parts))]
-        return head_of(facts, self._story).model_dump_json().encode()
+        return head_of(facts, self._story, self._options).model_dump_json().encode()
 
 
 def _facts_of(found: _Understood) -> PartFacts:
@@ -201,8 +213,9 @@ def _facts_of(found: _Understood) -> PartFacts:
         clip=ClipFacts.of(part.info, part.duration),
         model=found.model,
         sampled_fps=part.sampled_fps,
+        smooth_fps=part.smooth_fps,
         mask_size=part.mask_size,
-        frames=len(part.frames),
+        frames=part.analysed,
         milliseconds=found.milliseconds,
         warnings=[Notice(code=one.code, message=one.message) for one in part.warnings],
     )

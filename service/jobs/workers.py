@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from service.jobs.folder import FilesGone
+from service.jobs.files import FilesGone
 from service.jobs.records import Job, State
 from service.jobs.store import LeaseLost
 from service.jobs.webhooks import call_of

@@ -14,6 +14,7 @@ from pydantic import (
 )
 
 from service.formats.catalogue import NAMES, describe
+from service.formats.clip_names import safe_name
 from service.understanding.mask_formats import MaskFormat, describe_formats
 from ssuformer.clip import MOST_FPS
 
@@ -49,6 +50,14 @@ class Options(BaseModel):
         description="Frames to analyse per second; defaults to the model's training rate.",
     )
     format: FormatName | None = Field(default=None, description=describe())
+    file_name: Annotated[str, AfterValidator(safe_name)] | None = Field(
+        default=None,
+        max_length=1024,
+        description=(
+            "Name of the clip's file, for names and titles in the answer's format; otherwise the "
+            "one in the form. Of a path only the end is taken, of the rest what any system allows."
+        ),
+    )
     mask_format: MaskFormat = Field(
         default="rle",
         description=describe_formats(),

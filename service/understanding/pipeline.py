@@ -188,9 +188,10 @@ class Pipeline:
             with clock.stage("probe"):
                 decoding = await stack.enter_async_context(opened)
             run = self._begin(decoding, options, clock, fps=sampling.fps, seconds=None)
-            story.begin(run.tracker, run.log, run.recognition)
+            story.begin(run.tracker, run.log, run.recognition, run.smoother)
             run.held = story.held
-            await self._tell_windows(decoding, run, self._head(run), _collector(frames))
+            head = self._head(run)
+            await self._tell_windows(decoding, run, head, _collector(frames), most=most)
         story.frames, story.held = story.frames + run.frames, run.held
         return Part(
             frames=frames,
@@ -199,6 +200,8 @@ class Pipeline:
             warnings=decoding.warnings,
             mask_size=run.size,
             sampled_fps=run.fps,
+            smooth_fps=head.smooth_fps,
+            analysed=run.frames,
             ended=run.frames < most,
         )
 
@@ -252,11 +255,20 @@ class Pipeline:
         info, settings = decoding.info, self._pool.settings
         last = settings.max_seconds if info.duration is None else info.duration
         seconds = min(last, options.end or last) - options.start
-        return Smoother.of(fps=fps, film_fps=info.fps, seconds=seconds, most=settings.max_samples)
+        # What is longer than a request may be, as a job, has as many frames a second.
+        most = round(settings.max_samples * max(1.0, seconds / settings.max_seconds))
+        return Smoother.of(fps=fps, film_fps=info.fps, seconds=seconds, most=most)
 
     async def _tell_windows(
-        self, decoding: Decoding, run: _Run, head: Head, listener: Listener
+        self,
+        decoding: Decoding,
+        run: _Run,
+        head: Head,
+        listener: Listener,
+        *,
+        most: int | None = None,
     ) -> None:
+        """Tell the frames of a clip, or of a part of it that has at most so many."""
         chunks = decoding.chunks()
         windows = cut(
             chunks, size=self._manifest.window_frames, overlap=self._overlap, held=run.held
@@ -270,7 +282,9 @@ class Pipeline:
             run.frames += len(frames)
             run.held = window.chunk
             await listener(head, await self._smoothed(frames, run))
-        if run.smoother is not None and (rest := run.smoother.end(decoding.duration or 0.0)):
+        if run.smoother is None or (most is not None and run.frames >= most):
+            return
+        if rest := run.smoother.end(decoding.duration or 0.0):
             await listener(head, rest)
 
     async def _smoothed(self, frames: list[Frame], run: _Run) -> list[Frame]:
@@ -391,6 +405,8 @@ class Pipeline:
         return Head(
             model=self.model,
             sampled_fps=run.fps,
+            start=run.options.start,
+            end=run.options.end,
             smooth_fps=None if run.smoother is None else round(run.smoother.fps, 3),
             mask_size=run.size,
         )

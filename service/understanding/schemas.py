@@ -184,6 +184,10 @@ class Head(_Answer):
 
     model: ModelFacts
     sampled_fps: float = Field(description="Frames analysed per second.")
+    start: float = Field(
+        default=0.0, description="Start of the part that was asked for, in seconds of the clip."
+    )
+    end: float | None = Field(default=None, description="Its end; null if it is that of the clip.")
     smooth_fps: float | None = Field(
         default=None,
         description="With `smooth` only: frames of this answer per second.",
@@ -214,6 +218,12 @@ class Understanding(Head, Tail):
     """The sound sources of a clip: where, when, and in words."""
 
     frames: list[Frame]
+
+    @property
+    def seconds(self) -> float:
+        """How long the part lasts that was asked for."""
+        end = self.clip.duration if self.end is None else min(self.end, self.clip.duration)
+        return max(0.0, end - self.start)
 
     @property
     def analysed(self) -> list[Frame]:

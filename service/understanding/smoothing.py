@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from typing import Self
+from typing import Any, Self
 
 from service.understanding.schemas import Frame, Region
 from ssuformer.between import Between
@@ -37,6 +37,17 @@ class Smoother:
         wanted = round(min(film_fps or _USUAL_RATE, MOST_FPS) / fps)
         room = int(most / max(1.0, seconds * fps))
         return cls(step=1 / fps, parts=max(1, min(wanted, room)), most=most)
+
+    def saved(self) -> dict[str, Any]:
+        """Return what the next part of a clip goes on with, as JSON."""
+        before = None if self._before is None else self._before.model_dump(mode="json")
+        return {"parts": self._parts, "left": self._left, "before": before}
+
+    def resume(self, saved: dict[str, Any]) -> None:
+        """Go on with what another one has saved."""
+        self._parts, self._left = saved["parts"], saved["left"]
+        before = saved["before"]
+        self._before = None if before is None else Frame.model_validate(before)
 
     @property
     def fps(self) -> float:

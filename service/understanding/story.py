@@ -12,6 +12,7 @@ import orjson
 from service.understanding.answer import TrackLog
 from service.understanding.recognition import Recognition
 from service.understanding.schemas import Frame, Track
+from service.understanding.smoothing import Smoother
 from service.understanding.tracks import Tracker
 from ssuformer.clip import Chunk, ClipInfo, ClipWarning
 
@@ -27,6 +28,9 @@ class Part:
     warnings: tuple[ClipWarning, ...]
     mask_size: tuple[int, int]
     sampled_fps: float
+    smooth_fps: float | None
+    analysed: int
+    """How many of the frames have been looked at."""
     ended: bool
     """Whether the clip, or what was asked for of it, ends here."""
 
@@ -38,6 +42,7 @@ class _Held:
     tracker: Tracker
     log: TrackLog
     recognition: Recognition
+    smoother: Smoother | None
 
 
 class Story:
@@ -51,14 +56,22 @@ class Story:
         self._now: _Held | None = None
         self._saved: dict[str, Any] = {}
 
-    def begin(self, tracker: Tracker, log: TrackLog, recognition: Recognition) -> None:
+    def begin(
+        self,
+        tracker: Tracker,
+        log: TrackLog,
+        recognition: Recognition,
+        smoother: Smoother | None = None,
+    ) -> None:
         """Let the trackers of a new part go on where those of the part before are."""
         saved = self._facts()
-        self._now = _Held(tracker, log, recognition)
+        self._now = _Held(tracker, log, recognition, smoother)
         if saved:
             tracker.resume(saved["tracker"])
             log.resume(saved["log"])
             recognition.resume(saved["recognition"])
+            if smoother is not None:
+                smoother.resume(saved["smoother"])
 
     def tracks(self, *, duration: float) -> list[Track]:
         """Return all tracks of a clip that has ended."""
@@ -103,4 +116,5 @@ class Story:
             "tracker": now.tracker.saved(),
             "log": now.log.saved(),
             "recognition": now.recognition.saved(),
+            "smoother": None if now.smoother is None else now.smoother.saved(),
         }

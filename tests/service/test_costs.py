@@ -1,3 +1,7 @@
+import time
+
+import pytest
+
 from service.costs import Costs
 from service.telemetry.stages import StageClock
 from service.understanding.options import Options
@@ -16,6 +20,26 @@ def test_a_longer_clip_costs_more_and_a_part_of_it_less() -> None:
     assert costs.guess(10 * MEGABYTE, Options(start=1e6)) > 0
     assert costs.guess(10 * MEGABYTE, Options(fps=10)) > 2 * whole
     assert costs.guess(2**40, Options()) == costs.guess(2**41, Options())
+
+
+def test_drawing_and_smoothing_cost_more_for_as_long_as_the_part_lasts() -> None:
+    costs, clock = Costs(small_settings()), StageClock()
+    whole, part = Options(), Options(start=10, end=20)
+
+    def drawing(options: Options) -> float:
+        drawn = costs.guess(10 * MEGABYTE, options, drawn=True)
+        return drawn - costs.guess(10 * MEGABYTE, options)
+
+    assert drawing(whole) > 4 * drawing(part) > 0
+    assert drawing(part) == pytest.approx(costs.guess_drawing(10))
+    costs.learn_drawing(2.0, 20.0)
+    assert drawing(part) == pytest.approx(100)
+    smooth = costs.guess(10 * MEGABYTE, Options(smooth=True))
+    assert smooth > costs.guess(10 * MEGABYTE, whole)
+    with clock.stage("postprocess"):
+        time.sleep(0.05)
+    costs.learn(MEGABYTE, clock, length=5.0, frames=5, fps=1.0, between=1)
+    assert costs.guess(MEGABYTE, Options(smooth=True)) > 5 * 24 * 0.05
 
 
 def test_it_learns_from_answers_and_one_odd_clip_changes_nothing() -> None:

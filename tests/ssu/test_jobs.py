@@ -49,7 +49,7 @@ def test_a_job_is_sent_waited_for_and_its_result_is_an_answer(
     assert ended.progress.seconds_done == ended.progress.seconds_in_all == 4.0
     assert server.jobs[sent.id]["clip"] == film.read_bytes()
     assert server.jobs[sent.id]["options"] == {
-        "fps": "2", "captions": "false", "webhook": "https://hooks.example/ssu",
+        "file_name": "film.mp4", "fps": "2", "captions": "false", "webhook": "https://hooks.example/ssu",
     }  # fmt: skip
     assert [frame.time for frame in answer.frames] == [frame.time for frame in made().frames]
     assert client.jobs.written(sent.id, "webvtt") == b"WEBVTT"

@@ -72,6 +72,8 @@ class Footage:
     layout: str = "mono"
     beep: tuple[float, float] | None = (1.0, 2.0)
     """From when to when there is a tone; silence elsewhere."""
+    hiss: float = 0.0
+    """Level of white noise under it, another in each channel."""
     gains: tuple[float, ...] = ()
     """The tone's factor in each channel, clipped at full scale; 1 in all of them if empty."""
     audio_start: float = 0.0
@@ -144,7 +146,8 @@ class Footage:
         channels = len(av.AudioLayout(self.layout).channels)
         form = audio.codec_context.format.name
         gains = np.array(self.gains or (1.0,) * channels)
-        samples = np.outer(gains, tone).clip(-1, 1).astype(np.float32)
+        noise = self.hiss * np.random.default_rng(1).standard_normal((channels, len(tone)))
+        samples = (np.outer(gains, tone) + noise).clip(-1, 1).astype(np.float32)
         step = audio.codec_context.frame_size or 1024
         resampler = av.AudioResampler(format=form, layout=self.layout, rate=self.rate)
         for begin in range(0, samples.shape[1], step):

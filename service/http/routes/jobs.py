@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
+from functools import partial
 from typing import Annotated, Any
+from urllib.parse import unquote, urlsplit
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
@@ -16,7 +18,14 @@ from service.http.deadline import within
 from service.http.documented_problems import JOB_PROBLEMS, problems
 from service.http.openapi import answers, clip_body
 from service.http.routes.dependencies import GatewayDep, each_option_once, key_of, sender_of
-from service.http.written_answer import AnswerFile, chosen, response_of, with_fields, written
+from service.http.written_answer import (
+    AnswerFile,
+    chosen,
+    response_of,
+    with_name,
+    with_upload,
+    written,
+)
 from service.jobs.jobs import Jobs, Sent
 from service.jobs.options import JobOptions
 from service.jobs.records import Job
@@ -81,6 +90,7 @@ async def send_job(
     if options.url is not None:
         if request.headers.get("content-length", "0") != "0":
             raise OptionError("url: the clip is fetched from there; send no body")
+        options = with_name(options, unquote(urlsplit(options.url).path).rpartition("/")[2] or None)
         job, new = await jobs.add(owner, _checked(options), None, key=idempotency_key)
     else:
         job, new = await _send_body(request, options, gateway, jobs, owner, idempotency_key)
@@ -104,14 +114,12 @@ async def _send_body(
     async with gateway.uploads.closing(upload):
         if "url" in upload.fields:
             raise OptionError("url: give it in the query, without a body")
-        options = _checked(with_fields(options, upload.fields, request))
+        options = _checked(with_upload(options, upload, request))
         return await jobs.add(owner, options, Sent(upload.descriptor, upload.size), key=key)
 
 
 def _checked(options: JobOptions) -> JobOptions:
     """Return the options; raise OptionError if they do not fit a job, or each other."""
-    if options.smooth:
-        raise OptionError("smooth: the answer of a job has the analysed frames only; ask for fps")
     if options.format is not None:
         named(options.format).check(masks=options.mask_format != "none", clip=True)
     return options
@@ -198,27 +206,39 @@ async def job_result(
     form = chosen(options.model_copy(update={"format": format or options.format}), request)
     clock = StageClock()
     async with jobs.result(found, piecewise=form.piecewise) as (answer, clip):
-        work = _write(request, gateway, form, answer, clip, clock)
+        write = partial(_write, form, answer, clip, gateway, clock, options.file_name)
+        drawn = Need.PICTURES in form.needs
+        work = _in_turn(write, request, gateway, answer.seconds, clock) if drawn else write()
         seconds = gateway.settings.deadline_seconds
         file = await within(seconds, work, clock=clock, client=request)
-    return response_of(file, form, clock)
+    return response_of(file, form, clock, name=options.file_name)
 
 
 async def _write(
-    request: Request,
-    gateway: Gateway,
     form: Format,
     answer: Understanding,
-    clip: int,
+    clip: int | None,
+    gateway: Gateway,
+    clock: StageClock,
+    name: str | None,
+) -> AnswerFile:
+    with clock.stage("encode"):
+        return await written(form, answer, clip, gateway.drawings, name=name)
+
+
+async def _in_turn(
+    draw: Callable[[], Coroutine[Any, Any, AnswerFile]],
+    request: Request,
+    gateway: Gateway,
+    seconds: float,
     clock: StageClock,
 ) -> AnswerFile:
-    """Write the answer; what has to be drawn waits for its turn like a clip."""
-    if Need.PICTURES not in form.needs:
-        with clock.stage("encode"):
-            return await written(form, answer, clip, gateway.drawings)
-    async with gateway.admission.turn(clock, sender=sender_of(request)):
-        with clock.stage("encode"):
-            return await written(form, answer, clip, gateway.drawings)
+    """Draw on so many seconds of a film once it is its turn, as for a clip."""
+    costs, sender = gateway.costs, sender_of(request)
+    async with gateway.admission.turn(clock, sender=sender, cost=costs.guess_drawing(seconds)):
+        file = await draw()
+        costs.learn_drawing(seconds, clock.seconds["encode"])
+        return file
 
 
 @router.delete("/jobs/{job}", status_code=204, summary="Stop a job and remove its result")

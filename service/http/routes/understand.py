@@ -11,7 +11,7 @@ from typing import Annotated, Self
 from fastapi import APIRouter, Depends, Query, Request, Response
 from starlette.requests import ClientDisconnect
 
-from service.formats.format import Format
+from service.formats.format import Format, Need
 from service.gateway import Gateway
 from service.http.deadline import within
 from service.http.documented_problems import PROBLEMS
@@ -32,7 +32,7 @@ from service.http.written_answer import (
     chosen,
     headers_of,
     response_of,
-    with_fields,
+    with_upload,
     written,
 )
 from service.telemetry.stages import StageClock
@@ -95,6 +95,11 @@ class _Asked:
         """Whether it is sent record by record; HTTP/1.0 has no answers of unknown length."""
         return self.form.write_record is not None and self.request.scope["http_version"] != "1.0"
 
+    @property
+    def drawn(self) -> bool:
+        """Whether the clip is decoded once more, and drawn on."""
+        return Need.PICTURES in self.form.needs
+
     @classmethod
     def of(
         cls,
@@ -105,7 +110,7 @@ class _Asked:
         clock: StageClock,
     ) -> Self:
         """Return it with the options of its form."""
-        options = with_fields(options, upload.fields, request)
+        options = with_upload(options, upload, request)
         form, seconds = chosen(options, request), _seconds(options, gateway)
         return cls(request, upload, options, gateway, clock, form, seconds)
 
@@ -160,7 +165,7 @@ def _seconds(options: Options, gateway: Gateway) -> float:
 async def _whole_answer(asked: _Asked) -> Response:
     work = _written(asked)
     file = await within(asked.seconds, work, clock=asked.clock, client=asked.request)
-    return response_of(file, asked.form, asked.clock)
+    return response_of(file, asked.form, asked.clock, name=asked.options.file_name)
 
 
 async def _stream(asked: _Asked, ending: AsyncExitStack) -> Response:
@@ -175,7 +180,8 @@ async def _stream(asked: _Asked, ending: AsyncExitStack) -> Response:
 
     every = asked.gateway.settings.heartbeat_seconds
     stream = RecordStream(asked.request, work(), writer, spool, heartbeat_seconds=every)
-    return await stream.begin(partial(headers_of, asked.form, asked.clock), asked.form.media_type)
+    headers = partial(headers_of, asked.form, asked.clock, asked.options.file_name)
+    return await stream.begin(headers, asked.form.media_type)
 
 
 async def _written(asked: _Asked) -> AnswerFile:
@@ -184,11 +190,14 @@ async def _written(asked: _Asked) -> AnswerFile:
         answer = await pipeline.understand(
             asked.upload.descriptor, asked.options, asked.clock, seconds=asked.seconds
         )
-        _learn(asked, answer, answer, frames=len(answer.analysed))
+        analysed = len(answer.analysed)
+        _learn(asked, answer, answer, frames=analysed, between=len(answer.frames) - analysed)
+        drawings, clip = asked.gateway.drawings, asked.upload.descriptor
         with asked.clock.stage("encode"):
-            return await written(
-                asked.form, answer, asked.upload.descriptor, asked.gateway.drawings
-            )
+            file = await written(asked.form, answer, clip, drawings, name=asked.options.file_name)
+        if asked.drawn:
+            asked.gateway.costs.learn_drawing(answer.seconds, asked.clock.seconds["encode"])
+        return file
 
 
 async def _told(asked: _Asked, writer: RecordWriter) -> None:
@@ -201,15 +210,16 @@ async def _told(asked: _Asked, writer: RecordWriter) -> None:
             writer.window,
             seconds=asked.seconds,
         )
-        frames = await writer.end(head, tail)
-        _learn(asked, head, tail, frames=frames)
+        await writer.end(head, tail)
+        _learn(asked, head, tail, frames=writer.analysed, between=writer.between)
 
 
 @asynccontextmanager
 async def _pipeline(asked: _Asked) -> AsyncIterator[Pipeline]:
     """Wait for a worker, and hold it and the weights in service for the block."""
     request, gateway = asked.request, asked.gateway
-    key, cost = key_of(request), gateway.costs.guess(asked.upload.size, asked.options)
+    key = key_of(request)
+    cost = gateway.costs.guess(asked.upload.size, asked.options, drawn=asked.drawn)
     used = partial(gateway.allowances.use, key.name if key else "")
     async with gateway.admission.turn(asked.clock, sender=sender_of(request), cost=cost, used=used):
         generation = gateway.current
@@ -218,11 +228,12 @@ async def _pipeline(asked: _Asked) -> AsyncIterator[Pipeline]:
             yield pipeline
 
 
-def _learn(asked: _Asked, head: Head, tail: Tail, *, frames: int) -> None:
+def _learn(asked: _Asked, head: Head, tail: Tail, *, frames: int, between: int) -> None:
     asked.gateway.costs.learn(
         asked.upload.size,
         asked.clock,
         length=tail.clip.duration,
         frames=frames,
         fps=head.sampled_fps,
+        between=between,
     )

@@ -71,7 +71,7 @@ def test_a_clip_is_sent_waited_for_and_its_result_is_written(
     printed = ssu("wait", sent["id"], "--out", "-", "--format", "webvtt", url=address)
 
     assert (sent["state"], server.jobs[sent["id"]]["options"]) == (
-        "waiting", {"fps": "2.0", "captions": "true"},
+        "waiting", {"file_name": "film.mp4", "fps": "2.0", "captions": "true"},
     )  # fmt: skip
     assert server.jobs[sent["id"]]["clip"] == b"film"
     assert waited.exit_code == 0, waited.output

@@ -19,7 +19,7 @@ def test_there_are_all_formats_each_under_the_name_of_its_module() -> None:
     assert NAMES[0] == DEFAULT
     assert {
         *("json", "ndjson", "sse", "coco", "youtube-vis", "davis", "cvat", "label-studio"),
-        *("fiftyone",),
+        *("cvat-masks", "fiftyone"),
         *("webvtt", "webvtt-metadata", "srt", "eaf", "ra-ssu", "npz", "overlay", "sheet"),
     } == set(NAMES)
     assert all(one.name in NAMES for one in every())

@@ -12,10 +12,13 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
+from uuid import uuid4
 
+import httpx
 import pytest
 
+from service.cli.temporary_service import free_port
 from service.engines.engine import Engine
 from service.engines.fake import FakeEngine
 from service.settings import Settings
@@ -197,3 +200,55 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 PYTHON = sys.executable
+S3 = {
+    "AWS_ACCESS_KEY_ID": "tests",
+    "AWS_SECRET_ACCESS_KEY": "tests",
+    "AWS_REGION": "us-east-1",
+    "AWS_ALLOW_HTTP": "true",
+}
+
+
+def _moto(port: int, log: IO[bytes]) -> subprocess.Popen[bytes]:
+    words = [PYTHON, "-m", "moto.server", "--host", "127.0.0.1", "--port", str(port)]
+    return subprocess.Popen(words, stdout=log, stderr=log)
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a server that speaks S3."""
+    for name in ("moto", "obstore"):
+        pytest.importorskip(name, reason=f"{name} is not installed: extras `buckets` and `dev`")
+    port, path = free_port(), tmp_path_factory.mktemp("s3") / "log"
+    with path.open("wb") as log, _moto(port, log) as server:
+        try:
+            url, end = f"http://127.0.0.1:{port}", time.monotonic() + PATIENCE
+            while True:
+                try:
+                    httpx.get(url, trust_env=False)
+                    break
+                except httpx.TransportError:
+                    assert server.poll() is None, path.read_text()
+                    assert time.monotonic() < end, path.read_text()
+                    time.sleep(0.1)
+            yield url
+        finally:
+            server.kill()
+
+
+@pytest.fixture
+def bucket(s3: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The URL of a new bucket, which the environment gives access to."""
+    for name, value in {**S3, "AWS_ENDPOINT_URL": s3}.items():
+        monkeypatch.setenv(name, value)
+    name = f"jobs-{uuid4().hex}"
+    httpx.put(f"{s3}/{name}", trust_env=False).raise_for_status()
+    return f"s3://{name}/here"
+
+
+@pytest.fixture(params=["folder", "bucket"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Where files of jobs may be, of both kinds."""
+    if request.param == "folder":
+        return str(tmp_path / "files")
+    url: str = request.getfixturevalue("bucket")
+    return url

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from service.jobs.answers import PartFacts, head_of
+from service.understanding.options import Options
 from service.understanding.schemas import ClipFacts, ModelFacts, Notice
 from service.understanding.story import Story
 
@@ -51,12 +52,12 @@ SILENT, QUIET, CLIPPED = "silent_audio", "quiet_audio", "clipped_audio"
 def test_a_warning_holds_for_the_clip_or_says_for_how_much_of_it(
     parts: list[PartFacts], told: dict[str, str]
 ) -> None:
-    head = head_of(parts, Story())
+    head = head_of(parts, Story(), Options())
 
     assert {one.code: one.message for one in head.warnings} == told
 
 
 def test_the_times_of_all_parts_add_up() -> None:
-    head = head_of([part(), part()], Story())
+    head = head_of([part(), part()], Story(), Options())
 
     assert head.timings_ms == {"decode": 4.0, "total": 6.0}

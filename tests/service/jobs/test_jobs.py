@@ -53,7 +53,12 @@ async def answers(
 
 @pytest.mark.parametrize(
     "options",
-    [{}, {"fps": 2, "start": 1.5}, {"captions": False, "mask_format": "polygon"}],
+    [
+        {},
+        {"fps": 2, "start": 1.5},
+        {"captions": False, "mask_format": "polygon"},
+        {"smooth": True, "end": 27.3},
+    ],
     ids=str,
 )
 async def test_a_job_in_parts_gives_the_answer_that_understand_gives(
@@ -270,7 +275,9 @@ async def test_options_may_be_fields_of_the_form(working: Running, clip: bytes) 
     )
 
     assert response.status_code == 202
-    assert response.json()["options"] == {"fps": 2.0, "captions": False}
+    assert response.json()["options"] == {
+        "fps": 2.0, "file_name": "clip.mp4", "captions": False,
+    }  # fmt: skip
 
 
 async def test_a_clip_that_is_too_large_or_too_long_for_a_job_is_refused(

@@ -27,12 +27,12 @@ WINDOW_SECONDS = 1.0
 class OtherGateway:
     """A gateway in a process of its own, and what it has logged."""
 
-    def __init__(self, folder: Path, store: str, name: str) -> None:
+    def __init__(self, folder: Path, store: str, place: str, name: str) -> None:
         self._log = folder / f"{name}.log"
         port = free_port()
         settings = {
             "SSU_JOBS": store,
-            "SSU_JOBS_FOLDER": f"{folder}/files",
+            "SSU_JOBS_FOLDER": place,
             "SSU_JOB_PART_SECONDS": f"{PART_SECONDS}",
             "SSU_JOB_LEASE_SECONDS": f"{LEASE_SECONDS}",
             "SSU_DECODE_THREADS": "1",
@@ -76,11 +76,11 @@ def wait_for(holds: Callable[[], bool]) -> None:
 
 
 @pytest.fixture
-def start(tmp_path: Path, store_url: str) -> Iterator[Callable[[str], OtherGateway]]:
+def start(tmp_path: Path, store_url: str, place: str) -> Iterator[Callable[[str], OtherGateway]]:
     with ExitStack() as stack:
 
         def started(name: str) -> OtherGateway:
-            gateway = OtherGateway(tmp_path, store_url, name)
+            gateway = OtherGateway(tmp_path, store_url, place, name)
             stack.callback(gateway.close)
             return gateway
 

@@ -19,6 +19,10 @@ from tests.ssuformer.footage import Footage
 pytestmark = pytest.mark.anyio
 
 
+def seconds_of_grey(_: int, time: float) -> int:
+    return 20 + 8 * int(time)
+
+
 async def only(number: int) -> None:
     """Wait until just so many processes read or draw on clips."""
     async with asyncio.timeout(10):
@@ -44,6 +48,60 @@ async def test_the_overlay_is_a_film_and_the_sheet_a_picture(drawn: Running, cli
         assert len(film.streams.audio) == 1
     with Image.open(io.BytesIO(sheet.content)) as picture:
         assert (picture.format, picture.width > 4 * 288) == ("PNG", True)
+
+
+def watched(film: bytes) -> tuple[list[float], list[float], float]:
+    """Times and grey levels of a film's pictures, and how long its sound lasts."""
+    with av.open(io.BytesIO(film), "r") as opened:
+        shown = list(opened.decode(video=0))
+    with av.open(io.BytesIO(film), "r") as opened:
+        heard = sum(one.samples / one.sample_rate for one in opened.decode(audio=0))
+    greys = [float(one.to_ndarray(format="gray").mean()) for one in shown]
+    return [one.time or 0.0 for one in shown], greys, heard
+
+
+PARTS = {
+    "phone": Footage(seconds=30, paint=seconds_of_grey, beep=(0.0, 30.0)),
+    "webm": Footage(
+        seconds=30, paint=seconds_of_grey, container="webm", video="libvpx-vp9", audio="libopus",
+        rate=48_000, beep=(0.0, 30.0),
+    ),
+    "transport stream": Footage(
+        seconds=30, paint=seconds_of_grey, container="mpegts", beep=(0.0, 30.0)
+    ),
+    "no index": Footage(
+        seconds=30, paint=seconds_of_grey, container="flv", video="flv", audio="libmp3lame",
+        beep=(0.0, 30.0),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", PARTS)
+async def test_the_part_that_is_asked_for_is_drawn_and_nothing_else(
+    running: Running, kind: str
+) -> None:
+    clip = PARTS[kind].make()
+
+    overlay = await running.understand(clip, format="overlay", start=20.5, end=23.5)
+
+    assert overlay.status_code == 200, overlay.text
+    times, greys, heard = watched(overlay.content)
+    assert len(times) == pytest.approx(75, abs=1)
+    assert times == pytest.approx([i / 25 for i in range(len(times))], abs=0.041)
+    assert heard == pytest.approx(3.0, abs=0.15)
+    # The upper part of a picture has neither a mask nor a sentence of the fake engine's.
+    levels = [greys[i] for i in (5, 25, 50, 70)]
+    assert [round((level - greys[0]) / 8) for level in levels] == [0, 1, 2, 3]
+
+
+async def test_the_sheet_of_a_part_has_its_moments_only(running: Running) -> None:
+    clip = PARTS["phone"].make()
+
+    part = await running.understand(clip, format="sheet", start=20, end=22)
+    whole = await running.understand(clip, format="sheet")
+
+    with Image.open(io.BytesIO(part.content)) as few, Image.open(io.BytesIO(whole.content)) as all_:
+        assert few.height < all_.height / 4
 
 
 @pytest.mark.parametrize("container", ["webm", "avi"])

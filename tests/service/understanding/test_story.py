@@ -21,6 +21,12 @@ PARTED = {
     "less than a frame": (Footage(seconds=0.3), Options()),
     "many frames a second": (Footage(seconds=12, beep=(3.0, 7.0)), Options(fps=3)),
     "a part of the clip": (Footage(seconds=30, beep=(3.0, 21.0)), Options(start=2.5, end=25.2)),
+    "smooth": (Footage(seconds=26, beep=(3.0, 21.0)), Options(smooth=True)),
+    "smooth, with a rest": (
+        Footage(seconds=29.3, beep=(3.0, 21.0)),
+        Options(smooth=True, fps=2, start=2.5),
+    ),
+    "smooth, no longer than its parts": (Footage(seconds=0.3), Options(smooth=True)),
     "packed in Matroska": (Footage(seconds=29, beep=(3.0, 21.0), container="matroska"), Options()),
 }
 
@@ -62,3 +68,5 @@ async def test_a_clip_in_parts_has_the_frames_and_tracks_of_the_whole(
     assert frames == expected["frames"]
     assert [one.model_dump(mode="json") for one in tracks] == expected["tracks"]
     assert round(found[-1].duration, 3) == expected["clip"]["duration"]
+    assert {part.smooth_fps for part in found} == {expected.get("smooth_fps")}
+    assert sum(part.analysed for part in found) == sum(not one.get("between") for one in frames)
