@@ -50,15 +50,15 @@ export class Choices {
   private readonly asJob = h("input", { type: "checkbox" });
   private readonly told = h("p", { class: "told", role: "status" });
   private readonly send = h("button", { type: "submit", class: "button primary wide" }, [icon("ear"), "Find what sounds"]);
-  private readonly jobLabel = h("label", { class: "check", hidden: true }, [this.asJob, "As a job, which goes on when this page is closed"]);
+  private readonly jobLabel = h("label", { class: "check", hidden: true }, [this.asJob, "As a job: goes on when this page is closed"]);
   private check: () => Excess | null = () => null;
 
   constructor(onSend: (sending: Sending) => void) {
     this.element = h("form", { class: "choices card", novalidate: true }, [
-      h("h2", {}, "What to ask"),
-      h("div", { class: "field" }, [h("label", { for: "fps" }, "Pictures looked at a second"), this.fps]),
-      h("fieldset", { class: "field part-field" }, [h("legend", {}, "Only a part, in seconds"), this.start, h("span", { "aria-hidden": "true" }, "–"), this.end]),
-      h("label", { class: "check" }, [this.smooth, "Let masks glide from picture to picture"]),
+      h("h2", {}, "Options"),
+      h("div", { class: "field" }, [h("label", { for: "fps" }, "Frames per second"), this.fps]),
+      h("fieldset", { class: "field part-field" }, [h("legend", {}, "Only a part (seconds)"), this.start, h("span", { "aria-hidden": "true" }, "–"), this.end]),
+      h("label", { class: "check" }, [this.smooth, "Smooth masks between frames"]),
       this.jobLabel, this.told, this.send,
     ]);
     this.element.addEventListener("input", () => this.look());

@@ -17,7 +17,7 @@ export class Result {
   constructor(private readonly events: ResultEvents) {}
 
   show(answer: Answer, formats: readonly OfferedFormat[], curl: string, link: string | null): void {
-    fill(this.element, this.warnings(answer), this.model(answer), timings(answer), this.files(formats), line("The same from a shell", curl), link && line("Link to this job", link));
+    fill(this.element, this.warnings(answer), this.model(answer), timings(answer), this.files(formats), line("The same request with curl", curl), link && line("Link to this job", link));
   }
 
   private warnings(answer: Answer): HTMLElement {
@@ -39,7 +39,7 @@ export class Result {
       });
       return h("li", {}, button);
     });
-    return h("details", { class: "files" }, [h("summary", {}, "Download"), h("p", { class: "muted" }, "All but JSON are made by sending the film once more."), h("ul", {}, items)]);
+    return h("details", { class: "files" }, [h("summary", {}, "Download"), h("p", { class: "muted" }, "JSON is at hand; for the others the service analyses the film again."), h("ul", {}, items)]);
   }
 }
 
@@ -58,7 +58,7 @@ function timings(answer: Answer): HTMLElement | null {
     return bar;
   });
   return h("details", { class: "timings" }, [
-    h("summary", {}, ["Time taken", h("span", { class: "number" }, milliseconds(total))]),
+    h("summary", {}, ["Processing time", h("span", { class: "number" }, milliseconds(total))]),
     h("div", { class: "stack", "aria-hidden": "true" }, bars),
     h("ul", {}, rows),
   ]);

@@ -30,6 +30,7 @@ export class Workspace {
   private readonly progress = new Progress(() => this.cancel());
   private readonly result = new Result({ onDownload: (format, button) => void this.download(format, button) });
   private readonly trouble = h("div", { class: "trouble", role: "alert" });
+  private readonly said = h("p", { class: "visually-hidden", role: "status" });
   private readonly side = h("aside", { class: "side-panel", "aria-label": "Request and answer" });
   private answer = new Answer();
   private options: Options = DEFAULTS;
@@ -44,9 +45,9 @@ export class Workspace {
   ) {
     this.viewer = new Viewer(film, () => this.onFilm());
     const title = h("h1", { tabindex: -1 }, film?.name ?? "A job sent before");
-    const another = h("button", { type: "button", class: "button small" }, film ? "Another film" : "Begin anew", { click: () => world.onAnother() });
+    const another = h("button", { type: "button", class: "button small" }, film ? "Another film" : "Start again", { click: () => world.onAnother() });
     this.element = h("div", { class: "workspace" }, [
-      h("div", { class: "title" }, [title, h("span", { class: "muted" }, film ? size(film.size) : ""), h("span", { class: "spread" }), another]),
+      h("div", { class: "title" }, [title, h("span", { class: "muted" }, film ? size(film.size) : ""), h("span", { class: "spread" }), this.said, another]),
       this.viewer.stage, this.side, this.viewer.timeline.element, this.viewer.sentences.element,
     ], { keydown: (event) => this.viewer.onKey(event) });
     this.viewer.sentences.element.hidden = true;
@@ -132,6 +133,9 @@ export class Workspace {
   }
 
   private finish(): void {
+    this.said.textContent = `Done. ${this.answer.tail?.tracks.length ?? 0} tracks.`;
+    // The button that had the focus goes.
+    const focused = this.side.contains(document.activeElement);
     this.viewer.sentences.element.hidden = false;
     this.viewer.refresh();
     const keys = this.world.facts()?.keys ?? false;
@@ -140,6 +144,7 @@ export class Workspace {
     const link = this.job && location.href;
     this.result.show(this.answer, this.world.facts()?.formats ?? [], curl, link);
     fill(this.side, this.trouble, this.result.element, this.film && this.again());
+    if (focused) this.viewer.player.element.focus({ preventScroll: true });
   }
 
   private onCancelled(): void {
@@ -167,7 +172,7 @@ export class Workspace {
 
   /** Ask the same clip anew, otherwise. */
   private again(): HTMLElement {
-    const summary = h("summary", {}, "Ask again, otherwise");
+    const summary = h("summary", {}, "Ask again with other options");
     return h("details", { class: "again card" }, [summary, this.choices.element]);
   }
 

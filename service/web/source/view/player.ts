@@ -4,7 +4,7 @@ import type { Frame } from "../answer/answer.ts";
 import { css } from "./colours.ts";
 import { fill, h, icon, setAttribute, style } from "./dom.ts";
 import { drawMasks, type Look } from "./overlay.ts";
-import { sentence } from "./words.ts";
+import { plain, sentence } from "./words.ts";
 
 /** Gives what is to be drawn at a time: an answer, or what somebody draws. */
 export interface Frames {
@@ -49,7 +49,8 @@ export class Player {
   ) {
     this.video = h("video", { playsinline: true, preload: "auto", "aria-label": "The film" });
     this.picture = h("div", { class: "picture" }, [this.video, this.masks, this.labels, this.note]);
-    this.element = h("div", { class: "player" }, [this.picture, this.captions]);
+    const keys = "Film. Space plays, arrows go a second, comma and point a picture, numbers hide tracks.";
+    this.element = h("div", { class: "player", role: "group", tabindex: 0, "aria-label": keys }, [this.picture, this.captions]);
     if (film) this.open(film);
     else this.sayNoPicture("The film is not at hand: only the masks are shown.");
   }
@@ -166,6 +167,7 @@ export class Player {
     this.shown = time;
     const frame = this.frames.frameAt(time);
     drawMasks(this.masks, frame, this.look);
+    this.masks.dataset["time"] = String(time);
     this.label(frame);
     this.tell(frame);
     this.turnBack();
@@ -196,7 +198,7 @@ export class Player {
       ...marks.map((region) => {
         const [rows, columns] = region.mask?.size ?? [1, 1];
         const [x, y, width] = region.bbox;
-        const label = h("span", { class: "label" }, `${region.category} ${percent(region.score)}`);
+        const label = h("span", { class: "label" }, `${plain(region.category)} ${percent(region.score)}`);
         style(label, {
           "--x": (x + width / 2) / columns,
           "--y": y / rows,
@@ -211,8 +213,8 @@ export class Player {
     const regions = (frame?.regions ?? []).filter(({ track }) => this.look.isShown(track));
     const unseen = (frame?.heard ?? []).filter(({ region }) => region === null);
     const told = [
-      ...regions.map((one) => [css(this.look.colourOf(one.track)), one.description ?? one.category]),
-      ...unseen.map((one) => ["", one.description ?? `${one.category}, out of sight`]),
+      ...regions.map((one) => [css(this.look.colourOf(one.track)), one.description ?? plain(one.category)]),
+      ...unseen.map((one) => ["", one.description ?? `${plain(one.category)}, out of sight`]),
     ];
     const now = JSON.stringify(told);
     if (now === this.told) return;

@@ -4,7 +4,7 @@ import type { Lane, Span, Unseen } from "../answer/lanes.ts";
 import type { Sentence } from "../answer/answer.ts";
 import { fill, h, icon, setAttribute, style } from "./dom.ts";
 import { drawBars, type Bars } from "./graphs.ts";
-import { clock, sentence } from "./words.ts";
+import { clock, plain, sentence } from "./words.ts";
 
 export interface RowEvents {
   /** A part is chosen: by a click, or Enter. */
@@ -34,9 +34,9 @@ export class Row {
   showLane(lane: Lane, colour: string, shown: boolean, seconds: number): void {
     const toggle = this.head.querySelector("button") ?? this.addToggle(lane.track);
     setAttribute(toggle, "aria-pressed", String(shown));
-    setAttribute(toggle, "aria-label", `Show ${lane.category}, track ${lane.track}`);
-    setAttribute(toggle, "title", `${shown ? "Hide" : "Show"} ${lane.category} (${lane.track})`);
-    fill(toggle, h("span", { class: "swatch" }), lane.category, icon(shown ? "eye" : "hidden"));
+    setAttribute(toggle, "aria-label", `Show ${plain(lane.category)}, track ${lane.track}`);
+    setAttribute(toggle, "title", `${shown ? "Hide" : "Show"} ${plain(lane.category)} (${lane.track})`);
+    fill(toggle, h("span", { class: "swatch" }), h("span", {}, plain(lane.category)), icon(shown ? "eye" : "hidden"));
     style(toggle, { "--colour": colour });
     this.body.classList.toggle("off", !shown);
     const { seen, sounding } = lane;
@@ -44,7 +44,7 @@ export class Row {
   }
 
   showUnseen(row: Unseen, seconds: number): void {
-    fill(this.head, h("span", { class: "name" }, [icon("ear"), row.category]));
+    fill(this.head, h("span", { class: "name" }, [icon("ear"), h("span", {}, plain(row.category))]));
     this.body.classList.add("unseen");
     this.show({ seen: [], sounding: row.levels, colour: "" }, row.sentences, seconds);
   }

@@ -3,6 +3,7 @@
 import type { Lane, Span, Unseen } from "../answer/lanes.ts";
 import { fill, h, icon, style } from "./dom.ts";
 import { iconButton } from "./controls.ts";
+import { keyboardHelp } from "./keys.ts";
 import { clock, sentence } from "./words.ts";
 
 export interface SentencesEvents {
@@ -23,7 +24,7 @@ export class Sentences {
   private told = "";
 
   constructor(private readonly events: SentencesEvents) {
-    this.element = h("section", { class: "sentences card", "aria-labelledby": "in-words" }, [h("h2", { id: "in-words" }, "In words"), this.list]);
+    this.element = h("section", { class: "sentences card", "aria-labelledby": "sentences-title" }, [h("h2", { id: "sentences-title" }, "Sentences"), this.list, keyboardHelp()]);
   }
 
   show(lanes: readonly Lane[], unseen: readonly Unseen[], colourOf: (track: number) => string): void {

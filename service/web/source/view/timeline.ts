@@ -32,14 +32,14 @@ export class Timeline {
   private readonly ruler = h("canvas", { "aria-hidden": "true" });
   private readonly wave = h("canvas", { class: "wave", role: "img", "aria-label": "Waveform of the sound" });
   private readonly mel = h("canvas", { class: "mel", role: "img", "aria-label": "Log-mel of the sound" });
-  private readonly soundNote = h("p", { class: "sound-note" }, "reading the sound …");
+  private readonly soundNote = h("p", { class: "sound-note" }, "decoding the sound …");
   private readonly slider = h("div", { class: "ruler", role: "slider", tabindex: 0, "aria-label": "Time", "aria-valuemin": 0 });
   private readonly heads = h("div", { class: "heads" });
   private readonly lanes = h("div", { class: "lanes" });
   private readonly content = h("div", { class: "content" });
   private readonly scroll = h("div", { class: "scroll" });
   private readonly loopTold = h("span", { class: "loop-told", role: "status" });
-  private readonly clearLoop = h("button", { type: "button", class: "small", hidden: true }, "Play on", {
+  private readonly clearLoop = h("button", { type: "button", class: "small", hidden: true }, "Stop repeating", {
     click: () => this.setLoop(null),
   });
   private readonly hear = h("input", { type: "checkbox", id: "hear" }, [], { change: () => this.events.onHear(null) });
@@ -79,7 +79,7 @@ export class Timeline {
   /** Show the sound; null says that there is none to be shown. */
   setSound(sound: Sound | null): void {
     this.sound = sound;
-    this.soundNote.textContent = sound ? "" : "no sound that can be drawn here";
+    this.soundNote.textContent = sound ? "" : "no sound that this browser can show";
     this.draw();
   }
 
@@ -141,9 +141,9 @@ export class Timeline {
     const zoomOut = iconButton("minus", "Show more of the time (-)", () => this.zoomBy(-1));
     const zoomIn = iconButton("plus", "Show less of the time (+)", () => this.zoomBy(1));
     const legend = h("span", { class: "legend" }, [
-      h("span", { class: "legend-seen" }), "seen", h("span", { class: "legend-sounding" }), "sounding, as high as it is probable",
+      h("span", { class: "legend-seen" }), "seen", h("span", { class: "legend-sounding" }), "sounding (height: score)",
     ]);
-    const hear = h("label", { class: "check" }, [this.hear, "Hear what is pointed at"]);
+    const hear = h("label", { class: "check" }, [this.hear, "Listen on hover"]);
     return h("div", { class: "tools" }, [h("h2", {}, "Timeline"), legend, h("span", { class: "spread" }), this.loopTold, this.clearLoop, hear, zoomOut, zoomIn]);
   }
 

@@ -31,6 +31,11 @@ export function milliseconds(value: number): string {
   return value < 1000 ? `${Math.round(value)} ms` : `${(value / 1000).toFixed(1)} s`;
 }
 
+/** A category as it is read: `fire engine`. */
+export function plain(category: string): string {
+  return category.replaceAll("_", " ");
+}
+
 /** The first letter as a capital. */
 export function sentence(text: string): string {
   return text.charAt(0).toUpperCase() + text.slice(1);
