@@ -18,6 +18,7 @@ export class Progress {
   readonly element: HTMLElement;
   private readonly told = h("p", { class: "stage", role: "status" });
   private readonly bar = h("progress", { max: 1, "aria-label": "Progress" });
+  private windows = false;
   private readonly more = h("p", { class: "muted" });
 
   constructor(onCancel: () => void) {
@@ -33,16 +34,20 @@ export class Progress {
     this.more.textContent = more;
   }
 
+  /** Begin anew. */
   showUpload(share: number): void {
+    this.windows = false;
     if (share < 1) this.show("Sending the film", share, `${Math.round(share * 100)} % sent`);
     else this.show("Reading pictures and sound", null);
   }
 
+  /** Show what is done while nothing comes; how far it is stays, if that is known. */
   showStage(stage: string, seconds: number): void {
-    this.show(STAGES[stage] ?? stage, null, `for ${duration(Math.round(seconds))} so far`);
+    if (!this.windows) this.show(STAGES[stage] ?? stage, null, `for ${duration(Math.round(seconds))} so far`);
   }
 
   showWindows(until: number, whole: number): void {
+    this.windows = true;
     this.show("Looking and listening", whole ? until / whole : null, `${duration(until)} of ${duration(whole)} understood`);
   }
 

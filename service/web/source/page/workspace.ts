@@ -111,7 +111,7 @@ export class Workspace {
     this.abort = new AbortController();
     this.answer = new Answer();
     this.viewer.show(this.answer);
-    this.progress.show("Sending the film", 0);
+    this.progress.showUpload(0);
     fill(this.trouble);
     fill(this.side, this.progress.element);
     this.progress.focus();
