@@ -39,12 +39,14 @@ def tab_to(page: Page, selector: str) -> None:
     raise AssertionError(f"{selector} is not reached by Tab")
 
 
-def test_everything_is_done_by_keyboard(visit: OpenPage) -> None:
-    with service(FakeEngine(heard=True), samples="samples") as address:
+def test_everything_is_done_by_keyboard(visit: OpenPage, tmp_path: Path) -> None:
+    lights = Footage(seconds=8, paint=lambda _, time: 235 if 1 <= time % 4 < 3 else 20, beep=(0, 7))
+    (tmp_path / "lights.mp4").write_bytes(lights.make())
+    with service(FakeEngine(heard=True), samples=tmp_path) as address:
         visited = visit(address)
         page = visited.page
         page.wait_for_selector("[data-sample]")
-        tab_to(page, "[data-sample='lifescene-change.mp4']")
+        tab_to(page, "[data-sample='lights.mp4']")
         page.keyboard.press("Enter")
         visited.until_shown()
         tab_to(page, ".choices [type=submit]")
@@ -76,7 +78,7 @@ def test_everything_is_done_by_keyboard(visit: OpenPage) -> None:
             "() => document.querySelector('.ruler').getAttribute('aria-valuetext')"
             ".startsWith('0:00.0 of')"
         )
-        tab_to(page, ".part")
+        tab_to(page, ".parts:has(li + li) .part")
         first = focused(page)
         page.keyboard.press("ArrowRight")
         second = focused(page)
