@@ -84,6 +84,7 @@ def test_everything_is_done_by_keyboard(visit: OpenPage, tmp_path: Path) -> None
         second = focused(page)
         tab_to(page, ".toggle")
         page.keyboard.press("Enter")
+        visited.settle()
         pressed = page.evaluate("() => document.activeElement.getAttribute('aria-pressed')")
         tab_to(page, ".sentences .seek")
 

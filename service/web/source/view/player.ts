@@ -25,6 +25,7 @@ export interface PlayerEvents {
 }
 
 const WITHOUT_FRAMES = 1 / 25;
+const SETTLE_MS = 200;
 
 export class Player {
   readonly element: HTMLElement;
@@ -152,8 +153,16 @@ export class Player {
       this.video.requestVideoFrameCallback(onPicture);
     };
     this.video.requestVideoFrameCallback(onPicture);
+    // A picture that was passed over in haste may be the last that is told of.
+    this.video.addEventListener("seeked", () => setTimeout(() => this.catchUp(), SETTLE_MS));
     // After the last picture, time goes on with the sound.
     this.video.addEventListener("timeupdate", () => this.turnBack());
+  }
+
+  private catchUp(): void {
+    const { currentTime, paused, seeking } = this.video;
+    const off = Math.abs(currentTime - this.shown);
+    if (paused && !seeking && off > 1.5 * this.frameSeconds) this.show(currentTime);
   }
 
   private watchTime(): void {
