@@ -39,45 +39,68 @@ def tab_to(page: Page, selector: str) -> None:
     raise AssertionError(f"{selector} is not reached by Tab")
 
 
-def test_everything_is_done_by_keyboard(visit: OpenPage, tmp_path: Path) -> None:
-    lights = Footage(seconds=8, paint=lambda _, time: 235 if 1 <= time % 4 < 3 else 20, beep=(0, 7))
-    (tmp_path / "lights.mp4").write_bytes(lights.make())
-    with service(FakeEngine(heard=True), samples=tmp_path) as address:
+def until_time(page: Page, condition: str) -> None:
+    """Wait until the time of the picture that is shown fulfils a condition, `> 0.9`."""
+    time = "Number(document.querySelector('.masks').dataset.time)"
+    page.wait_for_function(f"() => {time} {condition}")
+
+
+def chosen_and_sent_by_keyboard(visited: Visit) -> None:
+    page = visited.page
+    page.wait_for_selector("[data-sample]")
+    tab_to(page, "[data-sample='lights.mp4']")
+    page.keyboard.press("Enter")
+    visited.until_shown()
+    tab_to(page, ".choices [type=submit]")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".result")
+    page.wait_for_function("() => document.activeElement.matches('.player')")
+
+
+@pytest.fixture
+def lights(tmp_path: Path) -> Path:
+    """A folder with a sample: a tone, and light from time to time."""
+    film = Footage(seconds=8, paint=lambda _, time: 235 if 1 <= time % 4 < 3 else 20, beep=(0, 7))
+    (tmp_path / "lights.mp4").write_bytes(film.make())
+    return tmp_path
+
+
+def test_a_film_is_chosen_sent_and_played_by_keyboard(visit: OpenPage, lights: Path) -> None:
+    with service(samples=lights) as address:
         visited = visit(address)
         page = visited.page
-        page.wait_for_selector("[data-sample]")
-        tab_to(page, "[data-sample='lights.mp4']")
-        page.keyboard.press("Enter")
-        visited.until_shown()
-        tab_to(page, ".choices [type=submit]")
-        page.keyboard.press("Enter")
-        page.wait_for_selector(".result")
-        page.wait_for_function("() => document.activeElement.matches('.player')")
-        page.keyboard.press("End")
-        page.keyboard.press("Home")
-        page.wait_for_function("() => Number(document.querySelector('.masks').dataset.time) < 0.1")
+        chosen_and_sent_by_keyboard(visited)
         page.keyboard.press("ArrowRight")
-        page.wait_for_function("() => Number(document.querySelector('.masks').dataset.time) > 0.9")
+        until_time(page, "> 0.9")
         drawn = page.locator(".label").all_inner_texts()
         page.keyboard.press("1")
         visited.settle()
         left = page.locator(".label").all_inner_texts()
-        page.keyboard.press("1")
         page.keyboard.press("[")
         page.keyboard.press("ArrowRight")
-        page.wait_for_function("() => Number(document.querySelector('.masks').dataset.time) > 1.9")
+        until_time(page, "> 1.9")
         page.keyboard.press("]")
         repeated = page.locator(".loop-told").inner_text()
         page.keyboard.press("Escape")
         page.keyboard.press("Space")
         page.wait_for_function("() => !document.querySelector('.picture video').paused")
         page.keyboard.press("Space")
+
+    assert len(drawn) == len(left) + 1
+    assert repeated.startswith("Repeats 0:01")
+
+
+def test_the_timeline_is_read_by_keyboard(visit: OpenPage, lights: Path) -> None:
+    with service(samples=lights) as address:
+        visited = visit(address)
+        page = visited.page
+        chosen_and_sent_by_keyboard(visited)
+        page.keyboard.press("End")
+        until_time(page, "> 7")
         tab_to(page, ".ruler")
         page.keyboard.press("Home")
-        page.wait_for_function(
-            "() => document.querySelector('.ruler').getAttribute('aria-valuetext')"
-            ".startsWith('0:00.0 of')"
-        )
+        until_time(page, "< 0.1")
+        told = page.locator(".ruler").get_attribute("aria-valuetext")
         tab_to(page, ".parts:has(li + li) .part")
         first = focused(page)
         page.keyboard.press("ArrowRight")
@@ -88,8 +111,7 @@ def test_everything_is_done_by_keyboard(visit: OpenPage, tmp_path: Path) -> None
         pressed = page.evaluate("() => document.activeElement.getAttribute('aria-pressed')")
         tab_to(page, ".sentences .seek")
 
-    assert len(drawn) == len(left) + 1
-    assert repeated.startswith("Repeats 0:01")
+    assert told == "0:00.0 of 0:08.0"
     assert first != second
     assert pressed == "false"
 
@@ -108,10 +130,9 @@ def test_a_part_is_repeated_until_told_otherwise(visit: OpenPage, film: bytes) -
         mouse.move(box["x"] + box["width"] * 4 / 8, y, steps=4)
         mouse.up()
         told = visited.page.locator(".loop-told").inner_text()
-        visited.page.evaluate(
-            "() => { window.turns = 0; let last = 0; const film ="
-            " document.querySelector('.picture video'); film.addEventListener('seeked', () => {"
-            " window.turns += 1 }) }"
+        visited.page.locator(".picture video").evaluate(
+            "film => { window.turns = 0;"
+            " film.addEventListener('seeked', () => { window.turns += 1 }) }"
         )
         visited.page.get_by_role("button", name="Play (space)").click()
         visited.page.wait_for_function("() => window.turns >= 2")
@@ -128,7 +149,9 @@ def test_a_part_is_repeated_until_told_otherwise(visit: OpenPage, film: bytes) -
 def findings(page: Page) -> list[str]:
     """Return what axe finds to be in the way of somebody."""
     page.evaluate(AXE.read_text())
-    found: dict[str, Any] = page.evaluate("() => axe.run(document, { resultTypes: ['violations'] })")
+    found: dict[str, Any] = page.evaluate(
+        "() => axe.run(document, { resultTypes: ['violations'] })"
+    )
     return [
         f"{one['id']}: {node['target']} {node['failureSummary']}"
         for one in found["violations"]

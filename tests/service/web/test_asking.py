@@ -244,7 +244,7 @@ def test_the_page_works_behind_a_prefix(visit: OpenPage, film: bytes) -> None:
 def test_the_line_for_a_shell_and_the_files_hold_the_same_answer(
     visit: OpenPage, film: bytes, tmp_path: Path
 ) -> None:
-    name = "it's a, \"film\"; 1.mp4"
+    name = 'it\'s a, "film"; 1.mp4'
     (tmp_path / name).write_bytes(film)
     with service() as address:
         visited = visit(address)

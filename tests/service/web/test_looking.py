@@ -36,9 +36,7 @@ def nearest(answer: dict[str, Any], time: float) -> dict[str, Any]:
 
 
 def mask_of(frame: dict[str, Any], answer: dict[str, Any], *, track: int | None = None) -> Pixels:
-    masks = [
-        decode_rle(one["mask"]) for one in frame["regions"] if track in (None, one["track"])
-    ]
+    masks = [decode_rle(one["mask"]) for one in frame["regions"] if track in (None, one["track"])]
     return np.any(masks, axis=0) if masks else np.zeros(answer["mask_size"], bool)
 
 
@@ -54,7 +52,7 @@ def shown_film(visit: OpenPage, address: str, film: str, *, smooth: bool) -> Vis
 @pytest.mark.parametrize("smooth", [False, True])
 @pytest.mark.parametrize("film", FILMS)
 def test_masks_on_the_picture_are_those_of_the_answer(
-    visit: OpenPage, real: str, film: str, smooth: bool
+    visit: OpenPage, real: str, film: str, *, smooth: bool
 ) -> None:
     answer = answer_to(real, (Path("samples") / film).read_bytes(), smooth=smooth)
     visited = shown_film(visit, real, film, smooth=smooth)
