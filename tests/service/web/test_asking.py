@@ -109,7 +109,7 @@ def test_upload_and_work_are_seen_while_the_answer_comes_window_by_window(
     # More than the buffers of the connections take.
     padding = struct.pack(">I4s", 16 * 2**20, b"free") + bytes(16 * 2**20 - 8)
     (tmp_path / "clip.mp4").write_bytes(film + padding)
-    with service(engine, heartbeat_seconds=0.2) as address, relayed(address) as relay:
+    with service(engine, heartbeat_seconds=0.2, probe_seconds=3600) as address, relayed(address) as relay:
         visited = visit(relay.address)
         visited.page.set_input_files("#file", tmp_path / "clip.mp4")
         visited.until_shown()
@@ -135,7 +135,7 @@ def test_upload_and_work_are_seen_while_the_answer_comes_window_by_window(
 
 def test_cancel_ends_the_work_and_keeps_what_has_come(visit: OpenPage, film: bytes) -> None:
     engine = StoppingEngine()
-    with service(engine, heartbeat_seconds=0.2) as address:
+    with service(engine, heartbeat_seconds=0.2, probe_seconds=3600) as address:
         visited = visit(address)
         visited.choose("clip.mp4", film)
         visited.send()
@@ -157,7 +157,7 @@ def test_a_lost_connection_is_told_and_the_film_can_be_sent_again(
     visit: OpenPage, film: bytes
 ) -> None:
     engine = StoppingEngine()
-    with service(engine, heartbeat_seconds=0.2) as address, relayed(address) as relay:
+    with service(engine, heartbeat_seconds=0.2, probe_seconds=3600) as address, relayed(address) as relay:
         visited = visit(relay.address, allowed=(FAILED_TO_LOAD,))
         visited.choose("clip.mp4", film)
         visited.send()
@@ -194,7 +194,7 @@ def test_an_error_in_the_middle_of_an_answer_is_told_like_one_before(
     visit: OpenPage, film: bytes
 ) -> None:
     engine = StoppingEngine(EngineUnavailable("the model is being loaded"))
-    with service(engine) as address:
+    with service(engine, probe_seconds=3600) as address:
         visited = visit(address)
         visited.choose("clip.mp4", film)
         visited.send()

@@ -110,8 +110,9 @@ export class Answer {
 
   /** Up to which second there is an answer. */
   get until(): number {
-    const last = this.frames.at(-1);
-    return last ? last.time + this.step / 2 : 0;
+    const [last, analysed] = [this.frames.at(-1), this.analysed.at(-1)];
+    const half = analysed ? analysed.time + this.analysedStep / 2 : 0;
+    return last ? Math.max(last.time + this.step / 2, half) : 0;
   }
 
   /** The frame of the answer that is nearest to a time, or null if none is near. */

@@ -98,7 +98,8 @@ export class Choices {
     const ways = [over?.byPart && "ask for a part", over?.byJob && "send it as a job"].filter(Boolean);
     const mend = ways.length ? ` You can ${ways.join(", or ")}.` : "";
     const stopped = over && !(over.byJob && this.asJob.checked);
-    this.told.textContent = backwards ? "The part ends before it begins." : stopped ? over.reason + mend : "";
+    const told = stopped ? over.reason + mend : over ? `${over.reason} So it is sent as a job.` : "";
+    this.told.textContent = backwards ? "The part ends before it begins." : told;
     this.send.disabled = backwards || Boolean(stopped);
     return !this.send.disabled;
   }

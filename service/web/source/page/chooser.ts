@@ -32,7 +32,7 @@ export class Chooser {
     ]);
     this.element = h("section", { class: "start", "aria-labelledby": "title" }, [
       h("h1", { id: "title", tabindex: -1 }, "See what sounds"),
-      h("p", { class: "intro" }, "Send a film. For every second of it you get the outline of what sounds, and a sentence about it."),
+      h("p", { class: "intro" }, "Send a film. For every second of it you get the outline of what sounds, and a sentence about it. The film goes to this service and nowhere else."),
       zone,
       this.samples,
     ]);

@@ -1,6 +1,6 @@
 // Records a film from camera and microphone.
 
-import { fill, h, icon } from "../view/dom.ts";
+import { fill, h, icon, type Icon } from "../view/dom.ts";
 import { clock } from "../view/words.ts";
 
 const KINDS = ["video/mp4;codecs=avc1.42E01E,mp4a.40.2", "video/webm;codecs=vp8,opus", "video/webm", "video/mp4"];
@@ -28,7 +28,7 @@ export class Recorder {
   async open(): Promise<void> {
     this.element.showModal();
     this.button.disabled = true;
-    this.showButton("Record");
+    this.showButton("record", "Record");
     this.told.textContent = "Waiting for the camera …";
     try {
       const wanted = { video: { width: { ideal: 1280 } }, audio: { echoCancellation: false, noiseSuppression: false, autoGainControl: false } };
@@ -57,7 +57,7 @@ export class Recorder {
     this.recorder.ondataavailable = ({ data }) => this.pieces.push(data);
     this.recorder.onstop = () => this.finish();
     this.recorder.start();
-    this.showButton("Stop");
+    this.showButton("stop", "Stop");
     const began = performance.now();
     this.ticking = setInterval(() => this.tick((performance.now() - began) / 1000), 100);
   }
@@ -88,8 +88,8 @@ export class Recorder {
     this.video.srcObject = null;
   }
 
-  private showButton(text: string): void {
-    fill(this.button, icon("record"), text);
+  private showButton(picture: Icon, text: string): void {
+    fill(this.button, icon(picture), text);
   }
 }
 

@@ -210,11 +210,10 @@ export class Workspace {
 
 function problemCard(problem: Problem, more: HTMLElement | null): HTMLElement {
   return h("div", { class: "problem card", "data-code": problem.code }, [
-    h("h2", {}, [icon("warning"), problem.title]),
-    h("p", {}, sentenceOf(problem.detail)),
+    h("h2", {}, [icon("warning"), h("span", {}, sentenceOf(problem.detail))]),
     h("p", { class: "advice" }, adviceOn(problem)),
     more,
-    h("p", { class: "muted" }, h("code", {}, problem.code)),
+    h("p", { class: "muted" }, [`${problem.status || ""} ${problem.title} `, h("code", {}, problem.code)]),
   ]);
 }
 

@@ -46,8 +46,7 @@ export function choose(covered: readonly Colour[], used: readonly Colour[]): Col
   const worst = (colour: Colour) =>
     Math.min(
       ...covered.map((other) => distance(colour, other)),
-      // Tracks are told apart by their place and label, too; half the distance does.
-      ...used.map((other) => distance(colour, other) * 2),
+      ...used.map((other) => distance(colour, other)),
     );
   return PALETTE.reduce((best, colour) => (worst(colour) > worst(best) ? colour : best));
 }

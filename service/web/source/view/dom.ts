@@ -62,6 +62,7 @@ const ICONS = {
   plus: "M12 6v12M6 12h12",
   record: "M12 6a6 6 0 1 1 0 12 6 6 0 0 1 0-12",
   sound: "M4 9.500v5h3.500L12 19V5L7.500 9.500zM16 9a4.500 4.500 0 0 1 0 6M18.500 6.500a8 8 0 0 1 0 11",
+  stop: "M7 7h10v10H7z",
   upload: "M12 16V5m0 0L8 9m4-4 4 4M5 19h14",
   warning: "M12 4 2.500 20h19zM12 10v4.500M12 17.200v.3",
 } as const;
