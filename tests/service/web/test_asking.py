@@ -109,7 +109,10 @@ def test_upload_and_work_are_seen_while_the_answer_comes_window_by_window(
     # More than the buffers of the connections take.
     padding = struct.pack(">I4s", 16 * 2**20, b"free") + bytes(16 * 2**20 - 8)
     (tmp_path / "clip.mp4").write_bytes(film + padding)
-    with service(engine, heartbeat_seconds=0.2, probe_seconds=3600) as address, relayed(address) as relay:
+    with (
+        service(engine, heartbeat_seconds=0.2, probe_seconds=3600) as address,
+        relayed(address) as relay,
+    ):
         visited = visit(relay.address)
         visited.page.set_input_files("#file", tmp_path / "clip.mp4")
         visited.until_shown()
@@ -157,7 +160,10 @@ def test_a_lost_connection_is_told_and_the_film_can_be_sent_again(
     visit: OpenPage, film: bytes
 ) -> None:
     engine = StoppingEngine()
-    with service(engine, heartbeat_seconds=0.2, probe_seconds=3600) as address, relayed(address) as relay:
+    with (
+        service(engine, heartbeat_seconds=0.2, probe_seconds=3600) as address,
+        relayed(address) as relay,
+    ):
         visited = visit(relay.address, allowed=(FAILED_TO_LOAD,))
         visited.choose("clip.mp4", film)
         visited.send()

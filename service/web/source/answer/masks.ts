@@ -2,8 +2,10 @@
 
 import type { Rle } from "./answer.ts";
 
-/** A mask [height width], row by row: 1 inside, 0 outside. */
+/** A part of a mask [height width], row by row: 1 inside, 0 outside; and where it lies. */
 export interface Bitmap {
+  readonly left: number;
+  readonly top: number;
   readonly width: number;
   readonly height: number;
   readonly data: Uint8Array;
@@ -25,28 +27,38 @@ export function readRuns(counts: string): number[] {
   return runs;
 }
 
-/** Return every `stride`th pixel of a mask in both directions, taken from the middle of each cell. */
-export function bitmapOf(mask: Rle, stride = 1): Bitmap {
+/** The part of a picture that a mask lies in: x, y, width, height in its pixels. */
+export type Box = readonly [number, number, number, number];
+
+/**
+ * Return every `stride`th pixel of a mask in both directions, taken from the middle of each cell:
+ * of all the picture, or of a box with a margin of a cell.
+ */
+export function bitmapOf(mask: Rle, stride = 1, box?: Box): Bitmap {
   const [rows, columns] = mask.size;
-  const [width, height] = [Math.ceil(columns / stride), Math.ceil(rows / stride)];
-  const data = new Uint8Array(width * height);
+  const [whole, high] = [Math.ceil(columns / stride), Math.ceil(rows / stride)];
+  const [x, y, w, h] = box ?? [0, 0, columns, rows];
+  const [left, top] = [Math.max(0, Math.floor(x / stride) - 1), Math.max(0, Math.floor(y / stride) - 1)];
+  const width = Math.min(whole, Math.ceil((x + w) / stride) + 1) - left;
+  const height = Math.min(high, Math.ceil((y + h) / stride) + 1) - top;
+  const data = new Uint8Array(Math.max(0, width * height));
   const offset = stride >> 1;
   let at = 0;
   readRuns(mask.counts).forEach((length, i) => {
     if (i % 2) fill(at, at + length);
     at += length;
   });
-  return { width, height, data };
+  return { left, top, width, height, data };
 
   function fill(start: number, end: number): void {
     for (let column = Math.floor(start / rows); column * rows < end; column += 1) {
-      const x = (column - offset) / stride;
-      if (!Number.isInteger(x)) continue;
-      const top = Math.max(0, start - column * rows);
-      const bottom = Math.min(rows, end - column * rows);
-      const last = Math.ceil((bottom - offset) / stride);
-      for (let y = Math.max(0, Math.ceil((top - offset) / stride)); y < last; y += 1) {
-        data[y * width + x] = 1;
+      const across = (column - offset) / stride - left;
+      if (!Number.isInteger(across) || across < 0 || across >= width) continue;
+      const first = Math.max(0, start - column * rows) - offset;
+      const last = Math.min(rows, end - column * rows) - offset;
+      const until = Math.min(height, Math.ceil(last / stride) - top);
+      for (let down = Math.max(0, Math.ceil(first / stride) - top); down < until; down += 1) {
+        data[down * width + across] = 1;
       }
     }
   }

@@ -35,19 +35,19 @@ export function drawMasks(canvas: HTMLCanvasElement, frame: Frame | null, look: 
   if (canvas.width !== width) canvas.width = width;
   if (canvas.height !== height) canvas.height = height;
   const picture = context.createImageData(width, height);
-  const pixels = new Uint32Array(picture.data.buffer);
   // Where masks overlap, the smaller is on top.
   for (const region of [...shown].sort((one, other) => other.area - one.area)) {
-    paint(region, pixels, stride, look);
+    paint(region, picture, stride, look);
   }
   context.putImageData(picture, 0, 0);
 }
 
-function paint(region: Region, pixels: Uint32Array, stride: number, look: Look): void {
+function paint(region: Region, picture: ImageData, stride: number, look: Look): void {
   if (!region.mask) return;
-  const bitmap = bitmapOf(region.mask, stride);
+  const pixels = new Uint32Array(picture.data.buffer);
+  const bitmap = bitmapOf(region.mask, stride, region.bbox);
   const depth = depths(bitmap);
-  const line = Math.max(1.5, bitmap.height * OUTLINE);
+  const line = Math.max(1.5, picture.height * OUTLINE);
   const colour = look.colourOf(region.track);
   const [edge, shade, inside] = [
     packed(colour, 1),
@@ -55,9 +55,12 @@ function paint(region: Region, pixels: Uint32Array, stride: number, look: Look):
     packed([10, 12, 16], 0.55),
     packed(colour, Math.max(look.opacity, 1 / 255)),
   ];
-  for (let i = 0; i < depth.length; i += 1) {
-    const here = depth[i] as number;
-    if (here) pixels[i] = here <= line ? edge : here <= line * 1.8 ? shade : inside;
+  for (let y = 0, i = 0; y < bitmap.height; y += 1) {
+    let at = (bitmap.top + y) * picture.width + bitmap.left;
+    for (let x = 0; x < bitmap.width; x += 1, i += 1, at += 1) {
+      const here = depth[i] as number;
+      if (here) pixels[at] = here <= line ? edge : here <= line * 1.8 ? shade : inside;
+    }
   }
 }
 

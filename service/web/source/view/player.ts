@@ -202,20 +202,20 @@ export class Player {
 
   private label(frame: Frame | null): void {
     const marks = (frame?.regions ?? []).filter(({ track }) => this.look.isShown(track));
-    fill(
-      this.labels,
-      ...marks.map((region) => {
-        const [rows, columns] = region.mask?.size ?? [1, 1];
-        const [x, y, width] = region.bbox;
-        const label = h("span", { class: "label" }, `${plain(region.category)} ${percent(region.score)}`);
-        style(label, {
-          "--x": (x + width / 2) / columns,
-          "--y": y / rows,
-          "--colour": css(this.look.colourOf(region.track)),
-        });
-        return label;
-      }),
-    );
+    while (this.labels.childElementCount < marks.length) this.labels.append(h("span", { class: "label" }));
+    while (this.labels.childElementCount > marks.length) this.labels.lastElementChild?.remove();
+    marks.forEach((region, i) => {
+      const label = this.labels.children[i] as HTMLElement;
+      const [rows, columns] = region.mask?.size ?? [1, 1];
+      const [x, y, width] = region.bbox;
+      const text = `${plain(region.category)} ${percent(region.score)}`;
+      if (label.textContent !== text) label.textContent = text;
+      style(label, {
+        "--x": (x + width / 2) / columns,
+        "--y": y / rows,
+        "--colour": css(this.look.colourOf(region.track)),
+      });
+    });
   }
 
   private tell(frame: Frame | null): void {

@@ -36,6 +36,9 @@ export class Timeline {
   private readonly slider = h("div", { class: "ruler", role: "slider", tabindex: 0, "aria-label": "Time", "aria-valuemin": 0 });
   private readonly heads = h("div", { class: "heads" });
   private readonly lanes = h("div", { class: "lanes" });
+  private readonly beyond = h("div", { class: "until" });
+  private readonly repeated = h("div", { class: "loop" });
+  private readonly playhead = h("div", { class: "playhead" });
   private readonly content = h("div", { class: "content" });
   private readonly scroll = h("div", { class: "scroll" });
   private readonly loopTold = h("span", { class: "loop-told", role: "status" });
@@ -55,8 +58,7 @@ export class Timeline {
     const soundHeads = [h("div", { class: "head ruler-head" }), h("div", { class: "head wave-head" }, "Waveform"), h("div", { class: "head mel-head" }, "Log-mel")];
     this.slider.append(this.ruler);
     const waveRow = h("div", { class: "wave-row" }, [this.wave, this.soundNote]);
-    const marks = [h("div", { class: "until" }), h("div", { class: "loop" }), h("div", { class: "playhead" })];
-    this.content.append(this.slider, waveRow, h("div", { class: "mel-row" }, this.mel), this.lanes, ...marks);
+    this.content.append(this.slider, waveRow, h("div", { class: "mel-row" }, this.mel), this.lanes, this.beyond, this.repeated, this.playhead);
     this.scroll.append(this.content);
     const grid = h("div", { class: "grid" }, [h("div", { class: "side" }, [...soundHeads, this.heads]), this.scroll]);
     this.element = h("section", { class: "timeline card", "aria-label": "Timeline" }, [this.tools(), grid]);
@@ -85,7 +87,7 @@ export class Timeline {
 
   setTime(time: number): void {
     this.time = time;
-    style(this.content, { "--time": this.seconds ? Math.min(1, time / this.seconds) : 0 });
+    style(this.playhead, { "--time": this.seconds ? Math.min(1, time / this.seconds) : 0 });
     setAttribute(this.slider, "aria-valuenow", time.toFixed(1));
     setAttribute(this.slider, "aria-valuetext", `${clock(time)} of ${clock(this.seconds)}`);
     this.follow();
@@ -93,13 +95,13 @@ export class Timeline {
 
   /** Up to where there is an answer; what is beyond is shaded. */
   setUntil(time: number): void {
-    style(this.content, { "--until": this.seconds ? Math.min(1, time / this.seconds) : 0 });
+    style(this.beyond, { "--until": this.seconds ? Math.min(1, time / this.seconds) : 0 });
   }
 
   setLoop(loop: Loop | null): void {
     this.loop = loop;
     this.content.classList.toggle("looping", loop !== null);
-    if (loop) style(this.content, { "--loop-start": loop.start / this.seconds, "--loop-end": loop.end / this.seconds });
+    if (loop) style(this.repeated, { "--loop-start": loop.start / this.seconds, "--loop-end": loop.end / this.seconds });
     this.loopTold.textContent = loop ? `Repeats ${clock(loop.start)} to ${clock(loop.end)}` : "";
     this.clearLoop.hidden = loop === null;
     this.events.onLoop(loop);
