@@ -97,3 +97,18 @@ def test_the_page_says_what_to_do_about_every_error_that_a_request_may_end_with(
 
     assert needed - told == set()
     assert told - needed == {"connection_lost", "not_the_service"}
+
+
+def test_modules_of_the_page_know_only_those_below_them() -> None:
+    below = {
+        "answer": set(),
+        "service": {"answer"},
+        "sound": set(),
+        "view": {"answer", "sound"},
+        "page": {"answer", "service", "view"},
+    }
+
+    for folder, allowed in below.items():
+        for path in (SOURCE / folder).glob("*.ts"):
+            known = set(re.findall(r'from "\.\./(\w+)/', path.read_text()))
+            assert known <= allowed, path
