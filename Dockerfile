@@ -35,6 +35,7 @@ COPY ssuformer project/ssuformer
 COPY service project/service
 COPY training project/training
 COPY model_export project/model_export
+COPY samples project/samples
 RUN tools/bin/pip wheel --no-deps --no-build-isolation --wheel-dir wheels ./project
 
 FROM builder AS gateway-packages

@@ -17,7 +17,7 @@ from service.http.openapi import DocumentedApp
 from service.http.paths import PathMiddleware
 from service.http.problems import add_problem_handlers
 from service.http.request_log import RequestLogMiddleware
-from service.http.routes import documentation, health, information, understand
+from service.http.routes import documentation, health, information, page, understand
 from service.http.unread_body import UnreadBodyMiddleware
 from service.settings import Settings, settings_for
 from service.weights.source import Clock, Source
@@ -64,7 +64,7 @@ def create_app(
     app.state.gateway = gateway
     _add_middleware(app, gateway)
     add_problem_handlers(app)
-    for routes in (understand, information, health, documentation):
+    for routes in (understand, information, health, documentation, page):
         app.include_router(routes.router)
     if gateway.jobs is not None:
         from service.http.routes import jobs

@@ -24,7 +24,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from service.telemetry.container import available_cores
 from ssuformer.clip import Limits
 from ssuformer.errors import ConfigError
-from ssuformer.repository import default_repository
+from ssuformer.repository import default_repository, default_samples
 
 PREFIX = "SSU_"
 
@@ -322,6 +322,13 @@ class Settings(BaseSettings):
         default="",
         pattern=r"^(/[\w.~-]+)*$",
         description="Path under which a proxy shows the service, `/ssu`.",
+    )
+    samples: Path | None = Field(
+        default_factory=default_samples,
+        description=(
+            "Folder of clips (`.mp4`, `.webm`) that the page offers to everybody; by default "
+            "`samples` of the checkout, or of the package."
+        ),
     )
     trusted_proxies: Words = Field(
         default=("127.0.0.1", "::1"),

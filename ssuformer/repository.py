@@ -19,6 +19,7 @@ WEIGHTS = "model.safetensors"
 """The checkpoint file both engines are made from; an equal digest identifies a matching pair."""
 
 REPOSITORY = "triton_repo"
+SAMPLES = "samples"
 CONFIG = "config.pbtxt"
 VARIANTS = "configs"
 _SAME_WEIGHTS = ("name", "version", "created", "git_revision", "dimensions", "vocabulary")
@@ -43,6 +44,13 @@ def default_repository() -> Path:
     here, package = Path(REPOSITORY), Path(__file__).parent
     places = (here, package.parent / REPOSITORY, package / REPOSITORY)
     return next((place for place in places if place.is_dir()), here)
+
+
+def default_samples() -> Path | None:
+    """Return `samples` of the checkout, or of the installed package; None if there is none."""
+    package = Path(__file__).parent
+    places = (package.parent / SAMPLES, package / SAMPLES)
+    return next((place for place in places if place.is_dir()), None)
 
 
 def weights_parameter(version: int) -> str:

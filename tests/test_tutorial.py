@@ -16,11 +16,12 @@ from time import sleep
 import pytest
 
 from service.cli.temporary_service import free_port
+from tests.browser import NEEDED as BROWSER_NEEDED
+from tests.browser import browser
 from tests.test_readme import ROOT, environment
 
 TEXT = (ROOT / "docs/tutorial.md").read_text()
 PORTS = {"8000": free_port(), "9000": free_port(), "9001": free_port()}
-CHROMIUM = shutil.which("chromium")
 NEEDED = pytest.mark.skipif(shutil.which("jq") is None, reason="jq is not installed")
 
 
@@ -77,19 +78,16 @@ def test_the_commands_give_what_the_page_says(folder: Path) -> None:
 
 
 @NEEDED
-@pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
-def test_the_page_draws_masks(folder: Path, tmp_path: Path) -> None:
-    page = (folder / "page.html").read_text()
-    pixels = "context.getImageData(0, 0, canvas.width, canvas.height).data"
-    told = f"document.title = {pixels}.some(Boolean);"
-    (folder / "watched.html").write_text(page.replace("requestAnimationFrame(draw);", told))
-    address = f"http://127.0.0.1:{PORTS['9001']}/watched.html"
-    options = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--dump-dom"]
-    options += ["--virtual-time-budget=20000", f"--user-data-dir={tmp_path}"]
+@BROWSER_NEEDED
+def test_the_page_draws_masks(folder: Path) -> None:
+    pixels = "context.getImageData(0, 0, canvas.width, canvas.height).data.some(Boolean)"
+    text = (folder / "page.html").read_text()
+    told = f"document.title = {pixels}; requestAnimationFrame(draw);"
+    (folder / "watched.html").write_text(text.replace("requestAnimationFrame(draw);", told))
 
-    shown = subprocess.run(
-        [str(CHROMIUM), *options, address], capture_output=True, text=True, timeout=90, check=False
-    ).stdout
+    with browser() as opened:
+        page = opened.new_page()
+        page.goto(f"http://127.0.0.1:{PORTS['9001']}/watched.html")
+        page.wait_for_function("() => document.title === 'true'")
 
-    assert "<title>true</title>" in shown, shown
-    assert "motorcycle revs" in shown
+        assert "motorcycle revs" in page.locator("#words").inner_text()

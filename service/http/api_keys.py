@@ -25,11 +25,19 @@ OPEN = frozenset(
 
 DOCUMENTATION = "/docs"
 DOCUMENT = "/openapi.json"
+PAGE = "/page"
+"""Files of the page at `/`."""
+
+_OPEN_FILES = (f"{DOCUMENTATION}/", f"{PAGE}/")
 
 
 def is_open(path: str) -> bool:
-    """Return whether a path needs no key: health, and the documentation, the same everywhere."""
-    return path in OPEN or path in (DOCUMENT, DOCUMENTATION) or path.startswith(f"{DOCUMENTATION}/")
+    """Return whether a path needs no key: health, and what is the same everywhere.
+
+    That is the documentation, and the page, which asks for a key itself.
+    """
+    named = path in OPEN or path in ("/", DOCUMENT, DOCUMENTATION)
+    return named or path.startswith(_OPEN_FILES)
 
 
 class Key(BaseModel):

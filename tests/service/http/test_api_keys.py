@@ -39,11 +39,13 @@ def bearer(key: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {key}"}
 
 
-async def test_every_route_but_health_and_documentation_is_closed_without_a_key(
+async def test_every_route_but_health_documentation_and_page_is_closed_without_a_key(
     closed: Running,
 ) -> None:
     routes = list(routes_of(closed.app.routes))
-    open_paths = OPEN | {"/openapi.json", "/docs", "/docs/start.js", "/docs/{name}"}
+    documentation = {"/openapi.json", "/docs", "/docs/start.js", "/docs/{name}"}
+    page = {"/", "/page/facts.json", "/page/samples/{name}", "/page/{name}"}
+    open_paths = OPEN | documentation | page
 
     for method, path in routes:
         status = (await closed.client.request(method, path)).status_code

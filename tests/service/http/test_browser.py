@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,17 +11,15 @@ from pathlib import Path
 from queue import Queue
 from typing import Any
 
-import pytest
-
 from service.engines.fake import FakeEngine
+from tests.browser import NEEDED, browser
 from tests.service.http.raw_client import service
 from tests.service.http.test_streams import StoppingEngine
 from tests.ssuformer.footage import Footage, flash_in
 
-CHROMIUM = shutil.which("chromium")
 PAGE = Path(__file__).with_name("page.html")
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
+pytestmark = NEEDED
 
 
 class PageServer(ThreadingHTTPServer):
@@ -75,17 +71,11 @@ def pages(engine: StoppingEngine) -> Iterator[PageServer]:
             thread.join()
 
 
-@contextmanager
-def browser(url: str, folder: Path) -> Iterator[None]:
-    """Open a page in a browser, which ends with the block."""
-    options = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"]
-    command = [str(CHROMIUM), *options, f"--user-data-dir={folder}", "--remote-debugging-port=0"]
-    process = subprocess.Popen([*command, url], stderr=subprocess.DEVNULL)
-    try:
-        yield
-    finally:
-        process.terminate()
-        process.wait(20)
+def told_by_page(server: PageServer) -> dict[str, Any]:
+    """Open the page, and return what it reports."""
+    with browser() as opened:
+        opened.new_page().goto(server.origin + "/")
+        return server.result.get(timeout=60)
 
 
 def test_a_page_reads_records_as_they_come_and_problems_and_headers(tmp_path: Path) -> None:
@@ -99,8 +89,7 @@ def test_a_page_reads_records_as_they_come_and_problems_and_headers(tmp_path: Pa
         clip = Footage(paint=flash_in(2), beep=(0.3, 3.0), seconds=4).make()
         settings = json.dumps({"service": address, "key": "secret"}).encode()
         server.files |= {"/clip": clip, "/settings": settings}
-        with browser(server.origin + "/", tmp_path / "profile"):
-            result = server.result.get(timeout=60)
+        result = told_by_page(server)
 
     assert result["refused"] == {"status": 401, "code": "key_refused"}
     assert len(result["number"]) == 32
@@ -110,28 +99,23 @@ def test_a_page_reads_records_as_they_come_and_problems_and_headers(tmp_path: Pa
     assert result["kinds"][-1] == "tail"
 
 
-def test_a_page_of_an_origin_that_is_not_named_reads_nothing(tmp_path: Path) -> None:
+def test_a_page_of_an_origin_that_is_not_named_reads_nothing() -> None:
     engine = StoppingEngine()
     engine.go_on.set()
     with pages(engine) as server, service(engine, cors_origins="http://films.example") as address:
         settings = json.dumps({"service": address, "key": "secret"}).encode()
         server.files |= {"/clip": b"no clip", "/settings": settings}
-        with browser(server.origin + "/", tmp_path / "profile"):
-            result = server.result.get(timeout=60)
+        result = told_by_page(server)
 
     assert result == {"error": "TypeError: Failed to fetch"}
 
 
 def test_the_documentation_is_shown_without_a_key_and_without_the_internet(tmp_path: Path) -> None:
     (tmp_path / "keys").write_text("secret\n")
-    options = [
-        *("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--dump-dom"),
-        *("--virtual-time-budget=10000", f"--user-data-dir={tmp_path / 'profile'}"),
-        "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
-    ]
-    with service(FakeEngine(), keys_file=tmp_path / "keys") as address:
-        command = [str(CHROMIUM), *options, f"{address}/docs"]
-        page = subprocess.run(command, capture_output=True, text=True, timeout=60).stdout
+    with service(FakeEngine(), keys_file=tmp_path / "keys") as address, browser() as opened:
+        page = opened.new_page()
+        page.goto(f"{address}/docs")
+        page.wait_for_selector("#operations-understanding-understand")
+        shown = page.content()
 
-    assert 'id="operations-understanding-understand"' in page
-    assert "Authorize" in page
+    assert "Authorize" in shown
