@@ -30,6 +30,7 @@ MODELS = Path("triton_repo")
 SAMPLES = Path("samples")
 _OVERLAP = int(Settings.model_fields["window_overlap"].default)
 _LOOK_SECONDS = 1.0
+_SHOWN = 20
 _PIECE_SECONDS = 150
 _PATIENT = {"SSU_DEADLINE_SECONDS": "1200", "SSU_DECODE_SECONDS": "600"}
 """So that a busy machine answers late, instead of not at all."""
@@ -145,28 +146,31 @@ def followed(gateway: Served, number: str, *, until: float | None) -> Memory:
 def asked_in_pieces(gateway: Served, film: Path, *, seconds: int) -> list[dict[str, Any]]:
     """Return the frames of a film whose pieces are asked for one by one.
 
-    A piece begins where a window of the whole does, so its windows are those of the whole; the
-    frames that it shares with the piece before are left out.
+    A piece begins where a window of the whole does, so its windows are those of the whole. The
+    first is left out, but of the first piece: all its frames are new there, and a source's sentence
+    is of the first new frame.
     """
     size = open_repository(MODELS).manifest.window_frames
     fresh = size - _OVERLAP
     step = _PIECE_SECONDS // fresh * fresh
     frames: list[dict[str, Any]] = []
-    for start in range(0, seconds - _OVERLAP, step):
-        end = min(start + step + _OVERLAP, seconds)
+    for start in range(0, seconds - size, step):
+        end = min(start + step + size, seconds)
         found = gateway.understand(film, start=str(start), end=str(end))["frames"]
-        frames += found[_OVERLAP if start else 0 :]
+        frames += found[size if start else 0 :]
     return frames
 
 
 def compared(job: list[dict[str, Any]], pieces: list[dict[str, Any]]) -> dict[str, Any]:
     """Return how many frames there are, and how many are the same but for numbers of tracks."""
     pairs = list(zip(job, pieces, strict=True))
+    others = [one["time"] for one, other in pairs if _plain(one) != _plain(other)]
     return {
         "frames": len(job),
         "regions": sum(len(frame["regions"]) for frame in job),
-        "frames_equal": sum(_plain(one) == _plain(other) for one, other in pairs),
+        "frames_equal": len(job) - len(others),
         "frames_of_the_same_names": sum(_named(one) == _named(other) for one, other in pairs),
+        "first_others": others[:_SHOWN],
     }
 
 

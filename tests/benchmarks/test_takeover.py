@@ -50,6 +50,7 @@ def test_a_frame_of_another_score_is_another_with_the_same_names() -> None:
     found = compared([frame(0), frame(1)], [frame(0), frame(1, score=0.8)])
 
     assert (found["frames_equal"], found["frames_of_the_same_names"]) == (1, 2)
+    assert found["first_others"] == [1.5]
 
 
 def test_a_region_that_is_heard_but_not_seen_is_another_frame() -> None:
