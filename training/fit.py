@@ -23,7 +23,8 @@ from ssuformer.errors import ConfigError
 from ssuformer.manifest import Manifest, Thresholds
 from ssuformer.model import checkpoint
 from ssuformer.model.config import ModelConfig, preset
-from ssuformer.model.ssuformer import SSUFormer, parameters
+from ssuformer.model.family import build
+from ssuformer.model.sound_source_model import SoundSourceModel, parameters
 from training.batch import Batch, SceneTensors, batches
 from training.evaluation import quick_j
 from training.experiment import Experiment
@@ -54,7 +55,7 @@ class Run:
     folder: Path
     device: torch.device
     config: ModelConfig
-    model: SSUFormer
+    model: SoundSourceModel
     optimizers: tuple[torch.optim.Optimizer, ...]
     average: dict[str, Tensor]
     origin: Origin
@@ -105,7 +106,7 @@ def start(
         vocabulary=len(task.tokenizer.vocabulary),
         **{**task.ties, **experiment.model},
     )
-    model = SSUFormer(config)
+    model = build(config)
     if begin is not None:
         model.load_state_dict(checkpoint.load(begin)[0].state_dict())
     elif published and (experiment.frozen or not (folder / STATE).exists()):
@@ -135,12 +136,12 @@ def start(
     return run
 
 
-def _place(model: SSUFormer, device: torch.device) -> SSUFormer:
+def _place(model: SoundSourceModel, device: torch.device) -> SoundSourceModel:
     """Return the model on a device, its weights with channels last: the faster order on a CPU."""
     return model.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
-def _freeze(model: SSUFormer, frozen: tuple[str, ...]) -> None:
+def _freeze(model: SoundSourceModel, frozen: tuple[str, ...]) -> None:
     if not frozen:
         return
     for name, weight in model.named_parameters():
@@ -148,7 +149,7 @@ def _freeze(model: SSUFormer, frozen: tuple[str, ...]) -> None:
             weight.requires_grad = False
 
 
-def _train_mode(model: SSUFormer, frozen: tuple[str, ...]) -> None:
+def _train_mode(model: SoundSourceModel, frozen: tuple[str, ...]) -> None:
     """Set the model to training, but what is frozen keeps its running statistics."""
     model.train()
     for name, module in model.named_modules():
@@ -158,7 +159,7 @@ def _train_mode(model: SSUFormer, frozen: tuple[str, ...]) -> None:
 
 def _resume(run: Run) -> None:
     state = torch.load(run.folder / STATE, map_location=run.device, weights_only=True)
-    if state["config"] != run.config.model_dump_json():
+    if ModelConfig.model_validate_json(state["config"]) != run.config:
         raise ConfigError(f"{run.folder} contains a run of another model; choose another --out")
     _refuse_changes(run, Experiment.model_validate_json(state["experiment"]))
     frozen = _digest_of_frozen(run)
@@ -388,7 +389,7 @@ def _average(run: Run) -> None:
 
 def validate(run: Run) -> float:
     """Return J on a few validation scenes, the same at every step, with the averaged weights."""
-    model = _place(SSUFormer(run.config), run.device)
+    model = _place(build(run.config), run.device)
     model.load_state_dict(run.average)
     scenes = run.task.scenes(run.experiment.stages[-1], "val")
     predictor = TorchPredictor(

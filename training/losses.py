@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from ssuformer.model.caption import Regions
 from ssuformer.model.segmentation import QueryAnswer
-from ssuformer.model.ssuformer import Segmented, SSUFormer, union
+from ssuformer.model.sound_source_model import Segmented, SoundSourceModel, union
 from ssuformer.tokenizer import BEGIN, PAD
 from training.batch import Batch
 from training.matching import match
@@ -95,6 +95,7 @@ def in_float32(found: Segmented) -> Segmented:
         found,
         answers=answers,
         queries=found.queries.float(),
+        apart=found.apart.float(),
         heard=found.heard.float(),
         seen=found.seen.float(),
     )
@@ -104,7 +105,7 @@ class TrainingLoss(nn.Module):
     """The model and its losses as one module, so that they can be distributed together."""
 
     def __init__(
-        self, model: SSUFormer, weights: LossWeights, *, regions_per_clip: int = 2
+        self, model: SoundSourceModel, weights: LossWeights, *, regions_per_clip: int = 2
     ) -> None:
         super().__init__()
         self.model = model
@@ -206,7 +207,7 @@ class TrainingLoss(nn.Module):
             return {}
         sounding = answer.sounding.sigmoid().flatten(0, 1)
         return {
-            "queries_apart": queries_apart(found.queries.flatten(0, 1), sounding),
+            "queries_apart": queries_apart(found.apart.flatten(0, 1), sounding),
             "masks_apart": masks_apart(answer.masks.sigmoid().flatten(0, 1), sounding),
         }
 
