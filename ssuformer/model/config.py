@@ -12,7 +12,7 @@ from ssuformer.errors import ConfigError, wrong_fields
 VISUAL_STRIDES = (4, 8, 16, 32)
 
 
-Family = Literal["ssuformer"]
+Family = Literal["ssuformer", "tpavi", "transavs", "catr", "avesformer", "pcmanet"]
 """The segmentation models to choose from (`ssuformer/model/family/`)."""
 
 
