@@ -240,7 +240,7 @@ def _learnt(run: Run, weights: dict[str, Tensor]) -> dict[str, Tensor]:
 def _manifest(run: Run) -> Manifest:
     now = datetime.now(UTC).replace(microsecond=0)
     return Manifest(
-        name=f"ssuformer-{run.experiment.name}",
+        name=f"{run.config.family}-{run.experiment.name}",
         version=now.strftime("%Y.%m.%d"),
         author=_git("config", "user.name"),
         created=now,
@@ -359,7 +359,9 @@ def train_step(run: Run, loss: nn.Module, batch: Batch) -> dict[str, float]:
     truth_share = max(0.2, 1.0 - run.step / (0.7 * experiment.steps))
     _train_mode(run.model, experiment.frozen)
     with torch.autocast(run.device.type, torch.bfloat16, enabled=run.bfloat16):
-        losses: dict[str, Tensor] = loss(batch.to(run.device), truth_share)
+        losses: dict[str, Tensor] = loss(
+            batch.to(run.device), truth_share, run.step / experiment.steps
+        )
     for optimizer in run.optimizers:
         optimizer.zero_grad(set_to_none=True)
     losses["total"].backward()  # type: ignore[no-untyped-call]

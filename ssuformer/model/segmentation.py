@@ -32,7 +32,7 @@ def products(
     queries: Float[Tensor, "b t q m"], pixels: Float[Tensor, "bt m h w"]
 ) -> Float[Tensor, "b t q h w"]:
     """Return the dot product of every query with every pixel of its frame."""
-    b, (h, w) = len(queries), pixels.shape[-2:]
+    b, (h, w) = queries.shape[0], pixels.shape[-2:]
     masks = queries.flatten(0, 1) @ rearrange(pixels, "bt m h w -> bt m (h w)")
     return rearrange(masks, "(b t) q (h w) -> b t q h w", b=b, h=h, w=w)
 

@@ -92,13 +92,13 @@ class AvesFormer(SoundSourceModel):
 
     def fuse(self, features: Features) -> Fused:
         """Return the answer of the prompts after the last layer."""
-        b, t = features.audio.shape[:2]
-        prompts = self.prompt(features.audio.mean(dim=2)).flatten(0, 1)
+        b = features.audio.shape[0]
+        prompts = rearrange(self.prompt(features.audio.mean(dim=2)), "b t q c -> (b t) q c")
         visual = features.grid.flatten(1, 2)
         visual = visual + self.hear.ask_few(self.norm(visual), prompts)
         grid = rearrange(visual, "bt (h w) c -> bt c h w", h=features.grid.shape[1])
         pixels, details, grid = self.decoder.local(features, grid)
-        queries = self.decoder.late(prompts, grid).unflatten(0, (b, t))
+        queries = rearrange(self.decoder.late(prompts, grid), "(b t) q c -> b t q c", b=b)
         queries, answer = self.masks(queries, pixels)
         grid = rearrange(grid, "bt c h w -> bt h w c")
         return Fused([answer], queries, details, grid, features.audio)

@@ -75,7 +75,7 @@ class AudioConstrainedQueries(nn.Module):
 
     def forward(self, audio: Float[Tensor, "bt s c"]) -> Float[Tensor, "bt q c"]:
         """Return the queries of every frame."""
-        learned = repeat(self.learned, "q c -> bt q c", bt=len(audio))
+        learned = repeat(self.learned, "q c -> bt q c", bt=audio.shape[0])
         return learned + self.hear(learned, audio)
 
 
@@ -116,7 +116,7 @@ class Catr(SoundSourceModel):
     def fuse(self, features: Features) -> Fused:
         """Return an answer after every layer of the decoder."""
         grid, audio = features.grid, features.audio
-        b, height = len(audio), grid.shape[1]
+        b, height = audio.shape[0], grid.shape[1]
         grid = grid + self.where(*grid.shape[1:3]).unflatten(0, (height, -1))
         for block in self.encode:
             grid, audio = block(grid, audio)

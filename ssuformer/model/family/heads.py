@@ -64,7 +64,7 @@ class DenseHead(nn.Module):
         self, features: Float[Tensor, "bt d y x"], audio: Float[Tensor, "b t s c"]
     ) -> tuple[Float[Tensor, "b t q c"], QueryAnswer]:
         """Return the queries and their answer, with masks of the map's size."""
-        cells = rearrange(self.mask(features), "(b t) q y x -> b t q y x", b=len(audio))
+        cells = rearrange(self.mask(features), "(b t) q y x -> b t q y x", b=audio.shape[0])
         seen = under(cells, rearrange(features, "bt d y x -> bt y x d"))
         heard = self.from_audio(audio.mean(dim=2)).unsqueeze(2)
         queries = self.norm(F.gelu(self.pooled(seen) + heard + self.channel))
@@ -80,7 +80,7 @@ def enlarged(masks: Float[Tensor, "b t q y x"], scale: int) -> Float[Tensor, "b 
     large = F.interpolate(
         masks.flatten(0, 1), scale_factor=float(scale), mode="bilinear", align_corners=False
     )
-    return rearrange(large, "(b t) q h w -> b t q h w", b=len(masks))
+    return rearrange(large, "(b t) q h w -> b t q h w", b=masks.shape[0])
 
 
 def tokens(grid: Float[Tensor, "bt d h w"]) -> Float[Tensor, "bt n d"]:

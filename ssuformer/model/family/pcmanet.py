@@ -108,10 +108,9 @@ class PcmaNet(SoundSourceModel):
             for level, reduce, gate in zip(levels, self.reduce, self.gates, strict=True)
         ]
         pyramid, queries, answers = self._refined(scales, features.audio)
-        finer = [2**number for number in reversed(range(1, len(scales)))]
         coarse = [
             replace(answer, masks=enlarged(answer.masks, scale))
-            for answer, scale in zip(answers[:-1], finer, strict=True)
+            for answer, scale in zip(answers[:-1], (8, 4, 2), strict=True)
         ]
         return Fused(
             [*coarse, answers[-1]],

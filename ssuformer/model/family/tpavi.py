@@ -65,7 +65,7 @@ class AudioVisualAttention(nn.Module):
         self, visual: Float[Tensor, "bt c h w"], audio: Float[Tensor, "b t c"]
     ) -> Float[Tensor, "bt c h w"]:
         """Return the pixels, each with what is seen where the sound is alike."""
-        b, h = len(audio), visual.shape[-2]
+        b, h = audio.shape[0], visual.shape[-2]
         pixels = rearrange(visual, "(b t) c h w -> b t (h w) c", b=b)
         found = attended(self.theta(pixels), self.phi(self.hear(audio)), self.g(pixels))
         found = rearrange(found, "b t (h w) e -> (b t) e h w", h=h)

@@ -97,7 +97,7 @@ class TransAVS(SoundSourceModel):
 
     def fuse(self, features: Features) -> Fused:
         """Return one answer, of the queries after the last layer."""
-        b = len(features.audio)
+        b = features.audio.shape[0]
         queries = self.w1(rearrange(features.audio, "b t s c -> (b t) c s")).mT  # (1)
         for layer in self.among:  # (3)
             queries = layer(queries)
