@@ -29,7 +29,7 @@ from ssuformer.contract import caption_engine
 from ssuformer.manifest import Manifest
 from ssuformer.model import checkpoint
 from ssuformer.model.caption import Memory, Regions, Sentences
-from ssuformer.model.ssuformer import SSUFormer
+from ssuformer.model.sound_source_model import SoundSourceModel
 from ssuformer.regions import Segmentation, find_regions
 from ssuformer.tokenizer import BEGIN, END
 
@@ -39,7 +39,7 @@ Array = npt.NDArray[Any]
 class Beginning(nn.Module):
     """Prepares decoding for a loop on the host: the memory and an empty cache."""
 
-    def __init__(self, model: SSUFormer) -> None:
+    def __init__(self, model: SoundSourceModel) -> None:
         super().__init__()
         self.decoder = model.caption
 
@@ -52,7 +52,7 @@ class Beginning(nn.Module):
 class Step(nn.Module):
     """One step with the cache, for a loop on the host."""
 
-    def __init__(self, model: SSUFormer) -> None:
+    def __init__(self, model: SoundSourceModel) -> None:
         super().__init__()
         self.decoder = model.caption
 
@@ -65,7 +65,7 @@ class Step(nn.Module):
 class Again(nn.Module):
     """The next token from all tokens so far, without a cache."""
 
-    def __init__(self, model: SSUFormer) -> None:
+    def __init__(self, model: SoundSourceModel) -> None:
         super().__init__()
         self.decoder = model.caption
 
@@ -76,7 +76,7 @@ class Again(nn.Module):
 
 
 def regions_of(
-    model: SSUFormer, manifest: Manifest, films: Sequence[Path], count: int
+    model: SoundSourceModel, manifest: Manifest, films: Sequence[Path], count: int
 ) -> list[Array]:
     """Return tokens, scene and source prompts of `count` regions kept in the films."""
     kept: list[tuple[Array, Array, Array]] = []
@@ -167,7 +167,7 @@ def without_cache(
     return decode
 
 
-def decoders(model: SSUFormer, manifest: Manifest, folder: Path) -> dict[str, Any]:
+def decoders(model: SoundSourceModel, manifest: Manifest, folder: Path) -> dict[str, Any]:
     """Return the three decoders, each a function of regions to token ids."""
     spec = caption_engine(manifest.dimensions)
     export(CaptionGraph(model).eval(), spec, folder / "loop.onnx", n=3)

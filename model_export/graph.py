@@ -6,13 +6,13 @@ import torch
 from torch import Tensor, nn
 
 from ssuformer.model.caption import Memory, Regions, Sentences
-from ssuformer.model.ssuformer import SegmentationOutputs, SSUFormer
+from ssuformer.model.sound_source_model import SegmentationOutputs, SoundSourceModel
 
 
 class SegmentationGraph(nn.Module):
     """`ssu_segmentation`: frames and waveform to masks, scores and region tokens."""
 
-    def __init__(self, model: SSUFormer) -> None:
+    def __init__(self, model: SoundSourceModel) -> None:
         super().__init__()
         self.model = model
 
@@ -26,7 +26,7 @@ class SegmentationGraph(nn.Module):
 class CaptionGraph(nn.Module):
     """`ssu_caption`: region tokens and prompts to sentences, in one loop inside the graph."""
 
-    def __init__(self, model: SSUFormer) -> None:
+    def __init__(self, model: SoundSourceModel) -> None:
         super().__init__()
         self.decoder = model.caption
 

@@ -62,6 +62,10 @@ def fit(
         fitting.Precision,
         typer.Option(help="Precision of the model; `auto`: bfloat16 where hardware has it."),
     ] = "auto",
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="FIELD=VALUE", help="Change a field of the experiment."),
+    ] = None,
 ) -> None:
     """Train a model, or resume a stopped run.
 
@@ -75,11 +79,13 @@ def fit(
     `python -m training fit CONFIG --out runs/small --device cuda --minutes 9 --workers 16`
 
     `torchrun --nproc-per-node 4 -m training fit CONFIG --out runs/base --device cuda`
+
+    `python -m training fit training/configs/family.toml --out runs/catr --set model.family=catr`
     """
     if threads:
         torch.set_num_threads(threads)
     with told():
-        experiment = experiments.read(config)
+        experiment = experiments.read(config, changes or ())
         if workers is not None:
             experiment = experiment.model_copy(update={"workers": workers})
         pack = experiments.open_pack(experiment.pack, experiment.categories)

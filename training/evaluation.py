@@ -18,7 +18,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from ssuformer.contract import FRAME_SIZE, SAMPLE_RATE
 from ssuformer.manifest import Manifest
 from ssuformer.model import checkpoint as checkpoints
-from ssuformer.model.ssuformer import parameters
+from ssuformer.model.sound_source_model import parameters
 from ssuformer.sentences import SOMETHING, SOUNDS
 from training.batch import SceneSource, groups
 from training.calibration import find_thresholds

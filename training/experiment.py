@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -16,7 +18,7 @@ from pydantic import (
     model_validator,
 )
 
-from ssuformer.errors import ConfigError, wrong_fields
+from ssuformer.errors import ConfigError, OptionError, wrong_fields
 from training.data.filmed import Films
 from training.data.kinds import open_films
 from training.losses import LossWeights
@@ -118,14 +120,43 @@ class Experiment(BaseModel):
         return self.learning_rate * rise * fall
 
 
-def read(path: Path) -> Experiment:
-    """Read an experiment file; raise ConfigError that names the file and the field."""
+def read(path: Path, changes: Iterable[str] = ()) -> Experiment:
+    """Read an experiment file; raise ConfigError that names the file and the field.
+
+    Each of `changes` is `FIELD=VALUE`, with dots to fields of fields, and comes after the file.
+    """
     try:
-        return Experiment.model_validate(tomllib.loads(path.read_text()))
+        fields = tomllib.loads(path.read_text())
+        for change in changes:
+            fields = _merged(fields, _parsed(change))
+        return Experiment.model_validate(fields)
     except ValidationError as error:
         raise ConfigError(f"{path} is not an experiment: {wrong_fields(error)}") from error
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"{path} is not an experiment: {error}") from error
+
+
+def _parsed(change: str) -> dict[str, Any]:
+    """Return `FIELD=VALUE` as TOML; a value that is none is a text without its quotes."""
+    name, sign, value = change.partition("=")
+    try:
+        if not sign:
+            raise tomllib.TOMLDecodeError
+        try:
+            return tomllib.loads(change)
+        except tomllib.TOMLDecodeError:
+            return tomllib.loads(f"{name} = {json.dumps(value)}")
+    except tomllib.TOMLDecodeError:
+        raise OptionError(f"--set {change}: not of the form FIELD=VALUE", actual=change) from None
+
+
+def _merged(fields: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    both = {
+        name: _merged(fields[name], value)
+        for name, value in changes.items()
+        if isinstance(value, dict) and isinstance(fields.get(name), dict)
+    }
+    return fields | changes | both
 
 
 def pack_folder(name: str) -> Path:

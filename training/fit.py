@@ -23,7 +23,8 @@ from ssuformer.errors import ConfigError
 from ssuformer.manifest import Manifest, Thresholds
 from ssuformer.model import checkpoint
 from ssuformer.model.config import ModelConfig, preset
-from ssuformer.model.ssuformer import SSUFormer, parameters
+from ssuformer.model.family import build
+from ssuformer.model.sound_source_model import SoundSourceModel, parameters
 from training.batch import Batch, SceneTensors, batches
 from training.evaluation import quick_j
 from training.experiment import Experiment
@@ -54,7 +55,7 @@ class Run:
     folder: Path
     device: torch.device
     config: ModelConfig
-    model: SSUFormer
+    model: SoundSourceModel
     optimizers: tuple[torch.optim.Optimizer, ...]
     average: dict[str, Tensor]
     origin: Origin
@@ -105,7 +106,7 @@ def start(
         vocabulary=len(task.tokenizer.vocabulary),
         **{**task.ties, **experiment.model},
     )
-    model = SSUFormer(config)
+    model = build(config)
     if begin is not None:
         model.load_state_dict(checkpoint.load(begin)[0].state_dict())
     elif published and (experiment.frozen or not (folder / STATE).exists()):
@@ -135,12 +136,12 @@ def start(
     return run
 
 
-def _place(model: SSUFormer, device: torch.device) -> SSUFormer:
+def _place(model: SoundSourceModel, device: torch.device) -> SoundSourceModel:
     """Return the model on a device, its weights with channels last: the faster order on a CPU."""
     return model.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
-def _freeze(model: SSUFormer, frozen: tuple[str, ...]) -> None:
+def _freeze(model: SoundSourceModel, frozen: tuple[str, ...]) -> None:
     if not frozen:
         return
     for name, weight in model.named_parameters():
@@ -148,7 +149,7 @@ def _freeze(model: SSUFormer, frozen: tuple[str, ...]) -> None:
             weight.requires_grad = False
 
 
-def _train_mode(model: SSUFormer, frozen: tuple[str, ...]) -> None:
+def _train_mode(model: SoundSourceModel, frozen: tuple[str, ...]) -> None:
     """Set the model to training, but what is frozen keeps its running statistics."""
     model.train()
     for name, module in model.named_modules():
@@ -158,7 +159,7 @@ def _train_mode(model: SSUFormer, frozen: tuple[str, ...]) -> None:
 
 def _resume(run: Run) -> None:
     state = torch.load(run.folder / STATE, map_location=run.device, weights_only=True)
-    if state["config"] != run.config.model_dump_json():
+    if ModelConfig.model_validate_json(state["config"]) != run.config:
         raise ConfigError(f"{run.folder} contains a run of another model; choose another --out")
     _refuse_changes(run, Experiment.model_validate_json(state["experiment"]))
     frozen = _digest_of_frozen(run)
@@ -239,7 +240,7 @@ def _learnt(run: Run, weights: dict[str, Tensor]) -> dict[str, Tensor]:
 def _manifest(run: Run) -> Manifest:
     now = datetime.now(UTC).replace(microsecond=0)
     return Manifest(
-        name=f"ssuformer-{run.experiment.name}",
+        name=f"{run.config.family}-{run.experiment.name}",
         version=now.strftime("%Y.%m.%d"),
         author=_git("config", "user.name"),
         created=now,
@@ -358,7 +359,9 @@ def train_step(run: Run, loss: nn.Module, batch: Batch) -> dict[str, float]:
     truth_share = max(0.2, 1.0 - run.step / (0.7 * experiment.steps))
     _train_mode(run.model, experiment.frozen)
     with torch.autocast(run.device.type, torch.bfloat16, enabled=run.bfloat16):
-        losses: dict[str, Tensor] = loss(batch.to(run.device), truth_share)
+        losses: dict[str, Tensor] = loss(
+            batch.to(run.device), truth_share, run.step / experiment.steps
+        )
     for optimizer in run.optimizers:
         optimizer.zero_grad(set_to_none=True)
     losses["total"].backward()  # type: ignore[no-untyped-call]
@@ -388,7 +391,7 @@ def _average(run: Run) -> None:
 
 def validate(run: Run) -> float:
     """Return J on a few validation scenes, the same at every step, with the averaged weights."""
-    model = _place(SSUFormer(run.config), run.device)
+    model = _place(build(run.config), run.device)
     model.load_state_dict(run.average)
     scenes = run.task.scenes(run.experiment.stages[-1], "val")
     predictor = TorchPredictor(

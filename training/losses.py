@@ -6,18 +6,19 @@ described regions, l caption tokens.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import torch
 from einops import rearrange
 from jaxtyping import Float, Int
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ssuformer.model.caption import Regions
 from ssuformer.model.segmentation import QueryAnswer
-from ssuformer.model.ssuformer import Segmented, SSUFormer, union
+from ssuformer.model.sound_source_model import Segmented, SoundSourceModel, union
 from ssuformer.tokenizer import BEGIN, PAD
 from training.batch import Batch
 from training.matching import match
@@ -39,6 +40,8 @@ class LossWeights(BaseModel):
     """The category of every pixel, predicted from the picture alone, silent objects included."""
     caption: float = 1.0
     balance: float = 0.01
+    focus: float = Field(default=0.0, ge=0)
+    """Exponent of the focal loss in `sounding` (TransAVS, after RetinaNet: 2); 0: cross-entropy."""
     queries_apart: float = 0.0
     """AQDL of TransAVS: sounding queries keep their distance."""
     masks_apart: float = 0.0
@@ -85,6 +88,16 @@ def dice_loss(
     return 1.0 - (2.0 * overlap + 1.0) / (total + 1.0)
 
 
+def focal_loss(
+    logits: Float[Tensor, "*n"], truth: Float[Tensor, "*n"], exponent: float
+) -> Float[Tensor, ""]:
+    """Return the cross-entropy, in which an answer of probability p counts `(1 - p)^exponent`."""
+    if not exponent:
+        return F.binary_cross_entropy_with_logits(logits, truth)
+    each = F.binary_cross_entropy_with_logits(logits, truth, reduction="none")
+    return ((1.0 - torch.exp(-each)) ** exponent * each).mean()
+
+
 def in_float32(found: Segmented) -> Segmented:
     """Return the inputs of the losses in float32, whatever precision the model uses."""
     answers = [
@@ -95,6 +108,7 @@ def in_float32(found: Segmented) -> Segmented:
         found,
         answers=answers,
         queries=found.queries.float(),
+        apart=found.apart.float(),
         heard=found.heard.float(),
         seen=found.seen.float(),
     )
@@ -104,24 +118,27 @@ class TrainingLoss(nn.Module):
     """The model and its losses as one module, so that they can be distributed together."""
 
     def __init__(
-        self, model: SSUFormer, weights: LossWeights, *, regions_per_clip: int = 2
+        self, model: SoundSourceModel, weights: LossWeights, *, regions_per_clip: int = 2
     ) -> None:
         super().__init__()
         self.model = model
         self.weights = weights
         self.regions_per_clip = regions_per_clip
 
-    def forward(self, batch: Batch, truth_share: float) -> dict[str, Float[Tensor, ""]]:
+    def forward(
+        self, batch: Batch, truth_share: float, progress: float = 0.0
+    ) -> dict[str, Float[Tensor, ""]]:
         """Return the weighted losses and their `total`.
 
         `truth_share` of the described regions use their true mask, the others
-        the predicted one. The model runs under autocast, the losses are float32.
+        the predicted one; `progress` is the share of the schedule that is over.
+        The model runs under autocast, the losses are float32.
         """
         found = in_float32(self.model.segment(batch.frames, batch.waveform))
         with torch.autocast(batch.frames.device.type, enabled=False):
             matches = find_matches(found.answers[-1], batch)
             losses = self._segmentation(found, matches, batch)
-            apart = self._apart(found, found.answers[-1])
+            apart = self._apart(found, found.answers[-1], progress)
         losses |= self._caption(found, matches, batch, truth_share) | apart
         weighted = {
             name: getattr(self.weights, name) * loss
@@ -152,7 +169,7 @@ class TrainingLoss(nn.Module):
         together = union(answer).clamp(1e-5, 1.0 - 1e-5)
         either = dice_loss(together.flatten(0, 1), whole.flatten(0, 1)).mean()
         return {
-            "sounding": F.binary_cross_entropy_with_logits(answer.sounding, target),
+            "sounding": focal_loss(answer.sounding, target, self.weights.focus),
             "category": F.cross_entropy(said, named, reduction="sum") / count,
             "mask": F.binary_cross_entropy_with_logits(logits, truth, reduction="sum")
             / (count * truth[0].numel() if len(truth) else 1),
@@ -201,14 +218,23 @@ class TrainingLoss(nn.Module):
         )
         return {"caption": loss, "balance": balance.float()}
 
-    def _apart(self, found: Segmented, answer: QueryAnswer) -> dict[str, Tensor]:
+    def _apart(self, found: Segmented, answer: QueryAnswer, progress: float) -> dict[str, Tensor]:
         if not (self.weights.queries_apart or self.weights.masks_apart):
             return {}
-        sounding = answer.sounding.sigmoid().flatten(0, 1)
+        sounding, least = answer.sounding.sigmoid().flatten(0, 1), least_sounding(progress)
+        masks = answer.masks.sigmoid().flatten(0, 1)
         return {
-            "queries_apart": queries_apart(found.queries.flatten(0, 1), sounding),
-            "masks_apart": masks_apart(answer.masks.sigmoid().flatten(0, 1), sounding),
+            "queries_apart": queries_apart(found.apart.flatten(0, 1), sounding, least=least),
+            "masks_apart": masks_apart(masks, sounding, least=least),
         }
+
+
+def least_sounding(progress: float) -> float:
+    """Return delta of TransAVS (18): 0.55 to 0.65 in 18 steps, 5,000 of its 90,000 iterations each.
+
+    `progress` is the share of the schedule that is over.
+    """
+    return 0.55 + 0.10 / 18 * math.floor(18 * progress)
 
 
 def _pairs(sounding: Float[Tensor, "b q"], least: float) -> Float[Tensor, "b q q"]:
@@ -226,9 +252,10 @@ def queries_apart(
     near: float = 1.0,
     least: float = 0.55,
 ) -> Float[Tensor, ""]:
-    """Return AQDL (TransAVS): the inverse squared distance of sounding queries nearer than `near`.
+    """Return AQDL (TransAVS, 9 and 10): inverse squared distances of sounding queries.
 
-    The distance is taken per channel; TransAVS leaves its limit d0 open.
+    Queries count if they are nearer than `near`. The distance is taken per channel; TransAVS leaves
+    its limit d0 open. Its h is part of the model, which gives h(q) as `queries`.
     """
     square = (queries[:, :, None] - queries[:, None, :]).square().mean(dim=-1)
     close = torch.where(square < near, 1.0 / square.clamp(min=1e-2), 0.0)
@@ -238,7 +265,7 @@ def queries_apart(
 def masks_apart(
     masks: Float[Tensor, "b q y x"], sounding: Float[Tensor, "b q"], *, least: float = 0.55
 ) -> Float[Tensor, ""]:
-    """Return AQML (TransAVS): how much the masks of sounding queries overlap."""
+    """Return AQML (TransAVS, 11 and 12): how much the masks of sounding queries overlap."""
     flat = masks.flatten(-2)
     hard = (flat > 0.5).float()
     overlap = (hard @ flat.transpose(1, 2) + flat @ hard.transpose(1, 2)) / (2 * flat.shape[-1])

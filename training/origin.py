@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from ssuformer.manifest import Manifest, digest
-from ssuformer.model.ssuformer import SSUFormer
+from ssuformer.model.sound_source_model import SoundSourceModel
 from ssuformer.repository import WEIGHTS
 from training.data.kinds import KINDS
 from training.experiment import Experiment, pack_folder
@@ -53,7 +53,12 @@ class Origin(_Record):
 
     @classmethod
     def of(
-        cls, experiment: Experiment, model: SSUFormer, begin: Path | None, *, published: bool = True
+        cls,
+        experiment: Experiment,
+        model: SoundSourceModel,
+        begin: Path | None,
+        *,
+        published: bool = True,
     ) -> Origin:
         """Return the origin of a new run: a checkpoint, `published` weights or neither."""
         folders = tuple(dict.fromkeys(_folders(experiment)))

@@ -13,7 +13,7 @@ import torch
 from ssuformer.manifest import Manifest, Thresholds
 from ssuformer.masks import enlarge
 from ssuformer.model.caption import Regions
-from ssuformer.model.ssuformer import SegmentationOutputs, SSUFormer
+from ssuformer.model.sound_source_model import SegmentationOutputs, SoundSourceModel
 from ssuformer.regions import (
     Detection,
     Float,
@@ -117,7 +117,7 @@ class TorchPredictor(Predictor):
 
     def __init__(
         self,
-        model: SSUFormer,
+        model: SoundSourceModel,
         *,
         categories: tuple[str, ...],
         tokenizer: Tokenizer,
@@ -130,7 +130,7 @@ class TorchPredictor(Predictor):
         self.model = model.eval()
 
     @classmethod
-    def of(cls, model: SSUFormer, manifest: Manifest) -> Self:
+    def of(cls, model: SoundSourceModel, manifest: Manifest) -> Self:
         """Return a predictor that answers as the service does with these weights."""
         return cls(
             model,

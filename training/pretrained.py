@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from ssuformer.errors import ConfigError
 from ssuformer.manifest import digest
 from ssuformer.model.efficientnet import EfficientNetLite0
-from ssuformer.model.ssuformer import SSUFormer
+from ssuformer.model.sound_source_model import SoundSourceModel
 from ssuformer.model.yamnet import Yamnet
 
 
@@ -90,14 +90,14 @@ U2NETP = Published(
 """Salient objects of a photograph (U^2-Net, Qin et al. 2020), the small form."""
 
 
-def published_of(model: SSUFormer) -> tuple[Published, ...]:
+def published_of(model: SoundSourceModel) -> tuple[Published, ...]:
     """Return the published weights that the encoders of a model begin with."""
     vision = (EFFICIENTNET_LITE0,) if isinstance(model.vision, EfficientNetLite0) else ()
     audio = (YAMNET,) if isinstance(model.audio.convolutions, Yamnet) else ()
     return vision + audio
 
 
-def load_published(model: SSUFormer) -> None:
+def load_published(model: SoundSourceModel) -> None:
     """Load the published weights of the encoders that have any in a package."""
     if isinstance(model.vision, EfficientNetLite0):
         load_efficientnet(model.vision)

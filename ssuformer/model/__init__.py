@@ -1,1 +1,1 @@
-"""SSUFormer in torch; start reading at `ssuformer.py`."""
+"""The model in torch; start reading at `sound_source_model.py` and `family/ssuformer.py`."""

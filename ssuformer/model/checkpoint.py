@@ -16,7 +16,8 @@ from torch import Tensor
 from ssuformer.errors import ConfigError, wrong_fields
 from ssuformer.manifest import Manifest, digest
 from ssuformer.model.config import ModelConfig
-from ssuformer.model.ssuformer import SSUFormer
+from ssuformer.model.family import build
+from ssuformer.model.sound_source_model import SoundSourceModel
 from ssuformer.repository import WEIGHTS
 
 CONFIG = "config.json"
@@ -51,7 +52,7 @@ def stored(weight: Tensor) -> Tensor:
     return half if error <= _ROUNDING * torch.linalg.vector_norm(weight) else weight
 
 
-def load(folder: Path) -> tuple[SSUFormer, Manifest]:
+def load(folder: Path) -> tuple[SoundSourceModel, Manifest]:
     """Return the float32 model of a checkpoint folder, in evaluation mode, and its manifest.
 
     Raises ConfigError if a file is missing, damaged, or does not match the others.
@@ -69,6 +70,6 @@ def load(folder: Path) -> tuple[SSUFormer, Manifest]:
     found, stated = digest(folder / WEIGHTS), manifest.digests.get(WEIGHTS)
     if found != stated:
         raise ConfigError(f"{folder / WEIGHTS} has digest {found}, its manifest says {stated}")
-    model = SSUFormer(config.model_copy(update={"vision_weights": None}))
+    model = build(config.model_copy(update={"vision_weights": None}))
     model.load_state_dict(weights)
     return model.eval(), manifest

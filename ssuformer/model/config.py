@@ -12,12 +12,18 @@ from ssuformer.errors import ConfigError, wrong_fields
 VISUAL_STRIDES = (4, 8, 16, 32)
 
 
+Family = Literal["ssuformer", "tpavi", "transavs", "catr", "avesformer", "pcmanet"]
+"""The segmentation models to choose from (`ssuformer/model/family/`)."""
+
+
 class ModelConfig(BaseModel):
     """All settings that determine the shape of the weights; stored with every checkpoint."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     preset: str = "tiny"
+    family: Family = "ssuformer"
+    """What finds the masks, between the encoders and the region tokens."""
     vision: Literal["convolutional", "pvt_v2", "efficientnet_lite0"] = "convolutional"
     vision_weights: str | None = None
     """A hub name or a local folder of a published PVTv2; None starts from scratch."""

@@ -28,6 +28,15 @@ class QueryAnswer:
     categories: Float[Tensor, "b t q k"]
 
 
+def products(
+    queries: Float[Tensor, "b t q m"], pixels: Float[Tensor, "bt m h w"]
+) -> Float[Tensor, "b t q h w"]:
+    """Return the dot product of every query with every pixel of its frame."""
+    b, (h, w) = queries.shape[0], pixels.shape[-2:]
+    masks = queries.flatten(0, 1) @ rearrange(pixels, "bt m h w -> bt m (h w)")
+    return rearrange(masks, "(b t) q (h w) -> b t q h w", b=b, h=h, w=w)
+
+
 class PixelDecoder(nn.Module):
     """Top-down pyramid: fused features at stride 16 refined by the encoder's at 8 and 4."""
 
@@ -115,22 +124,18 @@ class MaskDecoder(nn.Module):
         pixels: Float[Tensor, "bt m h w"],
     ) -> tuple[Float[Tensor, "b t q c"], list[QueryAnswer]]:
         """Return the queries and their output after every layer, the last one last."""
-        b = audio.shape[0]
         queries = self.seeds + repeat(self.from_audio(audio.mean(dim=2)), "b t c -> b t 1 c")
         sound = rearrange(audio, "b t s c -> (b t) s c")
         answers = []
         for layer in self.layers:
             queries = layer(queries, sound, visual)
-            answers.append(self._answer(self.norm(queries), pixels, b))
+            answers.append(self._answer(self.norm(queries), pixels))
         return self.norm(queries), answers
 
     def _answer(
-        self, queries: Float[Tensor, "b t q c"], pixels: Float[Tensor, "bt m h w"], b: int
+        self, queries: Float[Tensor, "b t q c"], pixels: Float[Tensor, "bt m h w"]
     ) -> QueryAnswer:
-        h, w = pixels.shape[-2:]
-        embedding = rearrange(self.mask(queries), "b t q m -> (b t) q m")
-        masks = embedding @ rearrange(pixels, "bt m h w -> bt m (h w)")
-        masks = rearrange(masks, "(b t) q (h w) -> b t q h w", b=b, h=h, w=w)
+        masks = products(self.mask(queries), pixels)
         return QueryAnswer(
             masks=masks + self.mask_bias(queries).unsqueeze(-1),
             sounding=self.sounding(queries).squeeze(-1),

@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw
 from ssuformer.contract import SAMPLE_RATE
 from ssuformer.manifest import Manifest, Thresholds
 from ssuformer.model import checkpoint
-from ssuformer.model.ssuformer import parameters
+from ssuformer.model.sound_source_model import parameters
 from ssuformer.tokenizer import Tokenizer
 from tests.ssuformer.model.small_model import small_config, small_model
 from training.categories import CATEGORIES

@@ -184,7 +184,8 @@ def test_a_new_run_may_begin_from_a_checkpoint(tmp_path: Path) -> None:
     )  # fmt: skip
 
     weights, _ = checkpoint.load(folder)
-    assert torch.equal(run.model.masks.seeds, weights.masks.seeds)
+    name = "masks.seeds"
+    assert torch.equal(run.model.state_dict()[name], weights.state_dict()[name])
     assert run.step == 0
 
 
@@ -234,6 +235,16 @@ def test_a_run_that_an_older_version_saved_goes_on(tmp_path: Path) -> None:
     fit(begin(tmp_path), until=2)
 
     assert Manifest.read(tmp_path / "best").steps == 2
+
+
+def test_a_run_from_before_a_field_of_the_model_was_there_goes_on(tmp_path: Path) -> None:
+    fit(begin(tmp_path), until=1)
+    state = torch.load(tmp_path / "state.pt", weights_only=True)
+    state["config"] = state["config"].replace('"family":"ssuformer",', "")
+    torch.save(state, tmp_path / "state.pt")
+
+    assert "family" not in state["config"]
+    assert begin(tmp_path).step == 1
 
 
 def test_a_damaged_checkpoint_is_refused(tmp_path: Path) -> None:

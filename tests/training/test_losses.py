@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
 from ssuformer.model.segmentation import QueryAnswer
 from training.batch import Batch
-from training.losses import dice_loss, find_matches, masks_apart, queries_apart
+from training.losses import (
+    dice_loss,
+    find_matches,
+    focal_loss,
+    least_sounding,
+    masks_apart,
+    queries_apart,
+)
 from training.matching import match
 
 
@@ -83,3 +91,21 @@ def test_aqml_is_the_overlap_of_sounding_masks() -> None:
 
     expected = 2 / (2 * 3) * (0.8 + 1.0) / (2 * 4)
     torch.testing.assert_close(loss, torch.tensor(expected))
+
+
+def test_the_threshold_of_transavs_grows_from_055_to_065_in_eighteen_steps() -> None:
+    steps = 90_000
+
+    thresholds = [least_sounding(step / steps) for step in (0, 4_999, 5_000, 45_000, steps)]
+
+    assert thresholds == pytest.approx([0.55, 0.55, 0.55 + 0.1 / 18, 0.6, 0.65])
+
+
+def test_the_focal_loss_hardly_counts_what_is_known_and_is_cross_entropy_at_zero() -> None:
+    logits, truth = torch.tensor([4.0, -4.0, 4.0]), torch.tensor([1.0, 0.0, 0.0])
+
+    plain, focal = focal_loss(logits, truth, 0.0), focal_loss(logits, truth, 2.0)
+
+    p = (torch.tensor([4.0, 4.0, -4.0])).sigmoid()
+    torch.testing.assert_close(plain, -p.log().mean())
+    torch.testing.assert_close(focal, (-((1 - p) ** 2) * p.log()).mean())

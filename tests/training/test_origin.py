@@ -10,7 +10,7 @@ import torch
 from ssuformer.errors import ConfigError
 from ssuformer.manifest import Manifest, digest
 from ssuformer.model.config import preset
-from ssuformer.model.ssuformer import SSUFormer
+from ssuformer.model.family import build
 from tests.training.small_pack import SmallPack
 from tests.training.test_fit import small_experiment
 from training.experiment import DataSource
@@ -88,7 +88,7 @@ def test_every_source_of_data_and_its_teacher_is_named(tmp_path: Path, pack: Pat
             DataSource(kind="composed"),
         ),
     )
-    model = SSUFormer(preset("small", categories=3, vocabulary=60))
+    model = build(preset("small", categories=3, vocabulary=60))
 
     origin = Origin.of(experiment, model, None)
 

@@ -1,4 +1,4 @@
-"""A SSUFormer small enough to be asked often."""
+"""A model small enough to be asked often."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from torch import Tensor
 
 from ssuformer.contract import SAMPLE_RATE
 from ssuformer.model.config import ModelConfig
-from ssuformer.model.ssuformer import SSUFormer
+from ssuformer.model.family import build
+from ssuformer.model.sound_source_model import SoundSourceModel
 
 
 def small_config(**changes: object) -> ModelConfig:
@@ -27,9 +28,9 @@ def small_config(**changes: object) -> ModelConfig:
     return ModelConfig.model_validate(sizes | changes)
 
 
-def small_model(**changes: object) -> SSUFormer:
+def small_model(**changes: object) -> SoundSourceModel:
     torch.manual_seed(0)
-    return SSUFormer(small_config(**changes))
+    return build(small_config(**changes))
 
 
 def clips(b: int, t: int, size: int = 64, seed: int = 0) -> tuple[Tensor, Tensor]:

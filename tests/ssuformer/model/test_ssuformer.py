@@ -11,7 +11,8 @@ from torch import nn
 from ssuformer.contract import caption_engine, segmentation_engine
 from ssuformer.model.caption import Regions
 from ssuformer.model.config import PRESETS, preset
-from ssuformer.model.ssuformer import Segmented, SSUFormer, parameters, union
+from ssuformer.model.family import build
+from ssuformer.model.sound_source_model import Segmented, SoundSourceModel, parameters, union
 from ssuformer.tokenizer import BEGIN, END, PAD
 from tests.ssuformer.model.small_model import clips, small_config, small_model
 
@@ -87,7 +88,7 @@ def test_the_sound_changes_the_masks() -> None:
     assert (loud - silent).abs().max() > 1e-4
 
 
-def all_outputs(model: SSUFormer, found: Segmented) -> torch.Tensor:
+def all_outputs(model: SoundSourceModel, found: Segmented) -> torch.Tensor:
     masks = found.answers[-1].masks.sigmoid()
     tokens = model.regions(found, masks)
     scene, source = (
@@ -174,7 +175,7 @@ def test_greedy_with_its_cache_says_what_full_decoding_says() -> None:
 
 
 def test_tiny_has_at_most_twelve_million_parameters() -> None:
-    model = SSUFormer(preset("tiny", categories=60, vocabulary=1000))
+    model = build(preset("tiny", categories=60, vocabulary=1000))
 
     assert parameters(model) <= 12_000_000
 

@@ -1,11 +1,15 @@
-"""SSUFormer: the sound sources of every frame, their masks, and a sentence about each.
+"""A model of sound sources: their masks in every frame, and a sentence about each.
 
-Axes: b clips, t frames, h w pixels, q queries, k categories, r region tokens, n visual tokens,
-c channels.
+Encoders, evidence, mask collaboration and captions are the same for every family; what lies
+between, from features to masks, is the family's own (`ssuformer/model/family/`).
+
+Axes: b clips, t frames, h w pixels, q queries, k categories, r region tokens, s audio tokens,
+n visual tokens, c channels. Other channels and sizes bear the stride they are at: c4, h4, w4.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -15,18 +19,44 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ssuformer.model.attention import PositionCode
 from ssuformer.model.audio import AudioEncoder, AudioFeatures
 from ssuformer.model.caption import CaptionDecoder
 from ssuformer.model.config import ModelConfig
 from ssuformer.model.efficientnet import IMAGENET_CLASSES
 from ssuformer.model.evidence import PLACES, Evidence, agreement
 from ssuformer.model.frontend import PixelNorm
-from ssuformer.model.fusion import FusionBlock, halved
+from ssuformer.model.fusion import halved
 from ssuformer.model.mask_collaboration import MaskCollaboration
-from ssuformer.model.segmentation import MaskDecoder, PixelDecoder, QueryAnswer
+from ssuformer.model.segmentation import QueryAnswer
 from ssuformer.model.vision import ConvolutionalPyramid, EfficientNetPyramid, vision_encoder
 from ssuformer.model.yamnet import AUDIOSET_CLASSES
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """What the encoders give a family: a pyramid of the picture, and the sound."""
+
+    fine: Float[Tensor, "bt c4 h4 w4"]
+    middle: Float[Tensor, "bt c8 h8 w8"]
+    grid: Float[Tensor, "bt h w c"]
+    """Features at strides 16 and 32 together, at stride 16, and where ear and eye agree."""
+    coarsest: Float[Tensor, "bt c32 h32 w32"]
+    audio: Float[Tensor, "b t s c"]
+
+
+@dataclass(frozen=True, slots=True)
+class Fused:
+    """What a family gives: its answers, and features for region tokens and captions."""
+
+    answers: list[QueryAnswer]
+    """One or more, the last one last: training supervises all, serving takes the last."""
+    queries: Float[Tensor, "b t q c"]
+    details: Float[Tensor, "bt c8 h8 w8"]
+    grid: Float[Tensor, "bt h w c"]
+    """At stride 16."""
+    audio: Float[Tensor, "b t s c"]
+    apart: Float[Tensor, "b t q c"] | None = None
+    """What AQDL keeps apart; None stands for the queries."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +65,8 @@ class Segmented:
 
     answers: list[QueryAnswer]
     queries: Float[Tensor, "b t q c"]
+    apart: Float[Tensor, "b t q c"]
+    """What AQDL keeps apart; for training only."""
     levels: tuple[Tensor, Tensor, Tensor]
     around: Float[Tensor, "bt n c"]
     scene: Float[Tensor, "b t c"]
@@ -80,8 +112,8 @@ class SegmentationOutputs(NamedTuple):
         return tuple(output for output in self if output is not None)
 
 
-class SSUFormer(nn.Module):
-    """Encoders, fusion, mask decoder, mask collaboration and caption decoder."""
+class SoundSourceModel(nn.Module, ABC):
+    """Encoders, a family's fusion and mask decoder, mask collaboration and caption decoder."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -104,14 +136,7 @@ class SSUFormer(nn.Module):
         self.coarse = nn.Conv2d(coarse, c, 1)
         self.coarsest = nn.Conv2d(coarsest, c, 1)
         self.dropout = nn.Dropout(config.dropout)
-        self.where = PositionCode(c)
-        self.fusion = nn.ModuleList(
-            FusionBlock(c, config.heads) for _ in range(config.fusion_blocks)
-        )
-        self.visual_norm = nn.LayerNorm(c)
-        self.audio_norm = nn.LayerNorm(c)
-        self.pixels = PixelDecoder(config)
-        self.masks = MaskDecoder(config)
+        self.add_parts(config)
         self.mcm = MaskCollaboration(config)
         self.caption = CaptionDecoder(config)
         self.heard = nn.Linear(c, config.categories)
@@ -124,6 +149,18 @@ class SSUFormer(nn.Module):
             self.seen = nn.Conv2d(c, config.categories + 1, 1)
             self.agree = nn.Linear(PLACES, c)
 
+    @abstractmethod
+    def add_parts(self, config: ModelConfig) -> None:
+        """Add the modules of the family; what decides on sounding and category is in `masks`."""
+
+    @abstractmethod
+    def fuse(self, features: Features) -> Fused:
+        """Return what sounds where: the family's own part."""
+
+    def served(self, answer: QueryAnswer) -> Float[Tensor, "b t q h w"]:
+        """Return the mask probabilities to serve."""
+        return answer.masks.sigmoid()
+
     def forward(
         self,
         frames: UInt8[Tensor, "b t h w 3"] | Float[Tensor, "b t h w 3"],
@@ -132,7 +169,7 @@ class SSUFormer(nn.Module):
         """Return the served and evaluated outputs of a clip; frames hold 0..255, of any type."""
         found = self.segment(frames, waveform)
         answer = found.answers[-1]
-        masks = answer.masks.sigmoid()
+        masks = self.served(answer)
         return SegmentationOutputs(
             mask_probability=masks,
             sounding_probability=answer.sounding.sigmoid(),
@@ -149,6 +186,29 @@ class SSUFormer(nn.Module):
         waveform: Float[Tensor, "b t samples"],
     ) -> Segmented:
         """Segment every frame; height and width are multiples of 32."""
+        b = frames.shape[0]
+        features, heard, clues = self._encode(frames, waveform)
+        fused = self.fuse(features)
+        answers = fused.answers
+        if self.evidence is not None and clues is not None:
+            answers = [self._named(self.evidence, answer, clues) for answer in answers]
+        around = halved(fused.grid)
+        return Segmented(
+            answers=answers,
+            queries=fused.queries,
+            apart=fused.queries if fused.apart is None else fused.apart,
+            levels=(features.fine, fused.details, rearrange(fused.grid, "b h w c -> b c h w")),
+            around=around,
+            scene=rearrange(around.mean(dim=1), "(b t) c -> b t c", b=b),
+            source=fused.audio.mean(dim=2),
+            heard=heard,
+            seen=self.seen(fused.details) if clues is None else clues.seen,
+        )
+
+    def _encode(
+        self, frames: Tensor, waveform: Float[Tensor, "b t samples"]
+    ) -> tuple[Features, Float[Tensor, "b t k"], Clues | None]:
+        """Return the features, the logits that a category is heard, and the clues if any."""
         b = frames.shape[0]
         pixels = self.pixel_norm(frames)
         pyramid = self.vision(pixels)
@@ -171,28 +231,7 @@ class SSUFormer(nn.Module):
             clues = self._clues(self.evidence, sound, pyramid[-1], looked, heard)
             heard = clues.heard
             grid = grid + self.agree(clues.agreement.to(grid.dtype))
-        height, width = coarse.shape[-2:]
-        grid = grid + rearrange(self.where(height, width), "(h w) c -> h w c", h=height)
-        for block in self.fusion:
-            grid, audio = block(grid, audio)
-        grid, audio = self.visual_norm(grid), self.audio_norm(audio)
-
-        fused = rearrange(grid, "b h w c -> b c h w")
-        pixels, details = self.pixels(fine, middle, fused)
-        queries, answers = self.masks(audio, grid.flatten(1, 2), pixels)
-        if self.evidence is not None and clues is not None:
-            answers = [self._named(self.evidence, answer, clues) for answer in answers]
-        around = halved(grid)
-        return Segmented(
-            answers=answers,
-            queries=queries,
-            levels=(fine, details, fused),
-            around=around,
-            scene=rearrange(around.mean(dim=1), "(b t) c -> b t c", b=b),
-            source=audio.mean(dim=2),
-            heard=heard,
-            seen=self.seen(details) if clues is None else clues.seen,
-        )
+        return Features(fine, middle, grid, coarsest, audio), heard, clues
 
     def _clues(
         self,
