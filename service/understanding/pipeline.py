@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -19,7 +19,7 @@ from service.telemetry.stages import StageClock
 from service.understanding.answer import TrackLog, render, render_heard
 from service.understanding.decoding import DecodePool, Decoding
 from service.understanding.options import Options
-from service.understanding.recognition import Recognition
+from service.understanding.run import Done, Found, Run
 from service.understanding.schemas import (
     ClipFacts,
     Frame,
@@ -34,7 +34,7 @@ from service.understanding.smoothing import Smoother
 from service.understanding.story import Part, Story
 from service.understanding.tracks import Tracker
 from service.understanding.windows import Window, cut
-from ssuformer.clip import Chunk, Sampling
+from ssuformer.clip import Sampling
 from ssuformer.contract import CAPTION, FRAME_SIZE, SEGMENTATION
 from ssuformer.regions import (
     Detection,
@@ -58,64 +58,6 @@ def _collector(frames: list[Frame]) -> Listener:
         frames.extend(new)
 
     return keep
-
-
-@dataclass(slots=True)
-class _Run:
-    """The state of one clip in the pipeline."""
-
-    options: Options
-    clock: StageClock
-    fps: float
-    size: tuple[int, int]
-    tracker: Tracker
-    log: TrackLog
-    seconds: float | None
-    smoother: Smoother | None = None
-    frames: int = 0
-    """How many have been analysed."""
-    recognition: Recognition = field(default_factory=Recognition)
-    before: _Done | None = None
-    """The window before."""
-    held: Chunk | None = None
-    """Its pictures and sound, or those of the part of the clip before."""
-
-    @property
-    def left(self) -> float | None:
-        """Seconds left until the deadline, if there is one."""
-        return None if self.seconds is None else max(0.0, self.seconds - self.clock.elapsed)
-
-
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """What the segmentation engine found in a window."""
-
-    window: Window
-    segmentation: Segmentation
-    frames: list[list[Detection]]
-    """Regions of each frame that were asked for."""
-    seen: list[set[int]]
-    """Categories of each frame that have any region."""
-
-
-@dataclass(slots=True)
-class _Done:
-    """What the engines said to a window.
-
-    Of one that shows and sounds the same they would say the same: damaged time stamps can make
-    minutes of one picture in silence of a few kilobytes.
-    """
-
-    window: Window
-    segmentation: Segmentation
-    sentences: dict[tuple[int, int], str] | None = None
-
-    def is_of(self, chunk: Chunk) -> bool:
-        """Return whether these pictures and this sound are the same."""
-        known = self.window.chunk
-        return np.array_equal(known.waveform, chunk.waveform) and np.array_equal(
-            known.frames, chunk.frames
-        )
 
 
 class Pipeline:
@@ -238,9 +180,9 @@ class Pipeline:
         *,
         fps: float,
         seconds: float | None,
-    ) -> _Run:
+    ) -> Run:
         source = (decoding.info.height, decoding.info.width)
-        return _Run(
+        return Run(
             options=options,
             clock=clock,
             fps=fps,
@@ -262,7 +204,7 @@ class Pipeline:
     async def _tell_windows(
         self,
         decoding: Decoding,
-        run: _Run,
+        run: Run,
         head: Head,
         listener: Listener,
         *,
@@ -287,14 +229,14 @@ class Pipeline:
         if rest := run.smoother.end(decoding.duration or 0.0):
             await listener(head, rest)
 
-    async def _smoothed(self, frames: list[Frame], run: _Run) -> list[Frame]:
+    async def _smoothed(self, frames: list[Frame], run: Run) -> list[Frame]:
         """Return frames with those between them, if they were asked for."""
         if run.smoother is None:
             return frames
         with run.clock.stage("postprocess"):
             return await asyncio.to_thread(run.smoother.add, frames)
 
-    async def _understand_window(self, window: Window, run: _Run) -> list[Frame]:
+    async def _understand_window(self, window: Window, run: Run) -> list[Frame]:
         with run.clock.stage("segmentation"):
             done = await self._done(window, run)
         with run.clock.stage("postprocess"):
@@ -306,23 +248,23 @@ class Pipeline:
         with run.clock.stage("postprocess"):
             return await asyncio.to_thread(self._render, found, done.sentences, run)
 
-    async def _done(self, window: Window, run: _Run) -> _Done:
+    async def _done(self, window: Window, run: Run) -> Done:
         """Return what the engine says to a window, or has said to the same one before it."""
         before, chunk = run.before, window.chunk
         if before is not None and before.is_of(chunk):
             sentences = before.sentences if before.window.fresh == window.fresh else None
-            run.before = _Done(window, before.segmentation, sentences)
+            run.before = Done(window, before.segmentation, sentences)
         else:
-            run.before = _Done(window, await self._segment(chunk.frames, chunk.waveform, run))
+            run.before = Done(window, await self._segment(chunk.frames, chunk.waveform, run))
         return run.before
 
     async def _segment(
-        self, frames: NDArray[np.uint8], waveform: NDArray[np.float32], run: _Run
+        self, frames: NDArray[np.uint8], waveform: NDArray[np.float32], run: Run
     ) -> Segmentation:
         with self._inference(SEGMENTATION, len(frames)):
             return await self._engine.segment(frames, waveform, timeout=run.left)
 
-    def _find(self, window: Window, outputs: Segmentation, run: _Run) -> _Found:
+    def _find(self, window: Window, outputs: Segmentation, run: Run) -> Found:
         """Return the regions that were asked for; judge the clip by all that there are."""
         thresholds, least = self._manifest.thresholds, run.options.min_score
         find = partial(
@@ -335,10 +277,10 @@ class Pipeline:
         if least > thresholds.sounding:
             asked = find(min_score=least)
         seen = [{region.category for region in frame} for frame in every]
-        return _Found(window, outputs, asked, seen)
+        return Found(window, outputs, asked, seen)
 
     async def _describe(
-        self, window: Segmentation, fresh: list[list[Detection]], run: _Run
+        self, window: Segmentation, fresh: list[list[Detection]], run: Run
     ) -> dict[tuple[int, int], str]:
         """Return the sentence of each region by frame and query, all from one inference."""
         plan = plan_captions([(window, fresh)])
@@ -349,9 +291,7 @@ class Pipeline:
         (said,) = plan.assign(map(self._tokenizer.decode, captions.token_ids.tolist()))
         return said
 
-    def _render(
-        self, found: _Found, sentences: dict[tuple[int, int], str], run: _Run
-    ) -> list[Frame]:
+    def _render(self, found: Found, sentences: dict[tuple[int, int], str], run: Run) -> list[Frame]:
         fresh, times = found.window.fresh, found.window.chunk.times.tolist()
         numbers = run.tracker.follow(found.frames, fresh=fresh)
         rendered = []
@@ -389,7 +329,7 @@ class Pipeline:
         return rendered
 
     def _render_region(
-        self, region: Detection, track: int, said: dict[int, str], run: _Run
+        self, region: Detection, track: int, said: dict[int, str], run: Run
     ) -> Region | None:
         return render(
             region,
@@ -401,7 +341,7 @@ class Pipeline:
             mask_format=run.options.mask_format,
         )
 
-    def _head(self, run: _Run) -> Head:
+    def _head(self, run: Run) -> Head:
         return Head(
             model=self.model,
             sampled_fps=run.fps,
@@ -411,7 +351,7 @@ class Pipeline:
             mask_size=run.size,
         )
 
-    def _tail(self, decoding: Decoding, run: _Run) -> Tail:
+    def _tail(self, decoding: Decoding, run: Run) -> Tail:
         info, duration = decoding.info, decoding.duration or 0.0
         warnings = [*decoding.warnings, *run.recognition.warnings()]
         for warning in warnings:
