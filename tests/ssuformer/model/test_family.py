@@ -12,6 +12,7 @@ from ssuformer.contract import caption_engine, segmentation_engine
 from ssuformer.model.attention import Attention
 from ssuformer.model.caption import Regions
 from ssuformer.model.config import Family
+from ssuformer.model.efficientnet import WIDTHS
 from ssuformer.model.family import FAMILY
 from ssuformer.model.family.avesformer import PromptQueryGenerator
 from ssuformer.model.family.catr import DecoupledBlock
@@ -24,6 +25,21 @@ from tests.ssuformer.model.small_model import clips, small_config, small_model
 FAMILIES = get_args(Family)
 ACROSS_TIME = {"ssuformer", "tpavi", "catr"}
 """Families in which a second knows of the others."""
+
+ENCODERS: dict[str, dict[str, object]] = {
+    "small": {
+        "vision": "efficientnet_lite0",
+        "vision_widths": WIDTHS,
+        "vision_details": 3,
+        "audio": "yamnet",
+        "loudness": True,
+        "dropout": 0.15,
+        "audio_classes": ((0, 1), (2,), (), (3,), (), (4,)),
+        "image_classes": ((10, 11), (), (12,), (13,), (), ()),
+    },
+    "base": {"vision": "pvt_v2", "vision_widths": (8, 16, 40, 64), "audio": "vggish"},
+}
+"""As the presets have them; those of `tiny` are in all tests here."""
 
 every_family = pytest.mark.parametrize("family", FAMILIES)
 
@@ -103,6 +119,21 @@ def test_a_gradient_reaches_every_parameter(family: str) -> None:
 
     without = {name for name, p in model.named_parameters() if p.grad is None or not p.grad.any()}
     assert without <= {"mcm.nothing"}
+
+
+@pytest.mark.parametrize("encoders", ENCODERS)
+@every_family
+def test_a_family_stands_on_the_encoders_of_every_preset(family: str, encoders: str) -> None:
+    model = awake(family, **ENCODERS[encoders]).eval()
+
+    with torch.no_grad():
+        found = model.segment(*clips(1, 2))
+        tokens = model.regions(found, found.answers[-1].masks.sigmoid())
+
+    assert (model.evidence is None) == (encoders == "base")
+    assert tuple(found.answers[-1].masks.shape) == (1, 2, 4, 16, 16)
+    assert tuple(tokens.shape) == (1, 2, 4, 5, 32)
+    assert torch.isfinite(tokens).all()
 
 
 def everything(model: SoundSourceModel, found: Segmented) -> torch.Tensor:
