@@ -191,7 +191,8 @@ class Jobs:
 
     async def details(self, job: Job) -> JobDetails:
         """Return all that is told of a job."""
-        return JobDetails.with_calls(job, await self._store.deliveries(job.id))
+        calls = await self._store.deliveries(job.id)
+        return JobDetails.with_calls(job, calls, root=self._settings.root_path)
 
     async def delete(self, job: str, owner: str) -> None:
         """Stop a job and remove all that belongs to it; raise JobNotFound if there is none."""

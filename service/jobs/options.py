@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 
-from service.understanding.options import MOST_SECONDS, Options
+from service.formats.catalogue import describe
+from service.understanding.options import MOST_SECONDS, FormatName, Options
 
 
 class JobOptions(Options):
@@ -24,3 +25,11 @@ class JobOptions(Options):
     webhook: str | None = Field(
         default=None, max_length=2048, description="URL that is called when the job has ended."
     )
+
+
+class ResultOptions(BaseModel):
+    """Options of a job's result."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: FormatName | None = Field(default=None, description=describe())

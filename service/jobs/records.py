@@ -61,6 +61,11 @@ class StoredPart:
     """What the answer needs besides the frames, as JSON."""
 
 
+def path_of(job: str, root: str) -> str:
+    """Return the path of a job as clients see it, `root` being that of the service."""
+    return f"{root}/jobs/{job}"
+
+
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """A call that tells of a job's end until the receiver takes it."""

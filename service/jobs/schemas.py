@@ -8,7 +8,7 @@ from typing import Any, Self
 import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.jobs.records import Attempt, Delivery, Job, State
+from service.jobs.records import Attempt, Delivery, Job, State, path_of
 
 
 class _Told(BaseModel):
@@ -119,14 +119,16 @@ class JobDetails(JobSummary):
     result: str | None = Field(description="Path of the result, once there is one.")
 
     @classmethod
-    def with_calls(cls, job: Job, calls: list[tuple[Delivery, list[Attempt]]]) -> Self:
+    def with_calls(
+        cls, job: Job, calls: list[tuple[Delivery, list[Attempt]]], *, root: str
+    ) -> Self:
         """Return what is told of a job and of the calls that tell of it."""
         return cls.of(
             job,
             options=orjson.loads(job.options),
             webhook=job.webhook,
             deliveries=[WebhookDelivery.of(*one) for one in calls],
-            result=f"/jobs/{job.id}/result" if job.state == "done" else None,
+            result=f"{path_of(job.id, root)}/result" if job.state == "done" else None,
         )
 
 

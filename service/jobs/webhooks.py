@@ -24,7 +24,7 @@ from structlog.typing import FilteringBoundLogger
 
 from service.jobs.metrics import JobMetrics
 from service.jobs.outgoing import Outgoing
-from service.jobs.records import Delivery, Job, State
+from service.jobs.records import Delivery, Job, State, path_of
 from service.jobs.store import JobStore
 from service.settings import Settings
 from ssuformer.errors import ConfigError, UrlRefused
@@ -37,7 +37,9 @@ _GONE = 410
 _ENCODED = "whsec_"
 
 
-def call_of(job: Job, state: State, error: Mapping[str, Any] | None) -> Delivery | None:
+def call_of(
+    job: Job, state: State, error: Mapping[str, Any] | None, *, root: str
+) -> Delivery | None:
     """Return the call that tells of a job's end, if anybody wants to know."""
     if job.webhook is None:
         return None
@@ -48,7 +50,7 @@ def call_of(job: Job, state: State, error: Mapping[str, Any] | None) -> Delivery
             "job": job.id,
             "state": state,
             "error": error,
-            "result": f"/jobs/{job.id}/result" if state == "done" else None,
+            "result": f"{path_of(job.id, root)}/result" if state == "done" else None,
         },
     }
     number = f"msg_{uuid.uuid4().hex}"

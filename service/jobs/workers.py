@@ -183,7 +183,7 @@ class Workers:
                 job,
                 state,
                 keep=self._place.settings.job_ttl_seconds,
-                delivery=call_of(job, state, told),
+                delivery=call_of(job, state, told, root=self._place.settings.root_path),
                 answer=answer,
                 error=None if told is None else orjson.dumps(told).decode(),
             )

@@ -57,6 +57,7 @@ _HEADERS = {
 _KEPT = {"Cache-Control": "max-age=86400", "X-Content-Type-Options": "nosniff"}
 
 
+@router.head(DOCUMENTATION, include_in_schema=False)
 @router.get(DOCUMENTATION)
 async def documentation(request: Request) -> HTMLResponse:
     """Return the page."""

@@ -27,11 +27,10 @@ from service.http.written_answer import (
     written,
 )
 from service.jobs.jobs import Jobs, Sent
-from service.jobs.options import JobOptions
-from service.jobs.records import Job
+from service.jobs.options import JobOptions, ResultOptions
+from service.jobs.records import Job, path_of
 from service.jobs.schemas import JobDetails, JobList, JobSummary
 from service.telemetry.stages import StageClock
-from service.understanding.options import FormatName
 from service.understanding.schemas import Understanding
 from ssuformer.errors import JobNotFound, JobsUnavailable, OptionError
 
@@ -94,7 +93,7 @@ async def send_job(
         job, new = await jobs.add(owner, _checked(options), None, key=idempotency_key)
     else:
         job, new = await _send_body(request, options, gateway, jobs, owner, idempotency_key)
-    headers = {"Location": f"/jobs/{job.id}"}
+    headers = {"Location": path_of(job.id, gateway.settings.root_path)}
     if not new:
         headers["Idempotent-Replayed"] = "true"
     details = await jobs.details(job)
@@ -195,7 +194,7 @@ async def job_result(
     gateway: GatewayDep,
     jobs: JobsDep,
     owner: OwnerDep,
-    format: FormatName | None = None,
+    wanted: Annotated[ResultOptions, Query()],
 ) -> Response:
     """Return the answer as `POST /understand` would; of a job that failed, the problem.
 
@@ -203,7 +202,7 @@ async def job_result(
     """
     found = await jobs.find(job, owner)
     options = JobOptions.model_validate_json(found.options)
-    form = chosen(options.model_copy(update={"format": format or options.format}), request)
+    form = chosen(options.model_copy(update={"format": wanted.format or options.format}), request)
     clock = StageClock()
     async with jobs.result(found, piecewise=form.piecewise) as (answer, clip):
         write = partial(_write, form, answer, clip, gateway, clock, options.file_name)

@@ -10,7 +10,7 @@ from pathlib import Path
 from string import Template
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import HTMLResponse
+from fastapi.responses import FileResponse, HTMLResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
@@ -50,7 +50,8 @@ _HEADERS = {
     "Permissions-Policy": "camera=(self), microphone=(self), geolocation=()",
     "Referrer-Policy": "no-referrer",
 }
-# Their addresses change with their contents.
+# Addresses with a version change with their contents.
+_ASKED_AGAIN = {**_SAFE, "Cache-Control": "no-cache"}
 _KEPT = {**_SAFE, "Cache-Control": "max-age=31536000, immutable"}
 
 
@@ -88,6 +89,7 @@ async def page(request: Request) -> HTMLResponse:
     return HTMLResponse(text, headers=_HEADERS)
 
 
+@router.head(PAGE + "/facts.json")
 @router.get(PAGE + "/facts.json")
 def facts(gateway: GatewayDep) -> PageFacts:
     """Return what the page offers here."""
@@ -109,23 +111,25 @@ def facts(gateway: GatewayDep) -> PageFacts:
     )
 
 
+@router.head(PAGE + "/samples/{name}")
 @router.get(PAGE + "/samples/{name}")
-def sample(name: str, gateway: GatewayDep) -> Response:
+def sample(name: str, gateway: GatewayDep) -> FileResponse:
     """Return a clip to try."""
     for path in _samples(gateway.settings.samples):
         if path.name == name:
-            headers = {**_SAFE, "Cache-Control": "no-cache"}
             kind = _SAMPLE_TYPES[path.suffix]
-            return Response(path.read_bytes(), media_type=kind, headers=headers)
+            return FileResponse(path, media_type=kind, headers=_ASKED_AGAIN)
     raise HTTPException(404)
 
 
+@router.head(PAGE + "/{name}")
 @router.get(PAGE + "/{name}")
-async def asset(name: str) -> Response:
-    """Return a file of the page."""
+async def asset(name: str, request: Request) -> Response:
+    """Return a file of the page, which is kept for long if its version is asked for."""
     if name not in _TYPES:
         raise HTTPException(404)
-    return Response(_built(name), media_type=_TYPES[name], headers=_KEPT)
+    headers = _KEPT if request.url.query == _version() else _ASKED_AGAIN
+    return Response(_built(name), media_type=_TYPES[name], headers=headers)
 
 
 @cache

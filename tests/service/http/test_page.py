@@ -54,10 +54,21 @@ async def test_its_files_are_kept_and_named_anew_when_they_change(running: Runni
     page = await running.client.get("/")
     (path,) = re.findall(r'src="(/page/page.js\?\w+)"', page.text)
     script = await running.client.get(path)
+    others = [await running.client.get(path.partition("?")[0] + end) for end in ("", "?0123")]
 
     assert page.headers["cache-control"] == "no-cache"
     assert "immutable" in script.headers["cache-control"]
+    assert [one.headers["cache-control"] for one in others] == ["no-cache"] * 2
     assert script.headers["content-type"].startswith("text/javascript")
+
+
+@pytest.mark.parametrize("path", ["/", "/page/page.js", "/page/facts.json", "/docs"])
+async def test_heads_of_its_files_can_be_asked_for(running: Running, path: str) -> None:
+    head = await running.client.head(path)
+    whole = await running.client.get(path)
+
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers["content-type"] == whole.headers["content-type"]
 
 
 @pytest.mark.parametrize("name", ["other.js", "index.html", "..%2f__init__.py", "samples/no.mp4"])
@@ -71,10 +82,14 @@ async def test_samples_are_those_of_the_folder_that_is_set(tmp_path: Path) -> No
     async with run(small_settings(samples=tmp_path)) as running:
         facts = (await running.client.get("/page/facts.json")).json()
         sample = await running.client.get("/page/samples/one.webm")
+        part = await running.client.get("/page/samples/one.webm", headers={"Range": "bytes=1-2"})
+        head = await running.client.head("/page/samples/one.webm")
         other = await running.client.get("/page/samples/notes.txt")
 
     assert facts["samples"] == [{"name": "one.webm", "bytes": 4}]
     assert sample.content == b"film"
+    assert (part.status_code, part.content) == (206, b"il")
+    assert (head.status_code, head.headers["content-length"]) == (200, "4")
     assert sample.headers["content-type"] == "video/webm"
     assert other.status_code == 404
 

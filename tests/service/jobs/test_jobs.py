@@ -140,6 +140,17 @@ async def test_a_format_without_what_it_needs_is_refused_when_it_is_sent(
     assert (response.status_code, response.json()["code"]) == (422, "option_invalid")
 
 
+async def test_an_option_that_a_result_does_not_have_is_refused(
+    working: Running, clip: bytes
+) -> None:
+    job = await ended(working, (await send(working, clip))["id"])
+
+    response = await working.client.get(f"/jobs/{job['id']}/result", params={"formt": "coco"})
+
+    assert (response.status_code, response.json()["code"]) == (422, "option_invalid")
+    assert "formt" in response.json()["detail"]
+
+
 async def test_a_job_tells_how_far_it_is(tmp_path: Path, long_clip: bytes) -> None:
     engine = StopsAt(3)  # windows of ten frames, of which eight are new
     async with jobs_of(tmp_path, engine) as running:

@@ -81,6 +81,21 @@ async def test_the_end_of_a_job_is_told_and_signed_with_every_secret(
     assert noted["delivered"] is not None
 
 
+async def test_under_a_path_jobs_and_results_are_where_clients_find_them(
+    tmp_path: Path, clip: bytes
+) -> None:
+    async with calling(tmp_path, [answer(204)], root_path="/ssu") as (running, receiver, url):
+        sent = await running.client.post("/ssu/jobs", content=clip, params={"webhook": url})
+        await told(running, sent.json()["id"])
+        job = await running.client.get(sent.headers["location"])
+        result = await running.client.get(job.json()["result"])
+
+    (call,) = receiver.calls
+    assert sent.headers["location"] == f"/ssu/jobs/{sent.json()['id']}"
+    assert json.loads(call.body)["data"]["result"] == job.json()["result"]
+    assert result.status_code == 200
+
+
 async def test_a_failure_is_told_too_with_its_code(tmp_path: Path) -> None:
     async with calling(tmp_path, [answer(204)]) as (running, receiver, url):
         job = await send(running, b"no clip " * 100, webhook=url)
