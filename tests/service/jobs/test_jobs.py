@@ -259,10 +259,10 @@ async def test_a_job_is_forgotten_when_its_time_is_over(
         await until(gone)
 
         async def emptied() -> bool:
-            return list((tmp_path / "files").iterdir()) == []
+            return running.metric("ssu_jobs_ended_total", result="expired") == 1
 
         await until(emptied)
-        assert running.metric("ssu_jobs_ended_total", result="expired") == 1
+        assert list((tmp_path / "files").iterdir()) == []
 
 
 async def test_files_that_belong_to_no_job_are_removed(
