@@ -16,6 +16,7 @@ from ssu.calls import (
     Attempts,
     Call,
     Retry,
+    base_of,
     connection_errors,
     failure_of,
     headers_with,
@@ -47,7 +48,7 @@ class AsyncClient:
         seconds: float = ANSWER_SECONDS,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        self._url, self._retry = url.rstrip("/"), retry
+        self._url, self._retry = base_of(url), retry
         self._http = httpx.AsyncClient(
             base_url=self._url,
             headers=headers_with(key),

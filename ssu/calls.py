@@ -19,7 +19,7 @@ from ssu.errors import (
     seconds_of,
 )
 from ssu.options import Options, query_of
-from ssuformer.errors import SsuError
+from ssuformer.errors import OptionError, SsuError
 
 CONNECT_SECONDS = 5.0
 ANSWER_SECONDS = 3600.0
@@ -98,6 +98,20 @@ class Attempts:
         self._patience -= seconds
         # So that clients that were refused together do not come back together.
         return seconds * random.uniform(1.0, 1.2)
+
+
+def base_of(url: str) -> str:
+    """Return the URL of a service, without a slash at its end; OptionError if it is not one."""
+    try:
+        read = httpx.URL(url)
+    except httpx.InvalidURL as error:
+        raise OptionError(f"the service's URL cannot be read: {error}", actual=url) from error
+    if read.scheme not in ("http", "https") or not read.host:
+        raise OptionError(
+            "the service's URL needs http:// or https:// and a host, like http://127.0.0.1:8000",
+            actual=url,
+        )
+    return url.rstrip("/")
 
 
 def headers_with(key: str | None) -> dict[str, str]:

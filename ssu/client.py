@@ -16,6 +16,7 @@ from ssu.calls import (
     Attempts,
     Call,
     Retry,
+    base_of,
     connection_errors,
     failure_of,
     headers_with,
@@ -48,7 +49,7 @@ class Client(Closing):
         seconds: float = ANSWER_SECONDS,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        self._url, self._retry = url.rstrip("/"), retry
+        self._url, self._retry = base_of(url), retry
         self._http = httpx.Client(
             base_url=self._url,
             headers=headers_with(key),

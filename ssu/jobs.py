@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Unpack
+from urllib.parse import quote
 from uuid import uuid4
 
 import anyio
@@ -155,8 +156,13 @@ def _submit(
     return Call("POST", "/jobs", query, read, headers, sent)
 
 
+def _path(job: str) -> str:
+    """Return the path of a job, whatever its id is made of; dots must not lead elsewhere."""
+    return "/jobs/" + quote(job, safe="").replace(".", "%2E")
+
+
 def _get(job: str) -> Call:
-    return Call("GET", f"/jobs/{job}")
+    return Call("GET", _path(job))
 
 
 def _list(page: JobList | None) -> Call:
@@ -165,11 +171,11 @@ def _list(page: JobList | None) -> Call:
 
 
 def _result(job: str, name: str) -> Call:
-    return Call("GET", f"/jobs/{job}/result", {"format": name})
+    return Call("GET", f"{_path(job)}/result", {"format": name})
 
 
 def _cancel(job: str) -> Call:
-    return Call("DELETE", f"/jobs/{job}")
+    return Call("DELETE", _path(job))
 
 
 def _pause(job: Job, seconds: float | None, spent: float) -> float:

@@ -306,9 +306,14 @@ def wrong_fields(error: ValidationError) -> str:
     return "; ".join(map(_wrong_field, error.errors()))
 
 
+def reason_of(message: str) -> str:
+    """Return pydantic's message without the name that it gives to errors of own validators."""
+    return message.removeprefix("Value error, ")
+
+
 def _wrong_field(item: ErrorDetails) -> str:
     field = ".".join(map(str, item["loc"]))
     if not field:
-        return item["msg"]
+        return reason_of(item["msg"])
     value = "" if item["type"] == "missing" else f" is {item['input']!r}"
-    return f"{field}{value}: {item['msg']}"
+    return f"{field}{value}: {reason_of(item['msg'])}"

@@ -32,9 +32,7 @@ NAMES: tuple[str, ...] = _names()
 def named(name: str) -> Format:
     """Return the format of this name; OptionError, with all names, if there is none."""
     if name not in NAMES:
-        raise OptionError(
-            f"format: {name!r} is none of {', '.join(NAMES)}", limit=", ".join(NAMES), actual=name
-        )
+        raise OptionError(f"format: {name!r} is none of {', '.join(NAMES)}", actual=name)
     module = import_module(f"{__package__}.{_PREFIX}{name.replace('-', '_')}")
     return replace(module.FORMAT, name=name)
 

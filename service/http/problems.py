@@ -150,11 +150,14 @@ async def _on_deliberate(request: Request, error: Exception) -> Response:
 async def _on_invalid(request: Request, error: Exception) -> Response:
     found = error.errors() if isinstance(error, RequestValidationError) else []
     wrong = [
-        {"option": ".".join(str(part) for part in item["loc"][1:]), "message": item["msg"]}
+        {
+            "option": ".".join(str(part) for part in item["loc"][1:]),
+            "message": errors.reason_of(item["msg"]),
+        }
         for item in found
     ]
     request.state.code = errors.OptionError.code
-    detail = "; ".join(f"{item['option']}: {item['message']}" for item in wrong)
+    detail = "; ".join(": ".join(filter(None, item.values())) for item in wrong)
     return problem(STATUS[errors.OptionError], errors.OptionError.code, detail, errors=wrong)
 
 

@@ -238,8 +238,9 @@ async def _read_form(
         raise OptionError(f"the multipart body cannot be read: {error}") from error
     found = form.get(FIELD)
     if not isinstance(found, UploadFile):
+        more = "; `url` goes in the query of a job, without a body" if "url" in form else ""
         await form.close()
-        raise OptionError(f"the multipart body has no file in a field named `{FIELD}`")
+        raise OptionError(f"the multipart body has no file in a field named `{FIELD}`{more}")
     with _closed_on_error(found.file):
         await asyncio.to_thread(_onto_disk, found.file)
         return found.file, _fields(form), found.filename or None

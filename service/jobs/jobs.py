@@ -76,8 +76,8 @@ class Jobs:
         self._metrics = JobMetrics(metrics.registry)
         self._store = JobStore(url)
         self._files = files_at(settings.jobs_folder or _folder_beside(url))
-        self._inputs = Outgoing(settings.input_hosts, settings.outgoing_networks)
-        calls = Outgoing(settings.webhook_hosts, settings.outgoing_networks)
+        self._inputs = Outgoing(settings.input_hosts, settings.outgoing_networks, named="url")
+        calls = Outgoing(settings.webhook_hosts, settings.outgoing_networks, named="webhook")
         self._webhooks = Webhooks(settings, log, self._metrics, self._store, calls)
         place = Workplace(
             settings=settings,

@@ -72,8 +72,14 @@ class Place:
 class Outgoing:
     """Whom the service may call, and the calls."""
 
-    def __init__(self, hosts: str, networks: str, *, resolve: Resolve | None = None) -> None:
-        """Both are lists with commas; `networks` may be called although they are not public."""
+    def __init__(
+        self, hosts: str, networks: str, *, named: str = "URL", resolve: Resolve | None = None
+    ) -> None:
+        """Both are lists with commas; `networks` may be called although they are not public.
+
+        `named` is what errors call a URL: the option that gave it.
+        """
+        self._named = named
         self._places = [Place.read(one) for one in _entries(hosts)]
         self._networks = [_network(one) for one in _entries(networks)]
         self._resolve = resolve or _resolved
@@ -89,15 +95,20 @@ class Outgoing:
         try:
             url = httpx.URL(written).copy_with(fragment=None)
         except httpx.InvalidURL as error:
-            raise UrlRefused(f"the URL cannot be read: {error}") from error
+            raise UrlRefused(f"{self._named}: this cannot be read: {error}") from error
         if len(written) > _LONGEST:
-            raise UrlRefused(f"the URL is longer than {_LONGEST} characters", limit=_LONGEST)
-        if url.userinfo:
-            raise UrlRefused("the URL holds a name or a password; it must not")
-        if not any(place.holds(url) for place in self._places):
+            raise UrlRefused(f"{self._named} is longer than {_LONGEST} characters", limit=_LONGEST)
+        if url.scheme not in _PORTS or not url.host:
             raise UrlRefused(
-                f"{url.scheme}://{url.netloc.decode('ascii')} is no host that this service calls",
-                actual=url.host,
+                f"{self._named}: this is no URL that begins with http:// or https:// and a host",
+                actual=written,
+            )
+        if url.userinfo:
+            raise UrlRefused(f"{self._named} holds a name or a password; it must not")
+        if not any(place.holds(url) for place in self._places):
+            place = f"{url.scheme}://{url.netloc.decode('ascii')}"
+            raise UrlRefused(
+                f"{self._named}: {place} is no host that this service calls", actual=url.host
             )
         return url
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
 from pydantic import (
     AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
+    ValidationInfo,
     WithJsonSchema,
-    model_validator,
+    field_validator,
 )
 
 from service.formats.catalogue import NAMES, describe
@@ -115,8 +116,10 @@ class Options(BaseModel):
         description="Fail with 504 after this many seconds. Capped by the server.",
     )
 
-    @model_validator(mode="after")
-    def _starts_before_it_ends(self) -> Self:
-        if self.end is not None and self.end <= self.start:
-            raise ValueError(f"end is {self.end:g}, which is not after start, {self.start:g}")
-        return self
+    @field_validator("end")
+    @classmethod
+    def _ends_after_it_starts(cls, end: float | None, info: ValidationInfo) -> float | None:
+        start = info.data.get("start", 0.0)  # absent if it is invalid itself
+        if end is not None and end <= start:
+            raise ValueError(f"{end:g} is not after start, {start:g}")
+        return end

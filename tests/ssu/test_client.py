@@ -296,3 +296,19 @@ def test_a_stream_that_ends_badly_gives_what_came_and_then_says_why(
         seen.extend(stream.frames())
 
     assert len(seen) == frames
+
+
+@pytest.mark.parametrize("kind", [ssu.Client, ssu.AsyncClient])
+@pytest.mark.parametrize(
+    "url", ["127.0.0.1:8720", "far", "localhost:8000", "ftp://far", "http://", ""]
+)
+def test_a_url_without_scheme_or_host_is_refused_when_the_client_is_made(
+    kind: type[ssu.Client | ssu.AsyncClient], url: str
+) -> None:
+    with pytest.raises(OptionError, match="http:// or https://"):
+        kind(url)
+
+
+def test_a_url_that_cannot_be_read_is_refused_when_the_client_is_made() -> None:
+    with pytest.raises(OptionError, match="cannot be read"):
+        ssu.Client("http://[::1")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from urllib.parse import unquote
 
 import httpx
 import pytest
@@ -12,7 +13,7 @@ import pytest
 import ssu
 from service.cli.temporary_service import hosted
 from ssu import jobs as ssu_jobs
-from ssuformer.errors import ClipUnreadable, DeadlineExceeded, OptionError
+from ssuformer.errors import ClipUnreadable, DeadlineExceeded, JobNotFound, OptionError
 from tests.service.conftest import small_settings
 from tests.service.formats.made import made
 from tests.ssu.jobs_server import JobsServer
@@ -146,3 +147,26 @@ def test_the_real_gateway_has_jobs_as_the_client_expects_them(tmp_path: Path, fi
     assert jobs[0].id == jobs[1].id
     assert listed == [broken.id, jobs[0].id]
     assert raised.value.code == "job_not_found"
+
+
+@pytest.mark.parametrize("job", ["a/../../limits", "..", ".", "a?b=c#d", "a%2Fb", "ä"])
+def test_an_id_leads_to_no_other_route(job: str) -> None:
+    asked: list[tuple[str, bytes]] = []
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        asked.append((request.method, request.url.raw_path))
+        return httpx.Response(404, json={"code": "job_not_found", "detail": "there is none"})
+
+    with ssu.Client("http://far/base", transport=httpx.MockTransport(handle)) as client:
+        calls = (client.jobs.get, client.jobs.wait, client.jobs.result, client.jobs.cancel)
+        for call in calls:
+            with pytest.raises(JobNotFound):
+                call(job)
+
+    for _, path in asked:
+        parts = path.decode().partition("?")[0].split("/")
+        assert parts[:3] == ["", "base", "jobs"]
+        assert unquote(parts[3]) == job
+        assert parts[3] not in (".", "..")
+        assert parts[4:] in ([], ["result"])
+    assert len(asked) == len(calls)

@@ -52,7 +52,7 @@ def test_every_wrong_field_is_told_in_one_line_by_its_path() -> None:
 
 
 def test_what_is_wrong_with_the_whole_is_told_without_a_field() -> None:
-    assert told({"count": 101, "inner": {"share": 0}}) == "Value error, too much in all"
+    assert told({"count": 101, "inner": {"share": 0}}) == "too much in all"
 
 
 def test_every_error_is_drawn_in_the_tree_of_the_module() -> None:

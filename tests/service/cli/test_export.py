@@ -83,6 +83,12 @@ def test_what_cannot_be_exported_is_told(tmp_path: Path, content: str, to: str, 
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_the_formats_there_are_are_told_once(kept: Path) -> None:
+    result = ssu("export", kept, "--to", "bogus")
+
+    assert result.stderr.count("youtube-vis") == 1
+
+
 def test_a_stream_that_was_kept_is_exported_as_the_document_is(tmp_path: Path, kept: Path) -> None:
     stream = tmp_path / "stream.ndjson"
     stream.write_bytes(written("ndjson"))

@@ -88,6 +88,22 @@ async def test_names_in_any_letters_are_read(
     assert ElementTree.fromstring(response.content).findtext("meta/task/source") == "犬.mp4"
 
 
+@pytest.mark.parametrize("name", ["...", " ", ""])
+async def test_a_name_of_which_nothing_is_left_is_as_none(
+    running: Running, clip: bytes, name: str
+) -> None:
+    in_form = await running.client.post("/understand?format=srt", files={"file": (name, clip)})
+    option = await running.understand(clip, format="srt", file_name=name)
+    both = await running.client.post(
+        "/understand", params={"format": "srt", "file_name": name}, files={"file": ("🎻.mp4", clip)}
+    )
+
+    for response in (in_form, option):
+        assert response.status_code == 200, response.text
+        assert response.headers["content-disposition"] == 'attachment; filename="answer.srt"'
+    assert quote("🎻.srt") in both.headers["content-disposition"]
+
+
 async def test_the_option_counts_more_than_the_form(running: Running, clip: bytes) -> None:
     response = await running.client.post(
         "/understand?format=cvat&file_name=cat.mkv", files={"file": ("dog.mp4", clip)}

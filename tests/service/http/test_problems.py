@@ -57,6 +57,29 @@ async def test_a_wrong_option_is_a_problem_that_names_it(
     assert next(iter(options)) in body["detail"] or len(options) > 1
 
 
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("fields", "option", "says"),
+    [
+        ({"start": "6", "end": "2"}, "end", "2 is not after start, 6"),
+        ({"start": "x", "end": "2"}, "start", "Input should be a valid number"),
+        ({"format": "bogus"}, "format", "'bogus' is none of json, "),
+    ],
+    ids=str,
+)
+async def test_a_wrong_option_is_told_by_name_and_reason_alone(
+    running: Running, clip: bytes, fields: dict[str, str], option: str, says: str
+) -> None:
+    form = await running.client.post("/understand", data=fields, files={"file": ("a", clip)})
+    query = await running.understand(clip, **fields)
+
+    for response in (form, query):
+        (wrong,) = response.json()["errors"]
+        assert wrong["option"] == option
+        assert wrong["message"].startswith(says)
+        assert response.json()["detail"] == f"{option}: {wrong['message']}"
+
+
 BAD_BODIES: dict[str, tuple[bytes | Footage, int, str]] = {
     "nothing": (b"", 400, "clip_empty"),
     "text": (b"no clip " * 100, 422, "clip_unreadable"),

@@ -105,6 +105,23 @@ async def test_a_url_of_a_host_that_is_not_named_is_refused_at_once(tmp_path: Pa
     assert receiver.calls == []
 
 
+async def test_what_is_no_url_of_http_is_refused_by_the_options_name(tmp_path: Path) -> None:
+    async with fetching(tmp_path, [answer(200)]) as (running, _, _):
+        response = await running.client.post("/jobs", params={"url": "file:///etc/passwd"})
+
+    assert (response.status_code, response.json()["code"]) == (422, "url_refused")
+    assert response.json()["detail"].startswith("url: this is no URL")
+
+
+async def test_a_url_in_a_form_is_told_to_go_into_the_query(tmp_path: Path) -> None:
+    async with fetching(tmp_path, [answer(200)]) as (running, receiver, url):
+        response = await running.client.post("/jobs", files={"url": (None, url)})
+
+    assert (response.status_code, response.json()["code"]) == (422, "option_invalid")
+    assert "`url` goes in the query" in response.json()["detail"]
+    assert receiver.calls == []
+
+
 async def test_a_url_and_a_body_are_too_much(tmp_path: Path, clip: bytes) -> None:
     async with fetching(tmp_path, [answer(200)]) as (running, _, url):
         response = await running.client.post("/jobs", params={"url": url}, content=clip)

@@ -71,6 +71,14 @@ async def test_any_other_url_is_refused(url: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "url", ["notaurl", "", "file:///etc/passwd", "//hooks.example/", "http:/a"]
+)
+async def test_what_is_no_url_of_http_is_told_by_the_name_of_the_option(url: str) -> None:
+    with pytest.raises(UrlRefused, match=r"^webhook: .* http:// or https://"):
+        Outgoing(HOSTS, "", named="webhook").check(url)
+
+
+@pytest.mark.parametrize(
     "address",
     [
         "127.0.0.1",

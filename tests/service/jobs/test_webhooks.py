@@ -163,7 +163,11 @@ async def test_a_call_that_is_stored_is_made_by_the_next_gateway(
 
 @pytest.mark.parametrize(
     ("webhook", "says"),
-    [("https://other.example/", "no host"), ("http://127.0.0.1:1/", "no host")],
+    [
+        ("https://other.example/", "no host"),
+        ("http://127.0.0.1:1/", "no host"),
+        ("notaurl", "webhook: this is no URL that begins with http:// or https://"),
+    ],
 )
 async def test_a_webhook_to_a_host_that_is_not_named_is_refused(
     tmp_path: Path, clip: bytes, webhook: str, says: str
