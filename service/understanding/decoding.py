@@ -259,8 +259,16 @@ class DecodePool:
     def report(self, child: Child, error: errors.SsuError, *, again: bool) -> None:
         """Count a process that failed, and log the cause, as a failure of this service."""
         failure = child.failure(error)
-        self.count(error.code, failure["cause"])
-        self._log.error("decoding_process_failed", **failure, tried_again=again)
+        self.count(error.code, failure.cause)
+        self._log.error(
+            "decoding_process_failed",
+            reason=failure.reason,
+            cause=failure.cause,
+            system_call=failure.system_call,
+            exit_status=failure.exit_status,
+            stderr=failure.stderr,
+            tried_again=again,
+        )
 
     def count(self, reason: str, cause: str = "") -> None:
         """Count a process that ended before its clip was done."""

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -59,6 +59,16 @@ class Ending:
         if self.cause == "SIGXCPU":
             return errors.DecodeTimeout("the clip took too much processor time to decode")
         return errors.DecodeFailed("the process that decoded the clip died")
+
+
+class Failure(NamedTuple):
+    """Why a process failed, for the log."""
+
+    reason: str
+    cause: str
+    system_call: str | None
+    exit_status: int | None
+    stderr: str
 
 
 class Child:
@@ -108,20 +118,15 @@ class Child:
         """How the process ended, or what it has said on stderr so far."""
         return self.ended.result() if self.ended.done() else Ending(words=self._last_words())
 
-    def failure(self, error: errors.SsuError) -> dict[str, Any]:
+    def failure(self, error: errors.SsuError) -> Failure:
         """Return, for the log, what came of the process, and why if it still runs."""
-        cause = self.ending.cause
+        ending = self.ending  # which reads, once, what the process has said
+        cause = ending.cause
         if self.alive:
             timed_out = isinstance(error, errors.DecodeTimeout)
             malformed = isinstance(error, Malformed)
             cause = "slow" if timed_out else "malformed" if malformed else "exception"
-        return {
-            "reason": error.code,
-            "cause": cause,
-            "system_call": self.ending.refused,
-            "exit_status": self.ending.status,
-            "stderr": self.ending.words,
-        }
+        return Failure(error.code, cause, ending.refused, ending.status, ending.words)
 
     def kill(self) -> None:
         """Kill the process, without waiting for it to be gone."""

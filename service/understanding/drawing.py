@@ -45,8 +45,15 @@ class Drawings:
             await self._draw(child, form, material, clip, out)
         except (errors.DecodeTimeout, errors.DecodeFailed) as error:
             failure = child.failure(error)
-            self._metrics.decode_exits.labels(error.code, failure["cause"]).inc()
-            self._log.error("drawing_process_failed", **failure)
+            self._metrics.decode_exits.labels(error.code, failure.cause).inc()
+            self._log.error(
+                "drawing_process_failed",
+                reason=failure.reason,
+                cause=failure.cause,
+                system_call=failure.system_call,
+                exit_status=failure.exit_status,
+                stderr=failure.stderr,
+            )
             raise
         finally:
             child.close()

@@ -91,7 +91,7 @@ async def run(
     written = io.StringIO()
     app = create_app(settings, engine=engine, source=source, clock=clock, log_stream=written)
     if program is not None:
-        app.state.gateway.pool._program = program
+        app.state.gateway.pool._templates._program = program
     async with app.router.lifespan_context(app):
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         plain = {"Accept-Encoding": "identity"}

@@ -122,7 +122,7 @@ def test_upload_and_work_are_seen_while_the_answer_comes_window_by_window(
         share = float(visited.page.locator("progress").get_attribute("value") or 1)
         relay.flowing.set()
         stage(visited, "Looking and listening", "understood")
-        first = visited.page.locator(".sentences .lines li").count()
+        visited.page.wait_for_selector(".sentences .lines li")
         visited.seek(2.0)
         drawn = visited.covered().any()
         engine.go_on.set()
@@ -131,7 +131,6 @@ def test_upload_and_work_are_seen_while_the_answer_comes_window_by_window(
         visited.seek(8.0)
 
         assert share < 1
-        assert first > 0
         assert drawn
         assert visited.covered().any()
 

@@ -63,6 +63,8 @@ export interface Notice {
 export interface Head {
   readonly model: { readonly name: string; readonly version: string; readonly digest: string };
   readonly sampled_fps: number;
+  readonly start: number;
+  readonly end: number | null;
   readonly smooth_fps: number | null;
   readonly mask_size: readonly [number, number];
 }
@@ -128,10 +130,10 @@ export class Answer {
   /** The answer as one document, as `format=json` without `smooth` would give it. */
   document(): object | null {
     if (!this.head || !this.tail) return null;
-    const { model, sampled_fps, mask_size } = this.head;
+    const { model, sampled_fps, start, end, mask_size } = this.head;
     const { clip, timings_ms, warnings, tracks } = this.tail;
-    const facts = { clip, timings_ms, warnings, tracks, model, sampled_fps, smooth_fps: null };
-    return { ...facts, mask_size, frames: this.analysed };
+    const facts = { clip, timings_ms, warnings, tracks, model, sampled_fps, start, end };
+    return { ...facts, smooth_fps: null, mask_size, frames: this.analysed };
   }
 
   private get step(): number {
