@@ -26,7 +26,7 @@ class Layers:
     def __init__(self, answer: Understanding, size: Size) -> None:
         self._answer, self._size = answer, size
         self._frames = answer.analysed
-        self._step = 1 / answer.sampled_fps
+        self._step = answer.analysed_step
         self._starts = [frame.time - self._step / 2 for frame in self._frames]
         self._regions = [{one.track: one for one in frame.regions} for frame in self._frames]
         self._index = -1

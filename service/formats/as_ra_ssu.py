@@ -55,9 +55,9 @@ def write(material: Material, out: IO[bytes]) -> None:
 
 
 def _frames_of_seconds(answer: Understanding) -> list[Frame | None]:
-    """Return the frame nearest to the middle of each second, None where none was analysed."""
+    """Return the analysed frame nearest to the middle of each second, None where there is none."""
     seconds: dict[int, Frame] = {}
-    for frame in answer.frames:
+    for frame in answer.analysed:
         second = math.floor(frame.time)
         before = seconds.get(second)
         if before is None or _off_centre(frame.time) < _off_centre(before.time):

@@ -27,7 +27,7 @@ def write(material: Material, out: IO[bytes]) -> None:
 
 def _place(cue: Cue, answer: Understanding) -> str:
     """Return where a cue is shown: under its source's box when it begins, else at the bottom."""
-    for frame in answer.frames:
+    for frame in answer.analysed:
         for region in frame.regions:
             if region.track == cue.track and cue.start <= frame.time <= cue.end:
                 x, y, width, height = box_in(region, answer)

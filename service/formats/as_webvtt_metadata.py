@@ -23,7 +23,7 @@ def write(material: Material, out: IO[bytes]) -> None:
     half = 0.5 * answer.step
     out.write(HEADER)
     for number, frame in enumerate(answer.frames):
-        start, end = max(0.0, frame.time - half), frame.time + half
+        start, end = max(answer.start, frame.time - half), frame.time + half
         content = json.dumps(_content(frame, answer)).replace("-->", "--\\u003e")
         out.write(f"frame-{number}\n{times(start, end)}\n{content}\n\n".encode())
 

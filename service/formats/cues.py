@@ -44,7 +44,7 @@ def _seen(answer: Understanding) -> Iterator[Cue]:
 
 
 def _unseen(answer: Understanding) -> Iterator[Cue]:
-    """Yield what is heard and not seen; equal sentences of neighbouring frames are one cue."""
+    """Yield what is heard and not seen; equal sentences of analysed neighbours are one cue."""
     open_cues: dict[str, Cue] = {}
     for start, end, heard in _heard(answer):
         said = {each.category: each.description for each in heard if each.description}
@@ -57,8 +57,8 @@ def _unseen(answer: Understanding) -> Iterator[Cue]:
 
 
 def _heard(answer: Understanding) -> Iterator[tuple[float, float, list[Heard]]]:
-    half, last = 0.5 * answer.step, answer.clip.duration
-    for frame in answer.frames:
+    half, last = 0.5 * answer.analysed_step, answer.clip.duration
+    for frame in answer.analysed:
         start = max(0.0, frame.time - half)
         end = min(frame.time + half, max(last, start))
         yield round(start, 3), round(end, 3), frame.heard

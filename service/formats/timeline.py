@@ -25,14 +25,14 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A track over frames in which it sounds without a break."""
+    """A track over frames of the part that was asked for, in which it sounds without a break."""
 
     track: int
     category: str
     end: int
     """The first frame after it."""
     keys: tuple[Key, ...]
-    """One for each analysed frame, rising; the first is where the run begins."""
+    """One for each frame of the answer, rising; the first is where the run begins."""
 
 
 class Timeline:
@@ -72,8 +72,9 @@ class Timeline:
     def _run(self, track: int, category: str, keys: list[tuple[float, Region]]) -> Run:
         half = 0.5 * self._answer.step
         numbered = {self.number(time): region for time, region in keys}
-        first = self.number(keys[0][0] - half)
+        first = self.number(max(self._answer.start, keys[0][0] - half))
         numbered.setdefault(first, keys[0][1])
         last = max(numbered)
-        end = min(self.frames, max(last + 1, int((keys[-1][0] + half) * self.rate + _CLOSE)))
-        return Run(track, category, end, tuple(Key(n, numbered[n]) for n in sorted(numbered)))
+        end = min(self._answer.until, keys[-1][0] + half)
+        after = min(self.frames, max(last + 1, int(end * self.rate + _CLOSE)))
+        return Run(track, category, after, tuple(Key(n, numbered[n]) for n in sorted(numbered)))

@@ -204,6 +204,11 @@ class Head(_Answer):
         """Seconds from one frame of this answer to the next."""
         return 1 / (self.smooth_fps or self.sampled_fps)
 
+    @property
+    def analysed_step(self) -> float:
+        """Seconds from one analysed frame to the next."""
+        return 1 / self.sampled_fps
+
 
 class Tail(_Answer):
     """What is known of an answer after its last frame."""
@@ -220,10 +225,14 @@ class Understanding(Head, Tail):
     frames: list[Frame]
 
     @property
+    def until(self) -> float:
+        """Where the part ends that was asked for, in seconds of the clip."""
+        return self.clip.duration if self.end is None else min(self.end, self.clip.duration)
+
+    @property
     def seconds(self) -> float:
         """How long the part lasts that was asked for."""
-        end = self.clip.duration if self.end is None else min(self.end, self.clip.duration)
-        return max(0.0, end - self.start)
+        return max(0.0, self.until - self.start)
 
     @property
     def analysed(self) -> list[Frame]:

@@ -24,6 +24,7 @@ from service.understanding.schemas import (
     Track,
     Understanding,
 )
+from service.understanding.smoothing import Smoother
 from ssuformer.masks import Mask, bounding_box
 
 SIZE = (48, 64)
@@ -96,6 +97,34 @@ def made(
         frames=frames,
         tracks=[_track(number, shown) for number in (1, 2)],
     )
+
+
+def smoothed(answer: Understanding, *, parts: int) -> Understanding:
+    """Return an answer with frames between its own, `parts` for each of them."""
+    smoother = Smoother(step=answer.analysed_step, parts=parts, most=1000)
+    frames = smoother.add(answer.frames) + smoother.end(answer.until)
+    return answer.model_copy(update={"frames": frames, "smooth_fps": smoother.fps})
+
+
+def gliding(answer: Understanding) -> Understanding:
+    """Return an answer whose regions are five pixels further to the right in each next frame."""
+    frames = [
+        frame.model_copy(update={"regions": [_moved(one, 5 * i) for one in frame.regions]})
+        for i, frame in enumerate(answer.frames)
+    ]
+    return answer.model_copy(update={"frames": frames})
+
+
+def _moved(one: Region, x: int) -> Region:
+    assert one.mask is not None
+    mask = np.roll(one.mask.to_mask(), x, axis=1)
+    return one.model_copy(update={"mask": type(one.mask).of(mask), "bbox": bounding_box(mask)})
+
+
+def part_of(answer: Understanding, start: float, end: float) -> Understanding:
+    """Return the answer for the part of its clip from `start` to `end`; its tracks stay."""
+    frames = [frame for frame in answer.frames if start < frame.time < end]
+    return answer.model_copy(update={"frames": frames, "start": start, "end": end})
 
 
 def clip_facts(seconds: int) -> ClipFacts:

@@ -5,10 +5,21 @@ from dataclasses import dataclass, field
 from xml.etree import ElementTree
 
 import numpy as np
+import pytest
 
 from service.understanding.schemas import Understanding
 from ssuformer.outlines import fill
-from tests.service.formats.made import BARKS, DOG, SIZE, made, ring, spot, written
+from tests.service.formats.made import (
+    BARKS,
+    DOG,
+    SIZE,
+    made,
+    part_of,
+    ring,
+    smoothed,
+    spot,
+    written,
+)
 
 
 @dataclass
@@ -75,6 +86,17 @@ def test_no_frame_has_two_shapes_of_a_track_and_none_is_after_the_last() -> None
         frames = [shape.frame for shape in track.shapes]
         assert frames == sorted(set(frames))
         assert frames[-1] <= last
+
+
+@pytest.mark.parametrize("parts", [1, 5, 10])
+def test_nothing_is_outside_the_part_that_was_asked_for(parts: int) -> None:
+    answer = part_of(made(shown=[(1,)] * 4), 1, 2.7)
+
+    (dog,) = tracks_in(written("cvat", smoothed(answer, parts=parts)))
+
+    assert (dog.shapes[0].frame, dog.shapes[0].outside) == (10, False)
+    assert dog.shapes[-1].outside
+    assert 26 <= dog.shapes[-1].frame <= 27
 
 
 def test_a_shape_is_the_largest_part_of_the_mask_without_its_holes() -> None:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from service.formats.xml_pieces import clean
 from service.understanding.schemas import Sentence
-from tests.service.formats.made import BARKS, DOG, SINGS, UNSEEN, made, written
+from tests.service.formats.made import BARKS, DOG, SINGS, UNSEEN, made, smoothed, written
 
 
 def test_pympi_reads_a_tier_for_each_track_and_for_what_is_not_seen(tmp_path: Path) -> None:
@@ -37,6 +37,10 @@ def test_every_reference_has_its_target() -> None:
     assert [one.tag for one in root] == [
         "HEADER", "TIME_ORDER", "TIER", "TIER", "TIER", "LINGUISTIC_TYPE"
     ]  # fmt: skip
+
+
+def test_frames_between_change_nothing() -> None:
+    assert written("eaf", smoothed(made(), parts=24)) == written("eaf")
 
 
 @settings(max_examples=60, deadline=None)

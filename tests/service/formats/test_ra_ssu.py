@@ -9,7 +9,17 @@ import pytest
 
 from service.understanding.schemas import Understanding
 from ssuformer.masks import decode_rle
-from tests.service.formats.made import BARKS, DOG, MASKS, loaded, made, unzipped, written
+from tests.service.formats.made import (
+    BARKS,
+    DOG,
+    MASKS,
+    gliding,
+    loaded,
+    made,
+    smoothed,
+    unzipped,
+    written,
+)
 from tests.ssuformer.footage import Footage
 
 
@@ -67,6 +77,23 @@ def test_seconds_that_were_not_analysed_are_unlabelled_and_the_nearest_frame_cou
     assert [[one["second"] for one in source["seconds"]] for source in truth["sources"]] == [
         [2], [2, 4]
     ]  # fmt: skip
+
+
+def test_frames_between_teach_nothing() -> None:
+    answer = gliding(made(shown=[(2,)] * 4))
+    times = [0.4, 1.4, 2.4, 3.4]  # frames between come nearer to the middle
+    frames = [
+        frame.model_copy(update={"time": time})
+        for frame, time in zip(answer.frames, times, strict=True)
+    ]
+    answer = answer.model_copy(update={"frames": frames})
+
+    plain, smooth = (
+        unzipped(written("ra-ssu", one, clip=b"clip"))
+        for one in (answer, smoothed(answer, parts=10))
+    )
+
+    assert smooth == plain
 
 
 @pytest.mark.parametrize(("container", "suffix"), [("mp4", ".mp4"), ("webm", ".mkv")])

@@ -3,6 +3,7 @@ import json
 from html import unescape
 from typing import Any
 
+import pytest
 import srt
 import webvtt
 from hypothesis import given, settings
@@ -10,7 +11,17 @@ from hypothesis import strategies as st
 
 from service.formats.cues import cues_of, line
 from service.understanding.schemas import Sentence, Understanding
-from tests.service.formats.made import BARKS, DOG, LARK, UNSEEN, made, written
+from tests.service.formats.made import (
+    BARKS,
+    DOG,
+    LARK,
+    UNSEEN,
+    gliding,
+    made,
+    part_of,
+    smoothed,
+    written,
+)
 
 SINGS = "a lark sings <b>high</b>"
 EXPECTED = [
@@ -71,6 +82,26 @@ def test_webvtt_reads_the_captions_with_their_voices_and_places() -> None:
     ]  # fmt: skip
     assert "position:57% align:center" in str(found[0].settings)
     assert not str(found[2].settings or "")
+
+
+@pytest.mark.parametrize("parts", [2, 5, 24])
+@pytest.mark.parametrize("name", ["webvtt", "srt"])
+def test_frames_between_change_no_cue(name: str, parts: int) -> None:
+    answer = gliding(made(shown=((2,), (2,), (2,), ())))
+    said = [Sentence(start=start, end=start + 1, text=text) for start, text in enumerate("abc")]
+    tracks = [answer.tracks[1].model_copy(update={"sentences": said})]
+    answer = answer.model_copy(update={"tracks": tracks})
+
+    plain, smooth = written(name, answer), written(name, smoothed(answer, parts=parts))
+
+    assert UNSEEN in plain.decode()
+    assert smooth == plain
+
+
+def test_webvtt_metadata_begins_with_the_part() -> None:
+    found = captions(written("webvtt-metadata", smoothed(part_of(made(), 1, 3), parts=10)))
+
+    assert found[0].start == "00:00:01.000"
 
 
 def test_webvtt_metadata_holds_the_regions_of_every_frame() -> None:
