@@ -51,9 +51,8 @@ class Options(BaseModel):
         description="Frames to analyse per second; defaults to the model's training rate.",
     )
     format: FormatName | None = Field(default=None, description=describe())
-    file_name: Annotated[str, AfterValidator(safe_name)] | None = Field(
+    file_name: Annotated[str, Field(max_length=1024), AfterValidator(safe_name)] | None = Field(
         default=None,
-        max_length=1024,
         description=(
             "Name of the clip's file, for names and titles in the answer's format; otherwise the "
             "one in the form. Of a path only the end is taken, of the rest what any system allows."
