@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import random
+import sqlite3
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +14,9 @@ from ssuformer.errors import ConfigError
 
 _LOCK_SECONDS = 10
 """How long a row may be locked by a transaction in which nothing happens."""
+
+_WRITE_SECONDS = 30.0
+"""How long a gateway waits for the right to write a file of SQLite."""
 
 
 def engine_of(url: str, *, connections: int) -> Engine:
@@ -43,13 +49,31 @@ def _sqlite(path: str) -> Engine:
     if not path:
         raise ConfigError("SSU_JOBS names no file; write sqlite:////var/lib/ssu/jobs.sqlite")
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": 30.0})
+    engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": _WRITE_SECONDS})
 
     def prepare(connection: Any, _: object) -> None:  # noqa: ANN401
         connection.isolation_level = None
-        for setting in ("journal_mode = WAL", "foreign_keys = ON"):
-            connection.execute(f"PRAGMA {setting}")
+        connection.execute("PRAGMA foreign_keys = ON")
+        _log_ahead(connection)
 
     event.listen(engine, "connect", prepare)
     event.listen(engine, "begin", lambda one: one.exec_driver_sql("BEGIN IMMEDIATE"))
     return engine
+
+
+def _log_ahead(connection: sqlite3.Connection) -> None:
+    """Change the file to a write-ahead log; wait, as SQLite does not, for another that writes.
+
+    While another gateway has the right to write (it may be making the same new file), SQLite
+    refuses this one change at once, whatever its timeout.
+    """
+    end = time.monotonic() + _WRITE_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+                raise
+            time.sleep(random.uniform(0.005, 0.05))
+        else:
+            return

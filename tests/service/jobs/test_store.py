@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -225,6 +226,23 @@ async def test_several_gateways_may_make_the_tables_at_once(store_url: str) -> N
     assert (await stores[0].counts())[2] == 0
     for one in stores:
         await one.close()
+
+
+async def test_a_new_file_that_another_gateway_is_writing_is_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "jobs.sqlite"
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    store = JobStore(f"sqlite:///{path}")
+
+    starting = asyncio.create_task(store.start())
+    await asyncio.sleep(0.2)
+    assert not starting.done()
+    other.execute("ROLLBACK")
+    await starting
+
+    assert other.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    other.close()
+    await store.close()
 
 
 async def test_a_database_that_was_away_is_connected_to_again(postgres_folder: Path) -> None:
