@@ -20,8 +20,10 @@ from training.losses import TrainingLoss
 FILE = Path("training/configs/family.toml")
 SMALL = (
     "stages=[{size=64, seconds=2, batch=2, steps=60}]",
-    "model={channels=32, heads=2, queries=4, caption_layers=1, detail_tokens=2}",
-    "categories=[]",
+    "preset=tiny",
+    "model={channels=32, heads=2, queries=4, caption_layers=1, detail_tokens=2, vision_details=0}",
+    "data=[]",
+    "frozen=[]",
     "warmup_steps=2",
     "workers=0",
 )
@@ -66,7 +68,7 @@ def test_a_change_comes_after_the_file_and_keeps_its_neighbours() -> None:
 
     changed = experiments.read(FILE, changes)
 
-    assert changed.model == {"family": "catr", "queries": 5}
+    assert changed.model == {"family": "catr", "queries": 5, "vision_details": 3}
     assert (changed.seed, changed.frozen) == (2, ("vision.",))
     assert changed.stages == experiments.read(FILE).stages
 

@@ -38,8 +38,17 @@ class DilatedConvolutions(nn.Module):
         )
 
     def forward(self, x: Float[Tensor, "bt d h w"]) -> Float[Tensor, "bt c h w"]:
-        """Return the summed features."""
-        return torch.stack([branch(x) for branch in self.branches]).sum(dim=0)
+        """Return the summed features.
+
+        With channels first: in bfloat16 with channels last, oneDNN writes the gradients of dilated
+        convolutions past their end (torch 2.13; the result is NaN, or the process dies).
+        """
+        x = x.contiguous()
+        seen = []
+        for rate, branch in zip(DILATIONS, self.branches, strict=True):
+            weight, bias = map(branch.get_parameter, ("weight", "bias"))
+            seen.append(F.conv2d(x, weight.contiguous(), bias, padding=rate, dilation=rate))
+        return torch.stack(seen).sum(dim=0)
 
 
 class AudioVisualAttention(nn.Module):

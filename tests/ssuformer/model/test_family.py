@@ -17,7 +17,7 @@ from ssuformer.model.family import FAMILY
 from ssuformer.model.family.avesformer import PromptQueryGenerator
 from ssuformer.model.family.catr import DecoupledBlock
 from ssuformer.model.family.pcmanet import CosineGate, open_pixels
-from ssuformer.model.family.tpavi import AudioVisualAttention, attended
+from ssuformer.model.family.tpavi import AudioVisualAttention, DilatedConvolutions, attended
 from ssuformer.model.family.transavs import MaskGeneration, assigned
 from ssuformer.model.sound_source_model import Segmented, SoundSourceModel, union
 from tests.ssuformer.model.small_model import clips, small_config, small_model
@@ -160,6 +160,17 @@ def test_tpavi_attends_exactly_as_the_map_of_all_pixels_with_all_pixels() -> Non
     keys = phi.repeat_interleave(n, dim=1)
     similarity = theta.flatten(1, 2) @ keys.mT / (t * n)
     torch.testing.assert_close(factored.flatten(1, 2), similarity @ g.flatten(1, 2))
+
+
+def test_gradients_of_tpavis_dilated_convolutions_are_numbers_with_channels_last() -> None:
+    torch.manual_seed(0)
+    convolutions = DilatedConvolutions(24, 128).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    seen = torch.randn(4, 24, 56, 56).to(memory_format=torch.channels_last)
+
+    with torch.autocast("cpu", torch.bfloat16):
+        convolutions(seen).float().square().mean().backward()
+
+    assert all(one.grad.isfinite().all() for one in convolutions.parameters())
 
 
 def test_tpavi_begins_without_attention_and_keeps_its_pixels() -> None:
