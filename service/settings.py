@@ -314,7 +314,8 @@ class Settings(BaseSettings):
         default=1, description="Processes of the studio's tools, each for one call at a time."
     )
     studio_tool_seconds: PositiveFloat = Field(
-        default=60.0, description="Maximum seconds of a call of a tool; of each frame, for tracking."
+        default=60.0,
+        description="Maximum seconds of a call of a tool; of each frame, for tracking.",
     )
     studio_prepare_seconds: PositiveFloat = Field(
         default=600.0, description="Maximum processor seconds to write the frames of a clip."
