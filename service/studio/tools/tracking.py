@@ -131,7 +131,7 @@ def colours_in(picture: Picture, mask: Mask | None) -> NDArray[np.float32]:
     where = None if mask is None else mask.astype(np.uint8)
     found = cv2.calcHist([hsv], [0, 1, 2], where, [12, 6, 6], [0, 180, 0, 256, 0, 256])
     found = cv2.GaussianBlur(found.reshape(12, 36), (3, 3), 0)
-    return np.asarray(cv2.normalize(found, None, 1, 0, cv2.NORM_L1), np.float32)
+    return np.asarray(found / max(1.0, float(found.sum())), np.float32)
 
 
 def _small(picture: Picture) -> NDArray[np.uint8]:
@@ -144,6 +144,7 @@ def _small(picture: Picture) -> NDArray[np.uint8]:
 def _flow(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> Flow:
     """Return for each pixel of the first how far it is moved in the second."""
     dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    dis.setFinestScale(0)  # edges of things that move are lost at half the size
     return np.asarray(dis.calc(first, second, None), np.float32)  # type: ignore[call-overload]
 
 

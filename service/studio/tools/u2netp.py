@@ -10,7 +10,7 @@ import numpy as np
 
 from service.studio.tools.grabcut import about, corrected, guessed, seeds, tidied, touched_up
 from service.studio.tools.prompt import Mask, Picture, Prompt, box_of
-from service.studio.tools.window import Share, Window, united, window_round
+from service.studio.tools.window import Share, Window, box_round, united, window_round
 from ssuformer.salience import Salience
 
 _VIEWS = (1.0, 0.5, 0.25)
@@ -60,10 +60,10 @@ class U2netpMasks:
             window = window_round(box, picture, margin=0.4)
             return window, guessed(window, prompt, box)
         part = _part(share, window, prompt)
-        box = box_of(window.put(part, height=picture.shape[0], width=picture.shape[1]))
-        if box is None:
+        whole = box_of(window.put(part, height=picture.shape[0], width=picture.shape[1]))
+        if whole is None:
             return window, corrected(share, window, prompt)
-        closer = window_round(united(box, about_points(prompt)), picture, margin=0.2)
+        closer = window_round(united(whole, box_round(prompt.inside())), picture, margin=0.2)
         again = self._salient(picture, closer)
         if _score(again, closer, prompt) > 0:
             window, share = closer, again
@@ -75,14 +75,8 @@ class U2netpMasks:
         return np.asarray((found - low) / max(high - low, 1e-6), np.float32)
 
 
-def about_points(prompt: Prompt) -> tuple[float, float, float, float]:
-    """Return the box round the points inside."""
-    xs, ys = zip(*prompt.inside(), strict=True)
-    return min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)
-
-
 def _view(picture: Picture, prompt: Prompt, share: float) -> Window:
-    left, top, wide, high = about_points(prompt)
+    left, top, wide, high = box_round(prompt.inside())
     half = share * max(picture.shape[:2])
     box = (left - half, top - half, wide + 2 * half, high + 2 * half)
     return window_round(box, picture, margin=0)
