@@ -27,7 +27,7 @@ import typer
 
 from benchmarks.timing import machine
 from service.studio.tools.masks import mask_tool
-from service.studio.tools.prompt import Box, Mask, MaskTool, Picture, Prompt, box_of
+from service.studio.tools.prompt import Box, Mask, MaskTool, Picture, Prompt, box_iou, box_of
 from service.studio.tools.tracking import tracker
 from ssuformer.masks import decode_rle, overlap
 
@@ -71,16 +71,6 @@ def pictures(film: Path, start: float = 0.0) -> Iterator[Picture]:
             while frame.time is not None and frame.time >= start + number / FPS - 1e-3:
                 yield np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
                 number += 1
-
-
-def box_iou(first: Box | None, second: Box) -> float:
-    """Return the IoU of two boxes."""
-    if first is None:
-        return 0.0
-    wide = min(first[0] + first[2], second[0] + second[2]) - max(first[0], second[0])
-    high = min(first[1] + first[3], second[1] + second[3]) - max(first[1], second[1])
-    both = max(0.0, wide) * max(0.0, high)
-    return both / (first[2] * first[3] + second[2] * second[3] - both)
 
 
 def annotate(tool: MaskTool, picture: Picture, box: Box) -> tuple[list[float], Mask, float]:
@@ -169,7 +159,7 @@ def effort(tool: MaskTool, found: Sequence[Thing], *, tracks: bool) -> dict[str,
         began = time.process_time()
         by_box = tool.mask(picture, Prompt(box=box))
         boxed.append((box_iou(box_of(by_box), box), time.process_time() - began + BOX_SECONDS))
-        if tracks:
+        if tracks and by_box.any():
             later += held(tool, thing, by_box)
         drawn.append(sketch(picture, (mask, by_box), box))
     done = [second for second, count in zip(seconds, clicks, strict=True) if count]
