@@ -133,7 +133,7 @@ def test_a_prompt_that_does_not_fit_is_refused(prompt: Prompt) -> None:
 
 
 def test_a_name_of_no_tool_is_refused() -> None:
-    with pytest.raises(ConfigError, match="sam2.1:FOLDER"):
+    with pytest.raises(ConfigError, match=r"sam2\.1:FOLDER"):
         mask_tool("lasso")
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from transformers import Sam2VideoConfig, Sam2VideoModel
 
-_WIDTH = 64
+_WIDTH = 128
 
 
 def save(folder: Path) -> None:
