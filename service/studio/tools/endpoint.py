@@ -1,7 +1,8 @@
 """Sentences by a vision model behind an endpoint that speaks as OpenAI's `/chat/completions` does.
 
 It is asked as the source paper asks Chat-UniVi: with the picture on which the region is outlined
-and all else is dimmed. Only the operator's own URL is called: no redirect, no proxy of the environment.
+and all else is dimmed. Only the operator's own URL is called: no redirect, no
+proxy of the environment.
 """
 
 from __future__ import annotations

@@ -52,7 +52,7 @@ def touched_up(picture: Picture, share: Share, sure: Seeds, *, open_to: float = 
     for what is doubtful in itself.
     """
     inside = share > 0.5
-    reach = max(3, int(open_to * np.sqrt(max(1, np.count_nonzero(inside)))))
+    reach = max(3, int(open_to * max(1, int(np.count_nonzero(inside))) ** 0.5))
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
     grown = cv2.dilate(inside.astype(np.uint8), kernel) > 0
     core = cv2.erode(inside.astype(np.uint8), kernel) > 0
@@ -72,7 +72,7 @@ def grabbed(picture: Picture, labels: NDArray[np.uint8]) -> Share:
     cv2.setRNGSeed(0)
     backdrop, thing = np.zeros((1, 65)), np.zeros((1, 65))
     bgr = np.ascontiguousarray(picture[..., ::-1])
-    cv2.grabCut(bgr, labels, None, backdrop, thing, _ROUNDS, cv2.GC_INIT_WITH_MASK)
+    cv2.grabCut(bgr, labels, (0, 0, 1, 1), backdrop, thing, _ROUNDS, cv2.GC_INIT_WITH_MASK)
     found = (labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD)
     return found.astype(np.float32)
 
@@ -85,7 +85,8 @@ def tidied(share: Share, sure: Seeds) -> Share:
     """
     mask = (share > 0.5).astype(np.uint8)
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5))
-    mask = cv2.morphologyEx(cv2.morphologyEx(mask, cv2.MORPH_OPEN, kernel), cv2.MORPH_CLOSE, kernel)
+    opened = cv2.morphologyEx(mask, cv2.MORPH_OPEN, kernel)
+    mask = np.asarray(cv2.morphologyEx(opened, cv2.MORPH_CLOSE, kernel), np.uint8)
     mask[sure.inside], mask[sure.outside] = 1, 0
     count, parts, sizes, _ = cv2.connectedComponentsWithStats(mask)
     if count > 1:

@@ -82,6 +82,16 @@ def box_of(mask: Mask) -> Box | None:
     return left, top, int(columns[-1]) + 1 - left, int(rows[-1]) + 1 - top
 
 
+def box_iou(first: Box | None, second: Box) -> float:
+    """Return the IoU of two boxes; 0 with none."""
+    if first is None:
+        return 0.0
+    wide = min(first[0] + first[2], second[0] + second[2]) - max(first[0], second[0])
+    high = min(first[1] + first[3], second[1] + second[3]) - max(first[1], second[1])
+    both = max(0.0, wide) * max(0.0, high)
+    return both / (first[2] * first[3] + second[2] * second[3] - both)
+
+
 def _check_points(points: Iterable[tuple[float, float]], *, width: int, height: int) -> None:
     for x, y in points:
         if not (0 <= x <= width and 0 <= y <= height):

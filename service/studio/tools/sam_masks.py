@@ -9,10 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from transformers import Sam2Model, Sam2Processor
+from torch import Tensor
+from transformers import Sam2Model
 
 from service.studio.tools.prompt import Box, Mask, Picture, Prompt, box_of
-from ssuformer.errors import ConfigError
+from service.studio.tools.sam_pictures import loaded, side_of, to_mask, to_network
 
 
 class SamMasks:
@@ -20,44 +21,42 @@ class SamMasks:
 
     def __init__(self, folder: Path) -> None:
         """Load the weights; ConfigError if the folder holds none. Nothing is downloaded."""
-        if not folder.is_dir():
-            raise ConfigError(f"{folder} is no folder with SAM 2.1's weights")
-        try:
-            self._processor = Sam2Processor.from_pretrained(folder, local_files_only=True)
-            self._model = Sam2Model.from_pretrained(folder, local_files_only=True).eval()
-        except (OSError, ValueError, KeyError) as error:
-            raise ConfigError(f"{folder}: SAM 2.1 cannot be loaded: {error}") from error
+        self._model = loaded(Sam2Model, folder)
         self.name = f"sam2.1:{folder.name}"
 
     def mask(self, picture: Picture, prompt: Prompt) -> Mask:
         """Return the mask `[h w]`; OptionError if the prompt does not fit the picture."""
         prompt.check(picture)
+        height, width = picture.shape[:2]
+        side = side_of(self._model)
+        given = marks(prompt, (side / width, side / height))
+        # A single click may mean a part or the whole: the likeliest of several masks is taken.
+        one_click = set(given) == {"input_points", "input_labels"} and len(prompt.points) == 1
         with torch.inference_mode():
-            inputs = self._processor(images=picture, **marks(prompt), return_tensors="pt")
-            more = {}
-            if prompt.previous is not None:
-                # As logits, 20 apart: the network takes its own earlier masks so.
-                shares = torch.from_numpy(prompt.previous.astype(np.float32))[None, None]
-                more["input_masks"] = 20 * shares - 10
-            few = len(prompt.points) > 1 or prompt.box is not None or bool(more)
-            sizes = inputs.pop("original_sizes")
-            found = self._model(**inputs, **more, multimask_output=not few)
-            drawn = self._processor.post_process_masks(found.pred_masks, sizes)[0][0]
+            found = self._model(
+                pixel_values=to_network(picture, side), **given, multimask_output=one_click
+            )
         best = int(found.iou_scores.flatten().argmax())
-        return np.asarray(drawn[best].numpy(), bool)
+        return to_mask(found.pred_masks.flatten(0, 2)[best], height=height, width=width)
 
 
-def marks(prompt: Prompt) -> dict[str, object]:
-    """Return a prompt as the processor takes it; a mask alone is shown by its box, too."""
-    places = [[x, y] for x, y in (*prompt.inside(), *prompt.outside())]
+def marks(prompt: Prompt, scale: tuple[float, float]) -> dict[str, Tensor]:
+    """Return a prompt as the network takes it; a mask alone is shown by its box, too."""
+    across, down = scale
+    places = [[x * across, y * down] for x, y in (*prompt.inside(), *prompt.outside())]
     labels = [1] * len(prompt.inside()) + [0] * len(prompt.outside())
-    found: dict[str, object] = {}
+    found: dict[str, Tensor] = {}
     if places:
-        found |= {"input_points": [[places]], "input_labels": [[labels]]}
+        found["input_points"] = torch.tensor([[places]], dtype=torch.float32)
+        found["input_labels"] = torch.tensor([[labels]])
     box: Box | None = prompt.box
-    if box is None and not places and prompt.previous is not None:
-        box = box_of(prompt.previous)
+    if prompt.previous is not None:
+        # As logits, 20 apart: the network takes its own earlier masks so.
+        share = torch.from_numpy(prompt.previous.astype(np.float32))[None, None]
+        found["input_masks"] = 20 * share - 10
+        box = box or (None if places else box_of(prompt.previous))
     if box is not None:
-        left, top, wide, high = (float(side) for side in box)
-        found["input_boxes"] = [[[left, top, left + wide, top + high]]]
+        left, top, wide, high = box
+        corners = [left * across, top * down, (left + wide) * across, (top + high) * down]
+        found["input_boxes"] = torch.tensor([[corners]], dtype=torch.float32)
     return found

@@ -8,13 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import torch
-from transformers import Sam2VideoModel, Sam2VideoProcessor
+from transformers import Sam2VideoInferenceSession, Sam2VideoModel
 
 from service.studio.tools.prompt import Mask, Picture
+from service.studio.tools.sam_pictures import loaded, side_of, to_mask, to_network
 from service.studio.tools.tracking import Followed, check_mask
-from ssuformer.errors import ConfigError
 
 
 class SamTracker:
@@ -22,13 +21,7 @@ class SamTracker:
 
     def __init__(self, folder: Path) -> None:
         """Load the weights; ConfigError if the folder holds none. Nothing is downloaded."""
-        if not folder.is_dir():
-            raise ConfigError(f"{folder} is no folder with SAM 2.1's weights")
-        try:
-            self._processor = Sam2VideoProcessor.from_pretrained(folder, local_files_only=True)
-            self._model = Sam2VideoModel.from_pretrained(folder, local_files_only=True).eval()
-        except (OSError, ValueError, KeyError) as error:
-            raise ConfigError(f"{folder}: SAM 2.1 cannot be loaded: {error}") from error
+        self._model = loaded(Sam2VideoModel, folder)
         self.name = f"sam2.1:{folder.name}"
 
     def follow(self, pictures: Iterator[Picture], mask: Mask) -> Iterator[Followed]:
@@ -37,11 +30,17 @@ class SamTracker:
         if first is None:
             return
         check_mask(first, mask)
-        session = self._processor.init_video_session()
-        session.video_height, session.video_width = mask.shape
-        self._processor.add_inputs_to_inference_session(
-            session, frame_idx=0, obj_ids=1, input_masks=mask
+        height, width = mask.shape
+        session = Sam2VideoInferenceSession(
+            video_height=height, video_width=width, dtype=torch.float32
         )
+        side = side_of(self._model)
+        given = torch.nn.functional.interpolate(
+            torch.from_numpy(mask)[None, None].float(), (side, side), mode="bilinear"
+        )
+        thing = session.obj_id_to_idx(1)
+        session.add_mask_inputs(thing, 0, (given >= 0.5).float())
+        session.obj_with_new_inputs = [1]
         self._next(session, first)
         for picture in pictures:
             found, score = self._next(session, picture)
@@ -49,12 +48,11 @@ class SamTracker:
             if not found.any():
                 return
 
-    def _next(self, session: object, picture: Picture) -> tuple[Mask, float]:
+    def _next(self, session: Sam2VideoInferenceSession, picture: Picture) -> tuple[Mask, float]:
         """Return the mask in the next picture, and whether the thing is there, above 0."""
+        height, width = picture.shape[:2]
+        frame = to_network(picture, side_of(self._model))
         with torch.inference_mode():
-            inputs = self._processor(images=picture, return_tensors="pt")
-            found = self._model(inference_session=session, frame=inputs.pixel_values[0])
-            drawn = self._processor.post_process_masks(
-                [found.pred_masks], original_sizes=[list(picture.shape[:2])]
-            )[0]
-        return np.asarray(drawn[0, 0].numpy(), bool), float(found.object_score_logits.flatten()[0])
+            found = self._model(inference_session=session, frame=frame)
+        mask = to_mask(found.pred_masks.flatten(0, 1)[0], height=height, width=width)
+        return mask, float(found.object_score_logits.flatten()[0])

@@ -36,6 +36,12 @@ _CUT_COLOURS, _CUT_REST = 0.35, 0.55
 """A cut: colours of the whole picture are as far apart as this, and of its differences this share
 is left when the one before is moved by the flow."""
 
+_SPREADS = (24.0, 8.0)
+_NEAR = 0.05
+"""The flow inside is carried on by blurs of these pixels, as far as they hold this share of it."""
+_STEPS = 4
+_EDGE = cv2.BORDER_REPLICATE
+
 
 @dataclass(frozen=True, slots=True)
 class Followed:
@@ -94,12 +100,12 @@ class FlowTracker:
         colours = colours_in(before, mask)
         for number, picture in enumerate(pictures, start=1):
             here, there = _small(before), _small(picture)
-            back = _flow(there, here)
+            back, forth = _flow(there, here), _flow(here, there)
             if _is_cut(before, picture, _warped(here, back), here, there):
                 yield Followed(np.zeros_like(mask), held=False, cut=True)
                 return
-            moved = _moved(mask, back)
-            held = _agreement(back, _flow(here, there), moved) >= _AGREE
+            moved = _moved(mask, forth)
+            held = _agreement(forth, back, mask) >= _AGREE
             if number % self._every == 0:
                 moved = self._anew(picture, moved)
             held = held and _like(mask, moved) and _distance(colours, picture, moved)
@@ -131,7 +137,7 @@ def colours_in(picture: Picture, mask: Mask | None) -> NDArray[np.float32]:
     where = None if mask is None else mask.astype(np.uint8)
     found = cv2.calcHist([hsv], [0, 1, 2], where, [12, 6, 6], [0, 180, 0, 256, 0, 256])
     found = cv2.GaussianBlur(found.reshape(12, 36), (3, 3), 0)
-    return np.asarray(cv2.normalize(found, None, 1, 0, cv2.NORM_L1), np.float32)
+    return np.asarray(found / max(1.0, float(found.sum())), np.float32)
 
 
 def _small(picture: Picture) -> NDArray[np.uint8]:
@@ -144,6 +150,7 @@ def _small(picture: Picture) -> NDArray[np.uint8]:
 def _flow(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> Flow:
     """Return for each pixel of the first how far it is moved in the second."""
     dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    dis.setFinestScale(0)  # edges of things that move are lost at half the size
     return np.asarray(dis.calc(first, second, None), np.float32)  # type: ignore[call-overload]
 
 
@@ -157,25 +164,56 @@ def _warped(picture: NDArray[np.uint8], back: Flow) -> NDArray[np.uint8]:
     return np.asarray(cv2.remap(picture, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
 
 
-def _moved(mask: Mask, back: Flow) -> Mask:
-    """Return the mask `[h w]` as the flow `[s t 2]` moves it."""
+def _moved(mask: Mask, forth: Flow) -> Mask:
+    """Return the mask `[h w]` as the flow `[s t 2]` of what lies well inside it moves it."""
     height, width = mask.shape
+    own = _own_flow(mask, forth)
+    back = np.zeros_like(own)
+    for _ in range(_STEPS):  # where a pixel comes from is where this flow leads to it from
+        x, y = _places(back)
+        back = -np.asarray(cv2.remap(own, x, y, cv2.INTER_LINEAR, borderMode=_EDGE), np.float32)
     scale = np.array((width / back.shape[1], height / back.shape[0]), np.float32)
     x, y = _places(np.asarray(cv2.resize(back, (width, height)), np.float32) * scale)
     share = cv2.remap(mask.astype(np.float32), x, y, cv2.INTER_LINEAR, borderValue=0)
     return np.asarray(cv2.GaussianBlur(share, (0, 0), 0.8) > 0.5)
 
 
-def _agreement(back: Flow, forth: Flow, mask: Mask) -> float:
-    """Return the share of a mask in which the two flows lead to where they came from."""
-    small = cv2.resize(mask.astype(np.uint8), back.shape[1::-1], interpolation=cv2.INTER_NEAREST)
-    inside = small > 0
+def _own_flow(mask: Mask, flow: Flow) -> Flow:
+    """Return the flow inside a mask, carried on beyond it: at its edge that of the ground mixes in.
+
+    Each pixel has the mean of those well inside, the near ones first.
+    """
+    inner = _inner(mask, flow).astype(np.float32)
+    weighed = flow * inner[..., None]
+    found = np.full_like(flow, weighed.sum((0, 1)) / max(1.0, float(inner.sum())))
+    for spread in _SPREADS:
+        weight = np.asarray(cv2.GaussianBlur(inner, (0, 0), spread))
+        near = np.asarray(cv2.GaussianBlur(weighed, (0, 0), spread))
+        sure = np.clip(weight / _NEAR, 0, 1)[..., None]
+        found = sure * near / np.maximum(weight, 1e-6)[..., None] + (1 - sure) * found
+    return np.asarray(found, np.float32)
+
+
+def _inner(mask: Mask, flow: Flow) -> Mask:
+    """Return what lies well inside a mask, `[s t]`; all of it if it is too thin for that."""
+    small = cv2.resize(mask.astype(np.uint8), flow.shape[1::-1], interpolation=cv2.INTER_AREA)
+    for reach in (4, 2):
+        kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
+        inner = np.asarray(cv2.erode(small, kernel)) > 0
+        if 4 * np.count_nonzero(inner) > np.count_nonzero(small):
+            return inner
+    return np.asarray(small) > 0
+
+
+def _agreement(forth: Flow, back: Flow, mask: Mask) -> float:
+    """Return the share of the inside of a mask that the flows lead forth, and back to itself."""
+    inside = _inner(mask, forth)
     if not inside.any():
         return 0.0
-    x, y = _places(back)
-    again = np.asarray(cv2.remap(forth, x, y, cv2.INTER_LINEAR), np.float32)
-    missed = np.linalg.norm(back + again, axis=2)
-    allowed = 1.5 + 0.1 * np.linalg.norm(back, axis=2)
+    x, y = _places(forth)
+    again = np.asarray(cv2.remap(back, x, y, cv2.INTER_LINEAR), np.float32)
+    missed = np.linalg.norm(forth + again, axis=2)
+    allowed = 1.5 + 0.1 * np.linalg.norm(forth, axis=2)
     return float((missed <= allowed)[inside].mean())
 
 

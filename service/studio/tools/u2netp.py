@@ -8,14 +8,26 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from service.studio.tools.grabcut import about, corrected, guessed, seeds, tidied, touched_up
-from service.studio.tools.prompt import Mask, Picture, Prompt, box_of
-from service.studio.tools.window import Share, Window, united, window_round
+from service.studio.tools.grabcut import (
+    GrabCutMasks,
+    about,
+    corrected,
+    guessed,
+    seeds,
+    tidied,
+    touched_up,
+)
+from service.studio.tools.prompt import Box, Mask, Picture, Prompt, box_iou, box_of
+from service.studio.tools.window import Share, Window, box_round, united, window_round
 from ssuformer.salience import Salience
 
 _VIEWS = (1.0, 0.5, 0.25)
 """Half the side of the windows round a click, as shares of the picture's longer side: what is meant
 may be large or small."""
+
+
+_LEAST_SCORE = 0.2
+"""Of a thing in those windows; below it colours alone decide."""
 
 
 class U2netpMasks:
@@ -26,6 +38,7 @@ class U2netpMasks:
     def __init__(self) -> None:
         """Load the network; ConfigError, with what to run, if its package is not installed."""
         self._salience = Salience()
+        self._by_colour = GrabCutMasks()
 
     def mask(self, picture: Picture, prompt: Prompt) -> Mask:
         """Return the mask `[h w]`; OptionError if the prompt does not fit the picture."""
@@ -34,7 +47,10 @@ class U2netpMasks:
         window, share = self._share(picture, prompt)
         sure = seeds(window, prompt)
         found = tidied(touched_up(window.cut(picture), share, sure), sure)
-        return window.put(found, height=height, width=width)
+        mask = window.put(found, height=height, width=width)
+        if prompt.box is None or prompt.previous is not None:
+            return mask
+        return _filling(prompt.box, (mask, self._by_colour.mask(picture, prompt)))
 
     def _share(self, picture: Picture, prompt: Prompt) -> tuple[Window, Share]:
         """Return the window to work in, and what is salient there or was marked before."""
@@ -55,15 +71,15 @@ class U2netpMasks:
         scores = [_score(share, view, prompt) for share, view in zip(shares, views, strict=True)]
         best = int(np.argmax(scores))
         window, share = views[best], shares[best]
-        if scores[best] <= 0:
+        if scores[best] <= _LEAST_SCORE:
             box = about(prompt, picture)
             window = window_round(box, picture, margin=0.4)
             return window, guessed(window, prompt, box)
         part = _part(share, window, prompt)
-        box = box_of(window.put(part, height=picture.shape[0], width=picture.shape[1]))
-        if box is None:
+        whole = box_of(window.put(part, height=picture.shape[0], width=picture.shape[1]))
+        if whole is None:
             return window, corrected(share, window, prompt)
-        closer = window_round(united(box, about_points(prompt)), picture, margin=0.2)
+        closer = window_round(united(whole, box_round(prompt.inside())), picture, margin=0.2)
         again = self._salient(picture, closer)
         if _score(again, closer, prompt) > 0:
             window, share = closer, again
@@ -75,14 +91,13 @@ class U2netpMasks:
         return np.asarray((found - low) / max(high - low, 1e-6), np.float32)
 
 
-def about_points(prompt: Prompt) -> tuple[float, float, float, float]:
-    """Return the box round the points inside."""
-    xs, ys = zip(*prompt.inside(), strict=True)
-    return min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)
+def _filling(box: Box, masks: tuple[Mask, ...]) -> Mask:
+    """Return the mask that reaches best to the sides of a box: a person draws it so."""
+    return max(masks, key=lambda mask: box_iou(box_of(mask), box))
 
 
 def _view(picture: Picture, prompt: Prompt, share: float) -> Window:
-    left, top, wide, high = about_points(prompt)
+    left, top, wide, high = box_round(prompt.inside())
     half = share * max(picture.shape[:2])
     box = (left - half, top - half, wide + 2 * half, high + 2 * half)
     return window_round(box, picture, margin=0)
