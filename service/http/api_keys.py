@@ -28,6 +28,10 @@ DOCUMENT = "/openapi.json"
 PAGE = "/page"
 """Files of the page at `/`."""
 
+STUDIO = "/studio"
+"""The page of the studio, and before its files."""
+STUDIO_API = f"{STUDIO}/api"
+
 _OPEN_FILES = (f"{DOCUMENTATION}/", f"{PAGE}/")
 
 
@@ -36,8 +40,13 @@ def is_open(path: str) -> bool:
 
     That is the documentation, and the page, which asks for a key itself.
     """
-    named = path in OPEN or path in ("/", DOCUMENT, DOCUMENTATION)
-    return named or path.startswith(_OPEN_FILES)
+    named = path in OPEN or path in ("/", DOCUMENT, DOCUMENTATION, STUDIO)
+    return named or path.startswith(_OPEN_FILES) or _is_studio_file(path)
+
+
+def _is_studio_file(path: str) -> bool:
+    inside = path.startswith(f"{STUDIO}/")
+    return inside and path != STUDIO_API and not path.startswith(f"{STUDIO_API}/")
 
 
 class Key(BaseModel):

@@ -102,3 +102,6 @@ PROBLEMS = problems(*_OF_CLIPS)
 
 JOB_PROBLEMS = problems(*_OF_CLIPS, *OF_JOBS)
 """Those of a route that takes the clip of a job, or tells what became of it."""
+
+STUDIO_CLIP_PROBLEMS = problems(*_OF_CLIPS, *OF_STUDIO, errors.JobsUnavailable)
+"""Those of a route that takes a clip for the studio."""

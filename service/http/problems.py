@@ -139,6 +139,20 @@ def answer_to(error: errors.SsuError) -> Response:
     )
 
 
+def problem_body(error: errors.SsuError) -> dict[str, Any]:
+    """Return the problem for an error, for an answer that has begun."""
+    status = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+    body = Problem(
+        title=title_of(status),
+        status=status,
+        code=error.code,
+        detail=error.message,
+        limit=error.limit,
+        actual=error.actual,
+    )
+    return body.model_dump(exclude_none=True)
+
+
 async def problem_for(request: Request, error: Exception) -> Response:
     """Return the problem that answers any error, and note its code for the log."""
     if isinstance(error, errors.SsuError):

@@ -42,7 +42,7 @@ _POLICY = {
     "trusted-types": "'none'",
 }
 _SAFE = {"X-Content-Type-Options": "nosniff"}
-_HEADERS = {
+PAGE_HEADERS = {
     **_SAFE,
     "Cache-Control": "no-cache",
     "Content-Security-Policy": "; ".join(f"{name} {value}" for name, value in _POLICY.items()),
@@ -51,8 +51,8 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
 }
 # Addresses with a version change with their contents.
-_ASKED_AGAIN = {**_SAFE, "Cache-Control": "no-cache"}
-_KEPT = {**_SAFE, "Cache-Control": "max-age=31536000, immutable"}
+ASKED_AGAIN = {**_SAFE, "Cache-Control": "no-cache"}
+KEPT = {**_SAFE, "Cache-Control": "max-age=31536000, immutable"}
 
 
 class OfferedFormat(BaseModel):
@@ -84,9 +84,9 @@ class PageFacts(BaseModel):
 @router.get("/")
 async def page(request: Request) -> HTMLResponse:
     """Return the page."""
-    parts = {"root": escape(request.scope.get("root_path", "")), "version": _version()}
-    text = Template(_built("index.html").decode()).substitute(parts)
-    return HTMLResponse(text, headers=_HEADERS)
+    parts = {"root": escape(request.scope.get("root_path", "")), "version": version_of(*_TYPES)}
+    text = Template(built("index.html").decode()).substitute(parts)
+    return HTMLResponse(text, headers=PAGE_HEADERS)
 
 
 @router.head(PAGE + "/facts.json")
@@ -118,7 +118,7 @@ def sample(name: str, gateway: GatewayDep) -> FileResponse:
     for path in _samples(gateway.settings.samples):
         if path.name == name:
             kind = _SAMPLE_TYPES[path.suffix]
-            return FileResponse(path, media_type=kind, headers=_ASKED_AGAIN)
+            return FileResponse(path, media_type=kind, headers=ASKED_AGAIN)
     raise HTTPException(404)
 
 
@@ -128,21 +128,25 @@ async def asset(name: str, request: Request) -> Response:
     """Return a file of the page, which is kept for long if its version is asked for."""
     if name not in _TYPES:
         raise HTTPException(404)
-    headers = _KEPT if request.url.query == _version() else _ASKED_AGAIN
-    return Response(_built(name), media_type=_TYPES[name], headers=headers)
+    headers = KEPT if request.url.query == version_of(*_TYPES) else ASKED_AGAIN
+    return Response(built(name), media_type=_TYPES[name], headers=headers)
 
 
 @cache
-def _built(name: str) -> bytes:
-    return (files("service.web") / "built" / name).read_bytes()
+def built(name: str) -> bytes:
+    """Return a file of the pages; 404 if it was not built."""
+    try:
+        return (files("service.web") / "built" / name).read_bytes()
+    except FileNotFoundError as error:
+        raise HTTPException(404) from error
 
 
 @cache
-def _version() -> str:
+def version_of(*names: str) -> str:
     """Return a short text that changes with the files."""
     digest = hashlib.sha256()
-    for name in _TYPES:
-        digest.update(_built(name))
+    for name in names:
+        digest.update(built(name))
     return digest.hexdigest()[:12]
 
 

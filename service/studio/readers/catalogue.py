@@ -1,0 +1,3 @@
+"""The formats that can be imported."""
+
+IMPORTS: tuple[str, ...] = ()
