@@ -76,9 +76,15 @@ def create_app(
 
 
 def _include_studio(app: FastAPI) -> None:
-    from service.http.routes import studio, studio_layers, studio_page
+    from service.http.routes import (
+        studio,
+        studio_data,
+        studio_layers,
+        studio_page,
+        studio_review,
+    )
 
-    for routes in (studio, studio_layers, studio_page):
+    for routes in (studio, studio_layers, studio_review, studio_data, studio_page):
         app.include_router(routes.router)
 
 

@@ -181,17 +181,18 @@ def _frame(
 ) -> Frame:
     time, regions, heard = round(number / fps, 3), [], []
     for track in layer.tracks:
-        said = sounding_at(track, time)
-        if said is None:
+        sounds = sounding_at(track, time)
+        if sounds is None:
             continue
         mask = masks[track.id].get(number)
         if mask is None:
-            heard.append(_heard(track.category))
+            heard.append(_heard(track.category, None))
         else:
-            regions.append(_region(track, mask, numbers[track.id], sentence_of(track, said)))
+            regions.append(_region(track, mask, numbers[track.id], sentence_of(track, sounds)))
     for one in layer.heard:
         if any(span.start <= time < span.end for span in one.intervals):
-            heard.append(_heard(one.category))
+            said = f"{with_article(one.category)} sounds out of sight"
+            heard.append(_heard(one.category, said))
     return Frame(time=time, regions=regions, heard=heard)
 
 
@@ -208,8 +209,7 @@ def _region(track: LayerTrack, rle: MaskRle, number: int, sentence: str | None) 
     )
 
 
-def _heard(category: str) -> schemas.Heard:
-    said = f"{with_article(category)} sounds out of sight"
+def _heard(category: str, said: str | None) -> schemas.Heard:
     return schemas.Heard(category=category, score=1.0, region=None, description=said)
 
 
