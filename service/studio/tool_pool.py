@@ -125,12 +125,14 @@ class ToolPool:
         self._free = asyncio.Semaphore(settings.studio_workers)
         self._idle: list[_Process] = []
         self._all: set[_Process] = set()
+        self._endings: set[asyncio.Task[None]] = set()
         self._waiting = 0
         self._limit = _WAITING * settings.studio_workers
         self._threads = ThreadPoolExecutor(settings.studio_workers, thread_name_prefix="tools")
 
     async def close(self) -> None:
         """End all processes."""
+        await asyncio.gather(*self._endings, return_exceptions=True)
         for process in self._all:
             await asyncio.to_thread(process.kill)
         self._all.clear()
@@ -215,17 +217,23 @@ class ToolPool:
             raise
         finally:
             self._metrics.calls.labels(label, result).inc()
-            if process is not None:
-                await asyncio.shield(self._put_back(process))
-            self._free.release()
+            # A task of its own: whoever is cancelled here may be so at each await.
+            ending = asyncio.create_task(self._put_back(process))
+            self._endings.add(ending)
+            ending.add_done_callback(self._endings.discard)
 
-    async def _put_back(self, process: _Process) -> None:
+    async def _put_back(self, process: _Process | None) -> None:
         """Keep a process for the next call, unless it is in the middle of one."""
-        if not process.busy:
-            self._idle.append(process)
-            return
-        self._all.discard(process)
-        await asyncio.to_thread(process.kill)
+        try:
+            if process is None:
+                return
+            if not process.busy:
+                self._idle.append(process)
+                return
+            self._all.discard(process)
+            await asyncio.to_thread(process.kill)
+        finally:
+            self._free.release()
 
     def _result_of(self, error: SsuError) -> str:
         if not isinstance(error, ToolTimeout | ToolFailed):

@@ -48,7 +48,7 @@ async def export_project(
     """Return a zip with a document for each clip; as `ra-ssu`, one data set for training.
 
     `layer` is an annotator, `agreed`, or `best`: the agreed one, else an accepted one, else the
-    newest. Of `ra-ssu` the share `held_out` of the clips is in the split `val`, the rest in `train`.
+    newest. Of `ra-ssu` the share `held_out` of the clips is in the split `val`, others in `train`.
     """
     found = await studio.store.project(project)
     work = Export(studio, found, Wanted(format, layer, held_out)).write()

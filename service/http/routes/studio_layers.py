@@ -133,29 +133,33 @@ async def _lines(
     items: AsyncGenerator[dict[str, Any], None], request: Request, gateway: Gateway
 ) -> AsyncIterator[bytes]:
     """Yield a line for each item, until the client leaves: then its work ends at once."""
+    told: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
+    # Tasks of their own: a response whose client has left is cancelled at each of its awaits.
+    work = asyncio.create_task(_tell(items, told, gateway))
     gone = asyncio.create_task(left(request))
+    gone.add_done_callback(lambda _: work.cancel())
     try:
-        async with aclosing(items):
-            while (item := await _next(items, gone)) is not None:
-                yield orjson.dumps(item) + b"\n"
-                if gateway.draining:
-                    yield orjson.dumps({"end": "cancelled", "frame": item.get("frame")}) + b"\n"
-                    return
-    except SsuError as error:
-        yield orjson.dumps({"problem": problem_body(error)}) + b"\n"
+        while (item := await told.get()) is not None:
+            yield orjson.dumps(item) + b"\n"
     finally:
         gone.cancel()
-        await asyncio.gather(gone, return_exceptions=True)
+        work.cancel()
 
 
-async def _next(
-    items: AsyncGenerator[dict[str, Any], None], gone: asyncio.Task[None]
-) -> dict[str, Any] | None:
-    """Return the next item; None after the last, or once the client has left."""
-    following = asyncio.ensure_future(anext(items, None))
+async def _tell(
+    items: AsyncGenerator[dict[str, Any], None],
+    told: asyncio.Queue[dict[str, Any] | None],
+    gateway: Gateway,
+) -> None:
+    """Put all items, the problem that ends them, and None after the last."""
     try:
-        await asyncio.wait((following, gone), return_when=asyncio.FIRST_COMPLETED)
-        return following.result() if following.done() else None
+        async with aclosing(items):
+            async for item in items:
+                told.put_nowait(item)
+                if gateway.draining and "end" not in item:
+                    told.put_nowait({"end": "cancelled", "frame": item["frame"]})
+                    return
+    except SsuError as error:
+        told.put_nowait({"problem": problem_body(error)})
     finally:
-        following.cancel()
-        await asyncio.gather(following, return_exceptions=True)
+        told.put_nowait(None)

@@ -137,7 +137,8 @@ class Unpacking:
 
 
 _BROKEN = (
-    zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError, ValueError, OSError,
+    zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError, ValueError,
+    OSError,
 )  # fmt: skip
 """What reading a broken, encrypted or unusual archive raises."""
 

@@ -152,6 +152,11 @@ def put_intervals(track: str, *spans: tuple[float, float, str | None]) -> dict[s
     return {"op": "put_intervals", "track": track, "intervals": intervals}
 
 
+def put_heard(category: str, start: float, end: float) -> dict[str, object]:
+    spans = [{"start": start, "end": end}]
+    return {"op": "put_heard", "heard": [{"category": category, "intervals": spans}]}
+
+
 def mask_of(rle: dict[str, Any]) -> Mask:
     return decode_rle({"size": rle["size"], "counts": rle["counts"]})
 
