@@ -2,7 +2,7 @@
 
 A document is of the clip whose file has its name; if the project has one clip and the import one
 document, of that. It takes the place of the importer's layer, which its log keeps. A document
-without masks changes only what is said and heard: tracks of the same number and category keep
+without masks changes only what is said and heard: tracks of the same category and instance keep
 their masks.
 """
 
@@ -120,14 +120,14 @@ class Import:
 
 
 def _with_masks(tracks: list[LayerTrack], before: Layer) -> list[LayerTrack]:
-    """Return tracks with the masks that those of the same number and category had before."""
-    known = {(place, one.category): one for place, one in enumerate(before.tracks)}
+    """Return tracks with the masks that those of the same category and instance had before."""
+    known = {(one.category, one.instance): one for one in before.tracks}
     found, used = [], set[str]()
-    for place, track in enumerate(tracks):
-        old = known.get((place, track.category))
+    for track in tracks:
+        old = known.get((track.category, track.instance))
         if old is not None:
             used.add(old.id)
-            update = {"id": old.id, "instance": old.instance, "masks": old.masks}
+            update = {"id": old.id, "masks": old.masks}
             track = track.model_copy(update=update)
         found.append(track)
     left = [one for one in before.tracks if one.id not in used]

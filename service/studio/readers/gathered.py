@@ -8,6 +8,7 @@ the last begins.
 from __future__ import annotations
 
 import math
+import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -31,10 +32,11 @@ from service.studio.layers import (
 )
 from ssuformer import outlines
 from ssuformer.errors import EditInvalid, ImportInvalid
-from ssuformer.masks import Mask, encode_rle
+from ssuformer.masks import Mask, decode_rle, encode_rle
 
 _CLOSE = 1e-6
 _MOST_TRACKS = 1000
+_NUMBER = re.compile(r"\d{1,9}$")
 _MOST_CORNERS = 100_000
 
 Shown = TypeVar("Shown")
@@ -163,11 +165,11 @@ class Gathered:
         return None if line in ("", category) else line
 
     def tracks(self, who: str) -> list[LayerTrack]:
-        """Return all tracks, in the order in which they were found."""
+        """Return all tracks: by their numbers if all have one, else as they were found."""
         by = Provenance(who=who, tool="import", at=now_text())
         instances: dict[str, int] = {}
         found = []
-        for number, thing in enumerate(self._things.values(), start=1):
+        for number, thing in enumerate(self._ordered(), start=1):
             instances[thing.category] = instances.get(thing.category, 0) + 1
             masks = [
                 FrameMask(frame=frame, mask=thing.masks[frame], by=by)
@@ -183,6 +185,12 @@ class Gathered:
                 )
             )
         return found
+
+    def _ordered(self) -> list[_Thing]:
+        numbers = {key: int(found[0]) for key in self._things if (found := _NUMBER.search(key))}
+        if len(set(numbers.values())) < len(self._things):
+            return list(self._things.values())
+        return [self._things[key] for key in sorted(numbers, key=lambda key: numbers[key])]
 
     def heard(self, who: str) -> list[HeardAlone]:
         """Return what is heard and not seen."""
@@ -282,7 +290,8 @@ def rings_mask(
         inside = [[_within(v, i, shape) for i, v in enumerate(ring)] for ring in rings]
         return outlines.fill(inside, (shape.height, shape.width))
     drawn = coco.frPyObjects([list(map(float, r)) for r in rings], shape.height, shape.width)
-    return np.asarray(coco.decode(coco.merge(drawn)), bool)
+    merged = coco.merge(drawn)
+    return decode_rle({"size": merged["size"], "counts": merged["counts"].decode()})
 
 
 def _along_pixels(ring: Sequence[float]) -> bool:

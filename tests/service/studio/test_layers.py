@@ -67,17 +67,9 @@ async def test_a_copy_keeps_who_made_what_until_it_is_changed(alice: Annotator, 
     second["sentence"] = "something else"
     put = {"op": "put_intervals", "track": track["id"]}
 
-    told(
-        await alice.edit(
-            clip, 1, {"op": "put_intervals", "track": track["id"], "intervals": [first]}
-        )
-    )
+    told(await alice.edit(clip, 1, {**put, "intervals": [first]}))
     untouched = (await alice.layer(clip))["tracks"][0]["intervals"][0]
-    told(
-        await alice.edit(
-            clip, 2, {"op": "put_intervals", "track": track["id"], "intervals": [second]}
-        )
-    )
+    told(await alice.edit(clip, 2, {**put, "intervals": [second]}))
     changed = (await alice.layer(clip))["tracks"][0]["intervals"][0]
 
     assert begun["annotator"] == "alice"
