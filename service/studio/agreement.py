@@ -155,7 +155,7 @@ def _of_pair(pair: _Pair, fps: float) -> Iterator[Disagreement]:
     for one in pair.a.intervals:
         for other in pair.b.intervals:
             said = _plain(sentence_of(pair.a, one)), _plain(sentence_of(pair.b, other))
-            if said[0] != said[1] and _shared(one, other) > _TELLABLE:
+            if said[0] != said[1] and _shared(one, other) > _TELLABLE + 1e-6:
                 start, end = max(one.start, other.start), min(one.end, other.end)
                 yield Disagreement(kind="sentence", **names, start=start, end=end)
 
@@ -171,7 +171,7 @@ def _only_one(
         if differs and since is None:
             since = at
         if since is not None and (not differs or until is None):
-            if at - since > _TELLABLE:
+            if at - since > _TELLABLE + 1e-6:
                 yield since, at
             since = None
 
