@@ -211,6 +211,7 @@ def main(
     picture: Annotated[Path | None, typer.Option(help="Where results are drawn.")] = None,
     *,
     tracks: Annotated[bool, typer.Option(help="Also follow masks through the film.")] = True,
+    masks: Annotated[bool, typer.Option(help="Also compare with the masks of samples.")] = True,
 ) -> None:
     """Print a line for each tool, and all of it as JSON."""
     found, results = list(things(folder)), {}
@@ -224,7 +225,7 @@ def main(
             sheet = [np.pad(h, ((0, most - len(h)), (0, 0), (0, 0))) for h in halves]
             place = picture.with_stem(f"{picture.stem}-{name}")
             cv2.imwrite(str(place), np.concatenate(sheet, axis=1)[..., ::-1])
-        results[name] = result | {"samples": on_masks(one, samples)}
+        results[name] = result | ({"samples": on_masks(one, samples)} if masks else {})
         typer.echo(f"{name}: {results[name]}")
     typer.echo(json.dumps({"machine": machine(), "results": results}))
 

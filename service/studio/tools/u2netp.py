@@ -1,5 +1,7 @@
 """Masks by what is salient in the part of a picture that a person points at, touched up by colour.
 
+What is salient does not change by further points: they change a mask by colour alone.
+
 Axes: h w pixels of the picture, s s those of a window.
 """
 
@@ -43,23 +45,21 @@ class U2netpMasks:
     def mask(self, picture: Picture, prompt: Prompt) -> Mask:
         """Return the mask `[h w]`; OptionError if the prompt does not fit the picture."""
         prompt.check(picture)
+        if prompt.previous is not None and prompt.previous.any():
+            return self._by_colour.mask(picture, prompt)
         height, width = picture.shape[:2]
         window, share = self._share(picture, prompt)
         sure = seeds(window, prompt)
         found = tidied(touched_up(window.cut(picture), share, sure), sure)
         mask = window.put(found, height=height, width=width)
-        if prompt.box is None or prompt.previous is not None:
+        if prompt.box is None:
             return mask
         return _filling(prompt.box, (mask, self._by_colour.mask(picture, prompt)))
 
     def _share(self, picture: Picture, prompt: Prompt) -> tuple[Window, Share]:
-        """Return the window to work in, and what is salient there or was marked before."""
-        box = about(prompt, picture)
-        if prompt.previous is not None and prompt.previous.any():
-            window = window_round(box, picture, margin=0.2)
-            return window, guessed(window, prompt, box)
+        """Return the window to work in, and what is salient there."""
         if prompt.box is not None:
-            window = window_round(box, picture, margin=0.1)
+            window = window_round(about(prompt, picture), picture, margin=0.1)
             share = self._salient(picture, window)
             return window, corrected(_reaching(share, window, prompt), window, prompt)
         return self._clicked(picture, prompt)
