@@ -43,6 +43,7 @@
     │   ├── ClipNotReady           the clip is being prepared, or could not be
     │   ├── LayerExists            the annotator has begun a layer already
     │   ├── RevisionConflict       the layer has changed since
+    │   ├── BodyTooLarge           a request that is no film has too many bytes
     │   ├── EditInvalid            an edit does not fit the layer or the clip
     │   ├── ImportInvalid          a file to be imported cannot be read
     │   ├── ToolTimeout            a tool took longer than allowed
@@ -331,6 +332,12 @@ class RevisionConflict(StudioError):
     """The layer has changed since; `actual` is its revision now."""
 
     code = "revision_conflict"
+
+
+class BodyTooLarge(StudioError):
+    """The body of a request that brings no film has more bytes than allowed."""
+
+    code = "body_too_large"
 
 
 class EditInvalid(StudioError):

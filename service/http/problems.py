@@ -71,6 +71,7 @@ STATUS: Mapping[type[errors.SsuError], int] = {
     errors.ClipNotReady: 409,
     errors.LayerExists: 409,
     errors.RevisionConflict: 409,
+    errors.BodyTooLarge: 413,
     errors.EditInvalid: 422,
     errors.ImportInvalid: 422,
     errors.ToolTimeout: 504,

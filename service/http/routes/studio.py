@@ -6,11 +6,18 @@ from fastapi import APIRouter, Request, Response
 
 from service.formats.catalogue import every
 from service.formats.format import Need
+from service.http.bounded_body import BoundedRoute
 from service.http.documented_problems import OF_STUDIO, STUDIO_CLIP_PROBLEMS, problems
 from service.http.file_range import BINARY, file_response
 from service.http.openapi import form_body
 from service.http.routes.dependencies import GatewayDep, key_of
-from service.http.routes.studio_dependencies import API, MeDep, ReadyClip, StudioDep, in_time
+from service.http.routes.studio_dependencies import (
+    API,
+    MeDep,
+    ReadyClip,
+    StudioDep,
+    in_time,
+)
 from service.jobs.files import CLIP
 from service.jobs.jobs import Sent
 from service.studio.readers.catalogue import IMPORTS
@@ -27,7 +34,10 @@ from service.studio.schemas import (
 from ssuformer.errors import JobsUnavailable, OptionError, Overloaded, StudioNotFound
 
 router = APIRouter(
-    prefix=API, tags=["studio"], responses=problems(*OF_STUDIO, JobsUnavailable, OptionError)
+    prefix=API,
+    tags=["studio"],
+    responses=problems(*OF_STUDIO, JobsUnavailable, OptionError),
+    route_class=BoundedRoute,
 )
 
 _FIELD = "clip"

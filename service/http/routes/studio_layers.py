@@ -12,11 +12,18 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from service.gateway import Gateway
+from service.http.bounded_body import BoundedRoute
 from service.http.deadline import left
 from service.http.documented_problems import OF_STUDIO, problems
 from service.http.problems import problem_body
 from service.http.routes.dependencies import GatewayDep
-from service.http.routes.studio_dependencies import API, MeDep, ReadyClip, StudioDep, in_time
+from service.http.routes.studio_dependencies import (
+    API,
+    MeDep,
+    ReadyClip,
+    StudioDep,
+    in_time,
+)
 from service.studio.layers import Layer
 from service.studio.schemas import (
     Edits,
@@ -42,6 +49,7 @@ router = APIRouter(
     prefix=f"{API}/clips/{{clip}}",
     tags=["studio"],
     responses=problems(*OF_STUDIO, JobsUnavailable, OptionError),
+    route_class=BoundedRoute,
 )
 
 _OF_TOOLS = problems(

@@ -6,16 +6,26 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
 
+from service.http.bounded_body import BoundedRoute
 from service.http.documented_problems import OF_STUDIO, STUDIO_CLIP_PROBLEMS, problems
 from service.http.routes.dependencies import GatewayDep
-from service.http.routes.studio_dependencies import API, MeDep, ReadyClip, StudioDep, in_time
+from service.http.routes.studio_dependencies import (
+    API,
+    MeDep,
+    ReadyClip,
+    StudioDep,
+    in_time,
+)
 from service.studio.layers import MODEL, Layer
 from service.studio.review import Review, check_two
 from service.studio.schemas import Adjudication, Agreement, Doubts, OtherClip, Queue
 from ssuformer.errors import JobsUnavailable, OptionError
 
 router = APIRouter(
-    prefix=API, tags=["studio"], responses=problems(*OF_STUDIO, JobsUnavailable, OptionError)
+    prefix=API,
+    tags=["studio"],
+    responses=problems(*OF_STUDIO, JobsUnavailable, OptionError),
+    route_class=BoundedRoute,
 )
 
 

@@ -201,6 +201,18 @@ async def test_a_layer_has_so_many_tracks_at_most(alice: Annotator, clip: str) -
     assert (await alice.layer(clip))["tracks"] == []
 
 
+async def test_a_request_that_is_no_film_has_so_many_bytes_at_most(
+    alice: Annotator, clip: str
+) -> None:
+    await alice.begin(clip)
+    headers = {"Content-Type": "application/json"}
+    content = b'{"id": "' + b"x" * (33 * 2**20) + b'"}'
+
+    for method, path in (("PATCH", "layers/mine"), ("POST", "masks"), ("POST", "adjudicate")):
+        answer = await alice.call(method, f"/clips/{clip}/{path}", content=content, headers=headers)
+        assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
+
+
 def test_run_lengths_are_read_in_time_that_grows_with_their_length() -> None:
     shape = ClipShape(height=1080, width=1920, frames=1, duration=1.0)
     mask = np.zeros((1080, 1920), bool)
