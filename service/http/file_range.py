@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractContextManager, AsyncExitStack
-from typing import IO
+from typing import IO, Any
 
 from fastapi import Request, Response
 from fastapi.concurrency import contextmanager_in_threadpool
@@ -18,12 +18,15 @@ from ssuformer.errors import StudioNotFound
 
 _PIECE = 2**18
 _RANGE = re.compile(r"bytes=(\d{0,15})-(\d{0,15})")
-BINARY = {
-    "description": "The file, or a range of it.",
-    "content": {
-        "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
-    },
-}
+
+
+def binary(*media_types: str) -> dict[str, Any]:
+    """Return what a route says about a file that it sends, in one of these types."""
+    schema = {"schema": {"type": "string", "format": "binary"}}
+    return {
+        "description": "The file, or a range of it.",
+        "content": dict.fromkeys(("application/octet-stream", *media_types), schema),
+    }
 
 
 async def file_response(

@@ -8,7 +8,7 @@ from service.formats.catalogue import every
 from service.formats.format import Need
 from service.http.bounded_body import BoundedRoute
 from service.http.documented_problems import OF_STUDIO, STUDIO_CLIP_PROBLEMS, problems
-from service.http.file_range import BINARY, file_response
+from service.http.file_range import binary, file_response
 from service.http.openapi import form_body
 from service.http.routes.dependencies import GatewayDep, key_of
 from service.http.routes.studio_dependencies import (
@@ -42,6 +42,8 @@ router = APIRouter(
 
 _FIELD = "clip"
 _FILMS = {"mp4": "video/mp4", "webm": "video/webm", "mkv": "video/x-matroska"}
+_FILM = binary(*_FILMS.values())
+_NO_RANGE = {"description": "The range is not in the file."}
 _FILM_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "sandbox",
@@ -141,7 +143,7 @@ async def delete_clip(clip: str, studio: StudioDep, me: MeDep) -> None:
 @router.get(
     "/clips/{clip}/film",
     response_class=Response,
-    responses={200: BINARY, 206: BINARY},
+    responses={200: _FILM, 206: _FILM, 416: _NO_RANGE},
     summary="The film of a clip",
 )
 async def clip_film(request: Request, clip: str, studio: StudioDep) -> Response:
