@@ -27,26 +27,20 @@ DOCUMENTATION = "/docs"
 DOCUMENT = "/openapi.json"
 PAGE = "/page"
 """Files of the page at `/`."""
-
 STUDIO = "/studio"
-"""The page of the studio, and before its files."""
-STUDIO_API = f"{STUDIO}/api"
+"""The studio's document; its files are below it, and its API, which needs a key."""
 
+_STUDIO_FILES = (STUDIO, f"{STUDIO}/studio.js", f"{STUDIO}/studio.css")
 _OPEN_FILES = (f"{DOCUMENTATION}/", f"{PAGE}/")
 
 
 def is_open(path: str) -> bool:
     """Return whether a path needs no key: health, and what is the same everywhere.
 
-    That is the documentation, and the page, which asks for a key itself.
+    That is the documentation, and page and studio, which ask for a key themselves.
     """
-    named = path in OPEN or path in ("/", DOCUMENT, DOCUMENTATION, STUDIO)
-    return named or path.startswith(_OPEN_FILES) or _is_studio_file(path)
-
-
-def _is_studio_file(path: str) -> bool:
-    inside = path.startswith(f"{STUDIO}/")
-    return inside and path != STUDIO_API and not path.startswith(f"{STUDIO_API}/")
+    named = path in OPEN or path in ("/", DOCUMENT, DOCUMENTATION, *_STUDIO_FILES)
+    return named or path.startswith(_OPEN_FILES)
 
 
 class Key(BaseModel):

@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bound_contextvars
 from structlog.typing import FilteringBoundLogger
 
-from service.http.api_keys import STUDIO_API
+from service.http.paths import STUDIO_API
 from service.http.problems import CLIENT_CLOSED_REQUEST, FAILED, accident
 from service.telemetry.metrics import Metrics
 from service.telemetry.places import places

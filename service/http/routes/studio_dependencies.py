@@ -8,8 +8,8 @@ from typing import Annotated, Any, TypeVar
 from fastapi import Depends, Request
 
 from service.gateway import Gateway
-from service.http.api_keys import STUDIO_API
 from service.http.deadline import within
+from service.http.paths import STUDIO_API
 from service.http.routes.dependencies import GatewayDep, key_of, trace_of
 from service.studio.records import Clip
 from service.studio.studio import Studio

@@ -70,7 +70,7 @@ def real(address: str, session: requests.Session, film: bytes) -> dict[str, obje
         time.sleep(0.1)
     session.post(f"{api}/clips/{sent['id']}/layers", json={"from": None})
     edits = [put_track("t1"), put_mask("t1", 0, square_at(0))]
-    body = {"id": "first", "base_revision": 1, "edits": edits}
+    body: Any = {"id": "first", "base_revision": 1, "edits": edits}
     session.patch(f"{api}/clips/{sent['id']}/layers/mine", json=body)
     return {"project": project, "clip": sent["id"], "annotator": "alice", "frame": 3}
 
