@@ -53,6 +53,7 @@ export class Panel {
   constructor(private readonly events: PanelEvents, categories: readonly string[]) {
     const names = h("datalist", { id: "categories" }, categories.map((name) => h("option", { value: name })));
     this.ofTrack = h("div", { class: "of-track" }, [
+      h("h2", {}, "Track"),
       h("div", { class: "field" }, [h("label", { for: "category" }, "Category"), this.category]),
       h("div", { class: "field" }, [h("label", { for: "instance" }, "Instance"), this.instance]),
       names, this.frame,
