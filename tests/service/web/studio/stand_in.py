@@ -23,8 +23,8 @@ Json = dict[str, Any]
 
 
 def square(x: int, y: int, side: int = 40) -> Json:
-    mask = np.zeros((HEIGHT, WIDTH), np.uint8)
-    mask[y : y + side, x : x + side] = 1
+    mask = np.zeros((HEIGHT, WIDTH), np.bool_)
+    mask[y : y + side, x : x + side] = True
     return dict(encode_rle(mask))
 
 
