@@ -1,7 +1,7 @@
 // What the player draws of a layer: frames as an answer has them, with tracks by number.
 
-import type { Frame, Heard, Region, Sentence } from "../answer/answer.ts";
-import type { Lane, Span } from "../answer/lanes.ts";
+import type { Frame, Heard, Region } from "../answer/answer.ts";
+import type { Span } from "../answer/lanes.ts";
 import type { Frames } from "../view/player.ts";
 import { sentencesOf, type Interval, type Layer, type Track } from "./layer.ts";
 import { extentOf } from "./pixels.ts";
@@ -106,12 +106,4 @@ export function seenOf(track: Track, fps: number, duration: number): Span[] {
     else spans.push({ start, end });
   }
   return spans;
-}
-
-/** Return a track as a lane of a timeline. */
-export function laneOf(track: Track, number: number, fps: number, duration: number): Lane {
-  const sounding = track.intervals.map(({ start, end }) => ({ start, end, score: 1 }));
-  const texts = sentencesOf(track.intervals);
-  const sentences: Sentence[] = track.intervals.map(({ start, end }, i) => ({ start, end, text: texts[i] ?? labelOf(track) }));
-  return { track: number, category: labelOf(track), seen: seenOf(track, fps, duration), sounding, sentences };
 }

@@ -50,8 +50,6 @@ export interface Layer {
   readonly heard: readonly HeardAlone[];
 }
 
-export type MaskTool = "brush" | "click" | "box" | "stroke" | "propagate" | "import";
-
 export type Edit =
   | { readonly op: "put_track"; readonly track: Pick<Track, "id" | "category" | "instance"> }
   | { readonly op: "delete_track"; readonly track: string }
@@ -142,8 +140,21 @@ function toolOf(by: Provenance | undefined): string {
   return by && by.tool !== "model" && by.tool !== "text" ? by.tool : "brush";
 }
 
-export function putTrack({ id, category, instance }: Track): Edit {
-  return { op: "put_track", track: { id, category, instance } };
+export function putTrack(track: Track): Edit {
+  return { op: "put_track", track: named(track) };
+}
+
+/** What names a track, without what it holds. */
+export function named({ id, category, instance }: Track): Pick<Track, "id" | "category" | "instance"> {
+  return { id, category, instance };
+}
+
+/** Return an id that none of some tracks has. */
+export function freeTrack(tracks: readonly Track[]): string {
+  const ids = new Set(tracks.map(({ id }) => id));
+  let n = ids.size + 1;
+  while (ids.has(`t${n}`)) n += 1;
+  return `t${n}`;
 }
 
 export function trackOf(layer: Layer, id: string): Track | undefined {
