@@ -185,7 +185,7 @@ export class Editor implements Place {
   }
 
   get frame(): number {
-    return this.frames.indexAt(this.player.time);
+    return this.frames.pinned ?? this.frames.indexAt(this.player.time);
   }
 
   get locked(): boolean {
@@ -262,8 +262,10 @@ export class Editor implements Place {
   }
 
   private onPlaying(playing: boolean): void {
-    this.frames.pinned = null;
-    if (playing) this.still.hide();
+    if (playing) {
+      this.frames.pinned = null;
+      this.still.hide();
+    }
     this.controls.showPlaying(playing);
   }
 

@@ -24,7 +24,7 @@ export class LayerFrames implements Frames {
   private drawn = new Map<number, Frame>();
   private byFrame = new Map<string, ReadonlyMap<number, number>>();
   private layer: Layer | null = null;
-  /** A frame that is looked at: a time near it is its time. */
+  /** The frame that is gone to, even before the film is there: a time near it is its time. Null while it plays. */
   pinned: number | null = null;
 
   constructor(

@@ -15,6 +15,8 @@ export interface FrameMask {
   readonly frame: number;
   readonly mask: Rle;
   readonly locked: boolean;
+  /** False if it was carried here and the tracker was not sure. */
+  readonly held?: boolean;
   readonly by?: Provenance;
 }
 
@@ -50,10 +52,19 @@ export interface Layer {
   readonly heard: readonly HeardAlone[];
 }
 
+export interface PutMask {
+  readonly op: "put_mask";
+  readonly track: string;
+  readonly frame: number;
+  readonly mask: Rle | null;
+  readonly locked: boolean;
+  readonly tool: string;
+}
+
 export type Edit =
   | { readonly op: "put_track"; readonly track: Pick<Track, "id" | "category" | "instance"> }
   | { readonly op: "delete_track"; readonly track: string }
-  | { readonly op: "put_mask"; readonly track: string; readonly frame: number; readonly mask: Rle | null; readonly locked: boolean; readonly tool: string }
+  | PutMask
   | { readonly op: "put_intervals"; readonly track: string; readonly intervals: readonly Interval[] }
   | { readonly op: "put_heard"; readonly heard: readonly HeardAlone[] }
   | { readonly op: "state"; readonly state: State };
@@ -130,7 +141,7 @@ export function whole(track: Track): Edit[] {
 }
 
 /** Return the edit that puts what a layer has in a frame of a track. */
-export function maskEdit(layer: Layer, track: string, frame: number): Edit {
+export function maskEdit(layer: Layer, track: string, frame: number): PutMask {
   const known = maskAt(layer, track, frame);
   return { op: "put_mask", track, frame, mask: known?.mask ?? null, locked: known?.locked ?? false, tool: toolOf(known?.by) };
 }
@@ -209,7 +220,7 @@ function withTrack(layer: Layer, track: Track): Layer {
   return { ...layer, tracks: layer.tracks.map((one) => (one.id === track.id ? track : one)) };
 }
 
-function withMask(masks: readonly FrameMask[], edit: { frame: number; mask: Rle | null; locked: boolean; tool: string }): FrameMask[] {
+function withMask(masks: readonly FrameMask[], edit: PutMask): FrameMask[] {
   const { frame, mask, locked, tool } = edit;
   const others = masks.filter((one) => one.frame !== frame);
   if (!mask) return others;

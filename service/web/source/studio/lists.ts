@@ -90,6 +90,7 @@ export class ProjectPage extends List {
     const doubt = new Map(queue.map((one) => [one.clip, one.doubt]));
     const sorted = [...clips].sort((one, other) => (doubt.get(other.id) ?? 0) - (doubt.get(one.id) ?? 0));
     fill(this.list, ...(sorted.length ? sorted.map((clip) => this.item(clip)) : [h("li", { class: "muted" }, "There is no clip yet.")]));
+    clearTimeout(this.timer);
     if (clips.some(({ state }) => state === "preparing")) this.timer = setTimeout(() => void this.tell(() => this.learn()), LOOK_MS);
   }
 
@@ -140,7 +141,9 @@ export class ProjectPage extends List {
       change: () => {
         const chosen = file.files?.[0];
         file.value = "";
-        if (chosen) void this.tell(async () => {
+        const known = this.facts.formats.find(({ name }) => name === format.value);
+        if (chosen && known?.imports === false) fill(this.said, `${known.name} goes out alone, and is not read.`);
+        else if (chosen) void this.tell(async () => {
           await this.api.import(this.project.id, format.value, chosen, (share) => fill(this.said, `Sending ${Math.round(share * 100)} %`));
           await this.learn();
           fill(this.said, "Imported into your layers.");

@@ -2,6 +2,7 @@
 
 import type { Rle } from "../answer/answer.ts";
 import type { Prompt } from "./api.ts";
+import { maskEdit } from "./layer.ts";
 import { blank, pixelsOf, rleOf, type Pixels } from "./pixels.ts";
 import { maskHere, type Place } from "./place.ts";
 
@@ -47,11 +48,9 @@ export class Masking {
   }
 
   lock(): void {
-    const { current, frame } = this.place;
+    const { shown, current, frame } = this.place;
     const known = maskHere(this.place);
-    if (!known || !current) return;
-    const tool = known.by?.tool ?? "brush";
-    this.place.edit({ op: "put_mask", track: current.id, frame, mask: known.mask, locked: !known.locked, tool });
+    if (shown && current && known) this.place.edit({ ...maskEdit(shown, current.id, frame), locked: !known.locked });
   }
 
   remove(): void {

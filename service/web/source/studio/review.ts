@@ -18,6 +18,7 @@ export class Review {
   private readonly list = h("ol", { class: "doubts" });
   private readonly said = h("div", { role: "status" });
   private readonly result = h("div", { class: "agreement" });
+  private readonly layerChoice: HTMLSelectElement;
   private doubts: readonly Doubt[] = [];
   private now = -1;
 
@@ -27,6 +28,7 @@ export class Review {
     private readonly clip: Clip,
     private readonly events: ReviewEvents,
   ) {
+    this.layerChoice = this.choice("Layer to show", [["", "my own"], ...this.names]);
     this.element = h("section", { class: "review card", "aria-labelledby": "review-title" }, [
       h("h2", { id: "review-title" }, "Review"),
       h("h3", {}, "Doubts"), this.list, this.layers(), this.swap(), this.compare(), this.said, this.result,
@@ -60,7 +62,7 @@ export class Review {
   }
 
   private layers(): HTMLElement {
-    const choice = this.choice("Layer to show", [["", "my own"], ...this.names]);
+    const choice = this.layerChoice;
     choice.addEventListener("change", () => void this.tell(async () => this.events.onShow(choice.value ? await this.api.layer(this.clip.id, choice.value) : null)));
     return h("div", { class: "field" }, [h("span", {}, "Show the layer of"), choice]);
   }
@@ -102,6 +104,8 @@ export class Review {
       click: () => void this.tell(async () => {
         const taken = choices.map(({ pair, take }) => ({ track_a: pair.a, track_b: pair.b, take: take.value as Choice["take"] }));
         await this.api.adjudicate(this.clip.id, a, b, taken);
+        const known = [...this.layerChoice.options].some((option) => option.value === "agreed");
+        if (!known) this.layerChoice.append(h("option", { value: "agreed" }, "agreed (open)"));
         fill(this.said, "The agreed layer is written.");
       }),
     });

@@ -17,6 +17,8 @@ export interface SurfaceEvents {
 
 const STEP = 1 / 100;
 const LONG_STEP = 1 / 20;
+/** Points of a stroke that are sent at most; the service takes 1000. */
+const MOST_POINTS = 500;
 
 export class Surface {
   readonly element = h("canvas", { class: "surface", tabindex: 0, role: "application" });
@@ -107,7 +109,7 @@ export class Surface {
     if (!from) return;
     const [width, height] = [Math.abs(at.x - from.x), Math.abs(at.y - from.y)];
     if (tool === "box" && width > 2 && height > 2) this.events.onBox([Math.min(at.x, from.x), Math.min(at.y, from.y), width, height]);
-    if (tool === "stroke" && stroke.length) this.events.onStroke(stroke);
+    if (tool === "stroke" && stroke.length) this.events.onStroke(thinned(stroke));
   }
 
   private get painting(): boolean {
@@ -176,6 +178,11 @@ export class Surface {
     data.forEach((inside, i) => (drawn[i] = inside ? 0x80ffffff : 0));
     context.putImageData(picture, 0, 0);
   }
+}
+
+function thinned<Point>(points: readonly Point[]): Point[] {
+  const every = Math.ceil(points.length / MOST_POINTS);
+  return points.filter((_, i) => i % every === 0);
 }
 
 /** The picture of one annotation frame, laid over the film while it stands. */

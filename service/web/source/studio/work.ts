@@ -25,15 +25,19 @@ export class Work {
   private saver: Saver | null = null;
   private readonly done: Step[] = [];
   private readonly undone: Step[] = [];
+  /** Made before my layer is there. */
+  private readonly early: Edit[] = [];
+  private beginning: Promise<void> | null = null;
 
   private constructor(
     private readonly api: Api,
     private readonly clip: Clip,
     private readonly me: string,
-    layer: Layer,
+    /** What is shown first. */
+    private readonly base: Layer,
     private readonly events: WorkEvents,
   ) {
-    this.layer = layer;
+    this.layer = base;
   }
 
   /** Begin with my layer if there is one, otherwise with what the model found. */
@@ -55,27 +59,18 @@ export class Work {
     return this.saver?.changes ?? 0;
   }
 
-  /** Make edits; a layer of mine is begun, from what is shown, if there is none. */
+  /** Make edits, which show at once; a layer of mine is begun, from what is shown, if there is none. */
   async edit(edits: readonly Edit[]): Promise<void> {
-    await this.begin();
-    const step = { does: edits, undoes: undoing(this.layer, edits) };
-    this.done.push(step);
+    this.done.push({ does: edits, undoes: undoing(this.layer, edits) });
     this.undone.length = 0;
     this.change(edits);
+    await this.begin();
   }
 
-  /** Begin my layer as a copy of what is shown. */
-  async begin(): Promise<void> {
-    if (this.saver) return;
-    const from = this.layer.revision || this.layer.tracks.length ? this.layer.annotator : null;
-    let layer: Layer;
-    try {
-      layer = await this.api.startLayer(this.clip.id, from);
-    } catch (error) {
-      if (!(error instanceof ProblemError) || error.problem.code !== "layer_exists") throw error;
-      layer = await this.api.layer(this.clip.id, this.me);
-    }
-    await this.save(layer.tracks ? layer : await this.api.layer(this.clip.id, this.me));
+  /** Begin my layer as a copy of what is shown, once. */
+  begin(): Promise<void> {
+    if (this.saver) return Promise.resolve();
+    return (this.beginning ??= this.start().finally(() => (this.beginning = null)));
   }
 
   undo(): boolean {
@@ -120,6 +115,26 @@ export class Work {
     this.saver?.close();
   }
 
+  private async start(): Promise<void> {
+    const { base } = this;
+    const from = base.revision || base.tracks.length ? base.annotator : null;
+    try {
+      const layer = await this.api.startLayer(this.clip.id, from);
+      await this.save(layer.tracks ? layer : await this.api.layer(this.clip.id, this.me));
+    } catch (error) {
+      if (error instanceof ProblemError && error.problem.code === "layer_exists") return this.save(await this.api.layer(this.clip.id, this.me));
+      this.takeBack();
+      throw error;
+    }
+  }
+
+  /** My layer could not be begun: what was done to it is not there. */
+  private takeBack(): void {
+    for (const list of [this.early, this.done, this.undone]) list.length = 0;
+    this.layer = this.base;
+    this.events.onLayer(this.layer);
+  }
+
   private async save(layer: Layer): Promise<void> {
     const place = `${this.api.service.address("")}|${this.clip.id}|${this.me}`;
     const saver = new Saver(this.api, new Drafts(place), layer, {
@@ -133,14 +148,16 @@ export class Work {
       },
     });
     this.saver = saver;
-    this.layer = layer;
+    if (this.early.length) saver.add(this.early.splice(0));
+    this.layer = saver.layer;
     const edits = await saver.recover();
     if (edits) this.events.onRecovered(edits);
     this.events.onLayer(this.layer);
   }
 
   private change(edits: readonly Edit[]): void {
-    this.saver?.add(edits);
+    if (this.saver) this.saver.add(edits);
+    else this.early.push(...edits);
     this.layer = applyAll(this.layer, edits);
     this.events.onLayer(this.layer);
   }
