@@ -85,7 +85,7 @@ export class Panel {
     if (!track) return;
     if (document.activeElement !== this.category) this.category.value = track.category;
     if (document.activeElement !== this.instance) this.instance.value = String(track.instance);
-    const by = mask?.by?.who ? ` by ${mask.by.who} (${mask.by.tool})` : "";
+    const by = mask?.by ? ` by ${mask.by.who || "you"} (${mask.by.tool})` : "";
     this.frame.textContent = `Frame ${look.frame + 1} of ${look.frames}: ${mask ? `mask${by}${mask.locked ? ", locked" : ""}${mask.held === false ? ", not sure" : ""}` : "no mask"}`;
     const one = look.selected === null ? undefined : track.intervals[look.selected];
     this.interval.textContent = one ? `${clock(one.start)} to ${clock(one.end)}` : "None is chosen.";

@@ -53,11 +53,14 @@ def clip(studio: OpenStudio) -> Page:
     return page
 
 
-def enter(page: Page, address: str, hash: str) -> None:
+def enter(
+    page: Page, address: str, hash: str, *, within: str = "main > .list .card, main > .editor"
+) -> None:
+    """Give the key, and wait for what is to be there."""
     page.goto(f"{address}/studio{hash}")
     page.fill("#key", "secret")
     page.keyboard.press("Enter")
-    page.wait_for_selector("main > .list .card, main > .editor")
+    page.wait_for_selector(within)
 
 
 def until_saved(page: Page, stand_in: StandIn, batches: int = 1) -> None:
