@@ -104,11 +104,11 @@ export class Editor implements Place {
         onRecovered: (edits) => this.notice.say(`${edits} changes that were not saved have been found in this browser, and are saved now.`),
       });
       this.onLayer(this.work.layer);
-      this.timing.onsets = await this.api.onsets(this.clip.id).catch(() => []);
     });
+    this.goTo(0);
+    void this.api.onsets(this.clip.id).then((onsets) => (this.timing.onsets = onsets), () => undefined);
     void soundOf(this.film, this.clip.duration).then((sound) => this.timeline.setSound(sound));
     void this.review.learn(this.shown?.annotator ?? "model");
-    this.goTo(0);
   }
 
   close(): void {
