@@ -208,7 +208,7 @@ export class Player {
       const label = this.labels.children[i] as HTMLElement;
       const [rows, columns] = region.mask?.size ?? [1, 1];
       const [x, y, width] = region.bbox;
-      const text = `${plain(region.category)} ${percent(region.score)}`;
+      const text = this.look.labelOf(region);
       if (label.textContent !== text) label.textContent = text;
       style(label, {
         "--x": (x + width / 2) / columns,
