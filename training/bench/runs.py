@@ -14,7 +14,6 @@ from typing import Any
 
 import torch
 
-from ssuformer.errors import ConfigError
 from ssuformer.manifest import Manifest
 from ssuformer.model import checkpoint as checkpoints
 from ssuformer.repository import WEIGHTS
@@ -29,7 +28,7 @@ from training.scene import Scene
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """An experiment of the bench: the name of its row, and its seed."""
+    """An experiment of the bench, and the name of its row."""
 
     name: str
     experiment: Experiment
@@ -100,7 +99,8 @@ def evaluated(
     A file of other weights or of another number of scenes is measured again.
     """
     manifest = Manifest.read(folder / "checkpoint")
-    asked = {"weights": manifest.digests[WEIGHTS], "scenes": exams.count(name, scenes)}
+    count = exams.count(name, scenes)
+    asked = {"weights": manifest.digests[WEIGHTS], "scenes": count}
     path = folder / "scores" / f"{name.replace('/', '_')}.{control or 'own'}.json"
     if path.exists():
         record = json.loads(path.read_text())
@@ -109,7 +109,7 @@ def evaluated(
     model, _ = checkpoints.load(folder / "checkpoint")
     exam = exams.of(name, manifest)
     scores = score(
-        TorchPredictor.of(model.to(device), manifest), exam.scenes, asked["scenes"], exam.grammar,
+        TorchPredictor.of(model.to(device), manifest), exam.scenes, count, exam.grammar,
         control=control, told=exam.told, categories=manifest.categories,
     )  # fmt: skip
     path.parent.mkdir(exist_ok=True)
@@ -117,9 +117,3 @@ def evaluated(
     half_written.write_text(json.dumps({**asked, "scores": scores}, indent=1) + "\n")
     half_written.replace(path)
     return scores
-
-
-def need_finished(trial: Trial, out: Path) -> None:
-    """Raise ConfigError for a run that is not at its end."""
-    if not trial.finished(out):
-        raise ConfigError(f"{trial.folder(out)} is not at its end; call again to go on")
