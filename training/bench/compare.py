@@ -39,7 +39,7 @@ def compare(
     splits: Annotated[str, typer.Option(help="Held-out scenes.")] = "photographic,test,test-style",
     scenes: Annotated[int, typer.Option(min=2, help="Scenes of each split.")] = 60,
     films: Annotated[str, typer.Option(help="Pack of film material.")] = "films",
-    device: str = "cpu",
+    device: Annotated[str, typer.Option(help="Where to train and evaluate: cpu, cuda.")] = "cpu",
     *,
     train: Annotated[bool, typer.Option(help="Train what is missing.")] = True,
 ) -> None:
@@ -61,7 +61,7 @@ def compare(
         for trial in trials:
             if not trial.finished(out) and train:
                 console(errors=True).print(f"training {trial.folder(out)}")
-                trial.train(out, place, None)
+                trial.train(out, place)
         finished = [trial for trial in trials if trial.finished(out)]
         for trial in trials:
             if trial not in finished:
