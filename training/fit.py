@@ -161,7 +161,7 @@ def _resume(run: Run) -> None:
     state = torch.load(run.folder / STATE, map_location=run.device, weights_only=True)
     if ModelConfig.model_validate_json(state["config"]) != run.config:
         raise ConfigError(f"{run.folder} contains a run of another model; choose another --out")
-    _refuse_changes(run, Experiment.model_validate_json(state["experiment"]))
+    refuse_changes(Experiment.model_validate_json(state["experiment"]), run.experiment, run.folder)
     frozen = _digest_of_frozen(run)
     if state.get("frozen", frozen) != frozen:
         raise ConfigError(
@@ -184,13 +184,13 @@ def _resume(run: Run) -> None:
         run.origin = began.model_copy(update={"experiment": run.experiment})
 
 
-def _refuse_changes(run: Run, before: Experiment) -> None:
+def refuse_changes(before: Experiment, now: Experiment, folder: Path) -> None:
     """Raise ConfigError if a field that affects the weights has changed since the run began."""
     for name in Experiment.model_fields.keys() - MAY_CHANGE:
-        old, new = getattr(before, name), getattr(run.experiment, name)
+        old, new = getattr(before, name), getattr(now, name)
         if old != new:
             raise ConfigError(
-                f"{run.folder} contains a run with {name} = {old}, the experiment says {new}; "
+                f"{folder} contains a run with {name} = {old}, the experiment says {new}; "
                 "choose another --out, or begin a new run from its weights with --begin",
                 limit=str(old),
                 actual=str(new),

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import numpy as np
 import numpy.typing as npt
 import pytest
 
 from ssuformer.manifest import Thresholds
+from ssuformer.model.config import Family
 from ssuformer.regions import Float, Segmentation
 from ssuformer.tokenizer import Tokenizer
 from tests.ssuformer.model.small_model import small_model
@@ -113,3 +116,16 @@ def test_an_untrained_model_is_scored_without_an_error() -> None:
 
     assert 0.0 <= scores["j"] < 0.5
     assert cost(predictor, frames=2)["gflops_per_frame"] > 0.01
+
+
+@pytest.mark.parametrize("family", get_args(Family))
+def test_the_operations_of_every_family_are_counted(family: Family) -> None:
+    model = small_model(family=family, categories=len(CATEGORIES))
+    predictor = TorchPredictor(
+        model, categories=CATEGORIES, tokenizer=TOKENIZER, thresholds=Thresholds()
+    )
+
+    found = cost(predictor, frames=1)
+
+    assert found["gflops_per_frame"] > 0.001
+    assert all(weight.requires_grad for weight in model.parameters())

@@ -88,6 +88,49 @@ def test_the_avsbench_protocol_reproduces_the_reference(
     assert (scores.j, scores.f) == pytest.approx((j, f), abs=1e-7)
 
 
+def published_j(logits: torch.Tensor, truth: torch.Tensor) -> float:
+    """AVSBench's IoU of one video, from its definition: in torch, in float32."""
+    said = (logits.sigmoid() > 0.5).float()
+    right = torch.where(
+        (truth.sum(dim=(1, 2)) == 0)[:, None, None], (1 - said) * (1 - truth), said * truth
+    ).sum(dim=(1, 2))
+    either = torch.maximum(said, truth).sum(dim=(1, 2))
+    either[truth.sum(dim=(1, 2)) == 0] = truth[0].numel()
+    return float((right / (either + 1e-7)).mean())
+
+
+def published_f(logits: torch.Tensor, truth: torch.Tensor) -> float:
+    """AVSBench's F of one video, from its definition."""
+    curves = []
+    for said, true in zip(logits.sigmoid(), truth, strict=True):
+        if not true.any():
+            continue
+        passed = (said >= torch.linspace(0, 1 - 1e-10, 255)[:, None, None]).float()
+        hits = (passed * true).sum(dim=(1, 2))
+        precision = hits / (passed.sum(dim=(1, 2)) + 1e-20)
+        recall = hits / (true.sum() + 1e-20)
+        curves.append((1.3 * precision * recall / (0.3 * precision + recall)).nan_to_num(0.0))
+    return float(torch.stack(curves).mean(dim=0).max()) if curves else 0.0
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_the_avsbench_protocol_equals_the_published_formulas_on_random_masks(seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    logits = 2 * torch.randn(4, 5, 28, 28, generator=generator)
+    truth = (torch.rand(4, 5, 28, 28, generator=generator) < 0.3).float()
+    truth[torch.rand(4, 5, generator=generator) < 0.3] = 0.0
+    truth[3] = 0.0
+
+    scores = measured(
+        *((sigmoid(x.numpy()), y.bool().numpy()) for x, y in zip(logits, truth, strict=True)),
+        protocol="avsbench",
+    )
+
+    j = np.mean([published_j(x, y) for x, y in zip(logits, truth, strict=True)])
+    f = np.mean([published_f(x, y) for x, y in zip(logits, truth, strict=True)])
+    assert (scores.j, scores.f) == pytest.approx((j, f), abs=1e-6)
+
+
 def test_the_avsbench_protocol_counts_a_silent_video_where_ours_does_not() -> None:
     videos = [(sigmoid(full(5)), rows(8)), (sigmoid(full(-5)), rows(0))]
 

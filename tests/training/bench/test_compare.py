@@ -1,0 +1,88 @@
+"""The bench goes on where it was stopped, and takes no run of another experiment."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from training.__main__ import app
+from training.packs import procedural
+
+FIELDS = """
+name = "bench"
+pack = "{pack}"
+model = {{ channels = 32, heads = 2, queries = 4, caption_layers = 1, detail_tokens = 2 }}
+warmup_steps = 2
+workers = 0
+validation_scenes = 1
+stages = [{{ size = 64, seconds = 2, batch = 2, steps = {steps} }}]
+"""
+
+
+@pytest.fixture(scope="module")
+def pack(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("packs") / "shapes"
+    procedural.build(folder)
+    return folder
+
+
+def config(folder: Path, pack: Path, steps: int = 2) -> Path:
+    path = folder / f"{steps}.toml"
+    path.write_text(FIELDS.format(pack=pack, steps=steps))
+    return path
+
+
+def compared(config: Path, out: Path, *options: str) -> tuple[int, str]:
+    result = CliRunner().invoke(
+        app,
+        ["compare", str(config), "--out", str(out), "--families", "catr", "--seeds", "1",
+         "--splits", "test", "--scenes", "2", *options],
+    )  # fmt: skip
+    return result.exit_code, f"{result.output}{result.exception!r}"
+
+
+def test_what_is_done_is_kept_and_what_is_missing_is_made(tmp_path: Path, pack: Path) -> None:
+    file, out = config(tmp_path, pack), tmp_path / "runs"
+    code, text = compared(file, out)
+    assert code == 0, text
+    first = (out / "table.json").read_text()
+    scores = out / "catr-1/scores"
+    (scores / "test.silent.json").unlink()
+    kept = json.loads((scores / "test.own.json").read_text())
+    kept["scores"]["j"] = 0.25
+    (scores / "test.own.json").write_text(json.dumps(kept))
+    other = json.loads((scores / "test.shuffled.json").read_text())
+    other["thresholds"]["mask"], other["scores"]["j"] = 0.9, 0.25
+    (scores / "test.shuffled.json").write_text(json.dumps(other))
+    weights = (out / "catr-1/checkpoint/model.safetensors").stat().st_mtime_ns
+
+    code, text = compared(file, out)
+
+    rows = json.loads((out / "table.json").read_text())["rows"]["catr"]
+    assert code == 0
+    assert rows["test own j"] == [0.25]
+    assert rows["test shuffled j"] == json.loads(first)["rows"]["catr"]["test shuffled j"]
+    assert rows["test silent j"] == json.loads(first)["rows"]["catr"]["test silent j"]
+    assert (out / "catr-1/checkpoint/model.safetensors").stat().st_mtime_ns == weights
+    assert "catr" in text
+
+
+def test_a_run_of_another_experiment_is_refused(tmp_path: Path, pack: Path) -> None:
+    out = tmp_path / "runs"
+    code, text = compared(config(tmp_path, pack), out)
+    assert code == 0, text
+
+    code, text = compared(config(tmp_path, pack, steps=3), out)
+
+    assert code == 1
+    assert "stages" in text
+
+
+def test_without_training_an_unfinished_run_is_left_out(tmp_path: Path, pack: Path) -> None:
+    code, text = compared(config(tmp_path, pack), tmp_path / "runs", "--no-train")
+
+    assert code == 1
+    assert "not at its end" in text

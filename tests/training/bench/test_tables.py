@@ -1,0 +1,44 @@
+"""Tables are read back by programs, and say no spread where there is one seed."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from training.bench.tables import Column, Table
+
+TABLE = Table(
+    "Two rows.",
+    [Column("j", "J, 100 %", 100), Column("parameters", "M parameters", 1e-6)],
+    {"catr": {"j": [0.5, 0.7], "parameters": [2e6]}, "tpavi": {"j": []}},
+    {"published": {"tpavi": "78.7 (a source)"}},
+)
+
+
+def test_every_form_holds_the_means_and_spreads(tmp_path: Path) -> None:
+    TABLE.write(tmp_path)
+
+    rows = list(csv.DictReader((tmp_path / "table.csv").read_text().splitlines()))
+    assert [(row["row"], row["score"], row["seeds"]) for row in rows] == [
+        ("catr", "j", "2"), ("catr", "parameters", "1"),
+    ]  # fmt: skip
+    assert float(rows[0]["mean"]) == pytest.approx(0.6)
+    assert float(rows[0]["spread"]) == pytest.approx(0.1414, abs=1e-4)
+    assert rows[1]["spread"] == ""
+    assert json.loads((tmp_path / "table.json").read_text())["rows"]["catr"]["j"] == [0.5, 0.7]
+    assert "| catr | 60.0 ± 14.1 | 2.0 |  |" in (tmp_path / "table.md").read_text()
+    assert "| tpavi |  |  | 78.7 (a source) |" in (tmp_path / "table.md").read_text()
+
+
+def test_latex_has_as_many_cells_in_each_line_and_escapes_its_letters(tmp_path: Path) -> None:
+    TABLE.write(tmp_path)
+
+    lines = (tmp_path / "table.tex").read_text().splitlines()
+    cells = [line for line in lines if line.endswith(r"\\")]
+    assert len(cells) == 3
+    assert {line.count(" & ") for line in cells} == {3}
+    assert r"100 \%" in cells[0]
+    assert r"60.0 $\pm$ 14.1" in cells[1]

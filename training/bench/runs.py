@@ -1,0 +1,120 @@
+"""Runs of an experiment and their evaluations: what is there is taken, what is missing is made.
+
+OUT/<name>-<seed>/                 a run, as `python -m training fit` writes it
+OUT/<name>-<seed>/scores/<exam>.json   one evaluation, under one sound
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ssuformer.manifest import Manifest
+from ssuformer.model import checkpoint as checkpoints
+from ssuformer.repository import WEIGHTS
+from training import fit as fitting
+from training.data.kinds import parse_data
+from training.evaluation import Exam, exam_of, exam_on_films, score
+from training.experiment import Experiment, open_pack
+from training.held_out import parse_splits
+from training.predictor import TorchPredictor
+from training.scene import Scene
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """An experiment of the bench, and the name of its row."""
+
+    name: str
+    experiment: Experiment
+
+    def folder(self, out: Path) -> Path:
+        """Return the folder of the run."""
+        return out / f"{self.name}-{self.experiment.seed}"
+
+    def finished(self, out: Path) -> bool:
+        """Return whether the run is at its end; ConfigError if it is of another experiment."""
+        checkpoint = self.folder(out) / "checkpoint"
+        if not checkpoint.exists():
+            return False
+        manifest = Manifest.read(checkpoint)
+        before = Experiment.model_validate(manifest.training["experiment"])
+        fitting.refuse_changes(before, self.experiment, self.folder(out))
+        return manifest.steps >= self.experiment.steps
+
+    def train(self, out: Path, device: torch.device) -> None:
+        """Train the run to its end; what is half done goes on."""
+        pack = open_pack(self.experiment.pack, self.experiment.categories)
+        run = fitting.start(self.experiment, pack, self.folder(out), device)
+        fitting.fit(run)
+
+
+@dataclass(slots=True)
+class Exams:
+    """The scenes that every run is evaluated on; what is composed is composed once and kept."""
+
+    pack: str
+    films: str
+    kept: dict[tuple[str, tuple[str, ...]], Exam] = field(default_factory=dict)
+
+    def of(self, name: str, manifest: Manifest) -> Exam:
+        """Return a held-out split, or `data:DIR` of filmed clips, for a model."""
+        key = (name, manifest.categories)
+        if key not in self.kept:
+            if name.startswith("data:"):
+                # Not kept: a folder may hold more films than memory does.
+                return exam_on_films(manifest, parse_data(name.removeprefix("data:")))
+            (split,) = parse_splits(name)
+            exam = exam_of(manifest, open_pack(self.pack), split, films=self.films)
+            self.kept[key] = Exam(_Kept(exam.scenes), exam.grammar, exam.told)
+        return self.kept[key]
+
+    def count(self, name: str, scenes: int) -> int:
+        """Return on how many scenes to evaluate: of filmed clips on all."""
+        return len(parse_data(name.removeprefix("data:"))) if name.startswith("data:") else scenes
+
+
+class _Kept:
+    """Scenes that are composed once."""
+
+    def __init__(self, scenes: Any) -> None:  # noqa: ANN401
+        self._scenes, self._made = scenes, dict[int, Scene]()
+
+    def compose(self, index: int) -> Scene:
+        if index not in self._made:
+            self._made[index] = self._scenes.compose(index)
+        return self._made[index]
+
+
+def evaluated(
+    folder: Path, exams: Exams, name: str, control: str, scenes: int, device: torch.device
+) -> Mapping[str, float]:
+    """Return the scores of a finished run under one sound, from its file if there is one.
+
+    A file of other weights or thresholds, or of another number of scenes, is measured again.
+    """
+    manifest = Manifest.read(folder / "checkpoint")
+    count = exams.count(name, scenes)
+    thresholds = manifest.thresholds.model_dump()
+    asked = {"weights": manifest.digests[WEIGHTS], "thresholds": thresholds, "scenes": count}
+    path = folder / "scores" / f"{name.replace('/', '_')}.{control or 'own'}.json"
+    if path.exists():
+        record = json.loads(path.read_text())
+        if all(record.get(key) == value for key, value in asked.items()):
+            return dict(record["scores"])
+    model, _ = checkpoints.load(folder / "checkpoint")
+    exam = exams.of(name, manifest)
+    scores = score(
+        TorchPredictor.of(model.to(device), manifest), exam.scenes, count, exam.grammar,
+        control=control, told=exam.told, categories=manifest.categories,
+    )  # fmt: skip
+    path.parent.mkdir(exist_ok=True)
+    half_written = path.with_suffix(".part")
+    half_written.write_text(json.dumps({**asked, "scores": scores}, indent=1) + "\n")
+    half_written.replace(path)
+    return scores

@@ -1,0 +1,109 @@
+"""A table of means and spreads, written as Markdown, CSV, LaTeX and JSON."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A score: its name, its heading, and by how much its values are multiplied when shown."""
+
+    name: str
+    heading: str
+    times: float = 1.0
+    digits: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """For each row the values of each column, one per seed; what was not measured has none."""
+
+    title: str
+    columns: Sequence[Column]
+    rows: Mapping[str, Mapping[str, Sequence[float]]]
+    texts: Mapping[str, Mapping[str, str]]
+    """Heading -> row -> a text, such as published numbers with their source."""
+
+    def write(self, folder: Path) -> None:
+        """Write `table.md`, `.csv`, `.tex` and `.json` into a folder."""
+        folder.mkdir(parents=True, exist_ok=True)
+        for ending, text in (
+            ("md", self.markdown()), ("csv", self.csv()), ("tex", self.latex()),
+            ("json", self.json()),
+        ):  # fmt: skip
+            (folder / f"table.{ending}").write_text(text, encoding="utf-8")
+
+    def markdown(self) -> str:
+        """Return the table in Markdown, below its title."""
+        lines = [self._headings(), ["---"] * (1 + len(self.columns) + len(self.texts))]
+        lines += self._lines("±")
+        return f"{self.title}\n\n" + "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+    def latex(self) -> str:
+        """Return the table as LaTeX that needs the package booktabs."""
+        head, *body = (
+            " & ".join(map(_escaped, line)) + r" \\" for line in [self._headings(), *self._lines()]
+        )
+        form = "l" + "r" * len(self.columns) + "l" * len(self.texts)
+        lines = [rf"\begin{{tabular}}{{{form}}}", r"\toprule", head, r"\midrule", *body]
+        return "\n".join([f"% {self.title}", *lines, r"\bottomrule", r"\end{tabular}", ""])
+
+    def csv(self) -> str:
+        """Return a line for each measured score: row, score, mean, spread, number of seeds."""
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(("row", "score", "mean", "spread", "seeds"))
+        for row, scores in self.rows.items():
+            for name, values in scores.items():
+                if values:
+                    mean, spread = mean_and_spread(values)
+                    writer.writerow(
+                        (row, name, mean, "" if spread is None else spread, len(values))
+                    )
+        return text.getvalue()
+
+    def json(self) -> str:
+        """Return the values of every seed, and the texts."""
+        fields = {"title": self.title, "rows": self.rows, "texts": self.texts}
+        return json.dumps(fields, indent=1, default=list) + "\n"
+
+    def _headings(self) -> list[str]:
+        return ["", *(column.heading for column in self.columns), *self.texts]
+
+    def _lines(self, sign: str = r"$\pm$") -> list[list[str]]:
+        return [
+            [
+                row,
+                *(_cell(scores.get(column.name, ()), column, sign) for column in self.columns),
+                *(texts.get(row, "") for texts in self.texts.values()),
+            ]
+            for row, scores in self.rows.items()
+        ]
+
+
+def mean_and_spread(values: Sequence[float]) -> tuple[float, float | None]:
+    """Return the mean, and the sample standard deviation of two values or more."""
+    return statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else None
+
+
+def _cell(values: Sequence[float], column: Column, sign: str) -> str:
+    if not values:
+        return ""
+    mean, spread = (
+        None if value is None else f"{value * column.times:.{column.digits}f}"
+        for value in mean_and_spread(values)
+    )
+    return str(mean) if spread is None else f"{mean} {sign} {spread}"
+
+
+def _escaped(text: str) -> str:
+    for letter in "&%#_":
+        text = text.replace(letter, f"\\{letter}")
+    return text
