@@ -12,6 +12,7 @@ from PIL import Image
 
 from tests.service.conftest import Running
 from tests.service.studio.conftest import API, Annotator, square_at, told
+from tests.ssuformer.footage import Footage
 
 pytestmark = pytest.mark.anyio
 
@@ -71,6 +72,16 @@ async def test_onsets_are_where_the_tone_begins(alice: Annotator, film: bytes) -
     onsets = (await alice.get(f"/clips/{clip}/onsets"))["onsets"]
 
     assert any(abs(time - 1.0) <= 0.05 for time in onsets), onsets
+
+
+async def test_a_film_of_one_picture_is_prepared(alice: Annotator) -> None:
+    moment = Footage(seconds=0.04, audio=None, size=(128, 96)).make()
+
+    clip = await alice.send(await alice.project(fps=5), moment)
+
+    assert (await alice.get(f"/clips/{clip}"))["frames"] == 1
+    assert (await alice.call("GET", f"/clips/{clip}/frames/0")).content.startswith(b"\xff\xd8")
+    await alice.begin(clip, "model")
 
 
 async def test_what_is_no_film_fails_with_its_problem(alice: Annotator) -> None:
