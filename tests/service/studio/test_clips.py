@@ -131,6 +131,14 @@ async def test_facts_tell_of_tools_limits_and_me(alice: Annotator) -> None:
     assert "ra-ssu" in {one["name"] for one in facts["formats"]}
 
 
+async def test_no_name_with_a_nul_is_the_stores_fault(alice: Annotator, film: bytes) -> None:
+    clip = await alice.send(await alice.project(), film)
+
+    for path in ("/clips/%00", "/projects/%00", f"/clips/{clip}/layers/%00"):
+        answer = await alice.call("GET", path)
+        assert answer.status_code in (404, 422), answer.text
+
+
 @pytest.mark.parametrize("name", ["", "  ", "a\x00b", "x" * 121])
 async def test_a_project_has_a_name(alice: Annotator, name: str) -> None:
     answer = await alice.call("POST", "/projects", json={"name": name})
