@@ -335,7 +335,7 @@ class RevisionConflict(StudioError):
 
 
 class BodyTooLarge(StudioError):
-    """The body of a request that brings no film has more bytes than allowed."""
+    """The body of a request that brings no film has more bytes or values than allowed."""
 
     code = "body_too_large"
 

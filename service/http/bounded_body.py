@@ -13,6 +13,8 @@ from ssuformer.errors import BodyTooLarge
 
 MOST_BODY = 32 * 2**20
 """Bytes of a body that is parsed; files are received by `uploads`, with limits of their own."""
+MOST_VALUES = 200_000
+"""Commas of a body: one of as many bytes that is all small values would hold the event loop up."""
 
 
 class BoundedRoute(APIRoute):
@@ -38,6 +40,11 @@ async def _body(request: Request) -> bytes:
         body += piece
         if len(body) > MOST_BODY:
             raise _too_large(len(body))
+    if (values := body.count(b",")) > MOST_VALUES:
+        raise BodyTooLarge(
+            f"the body has {values} commas, the limit is {MOST_VALUES}",
+            limit=MOST_VALUES, actual=values,
+        )  # fmt: skip
     return bytes(body)
 
 

@@ -27,7 +27,7 @@ from sqlalchemy import (
     text,
 )
 
-from ssuformer.errors import ConfigError, JobsUnavailable
+from ssuformer.errors import ConfigError, JobsUnavailable, OptionError
 
 T = TypeVar("T")
 
@@ -64,7 +64,10 @@ class Database:
         self.engine.dispose()
 
     async def run(self, act: Callable[[Connection], T]) -> T:
-        """Return what a transaction returns; JobsUnavailable if the database does not answer."""
+        """Return what a transaction returns; JobsUnavailable if the database does not answer.
+
+        Raises OptionError for a value that it cannot hold: PostgreSQL has no text with a NUL.
+        """
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._threads, self._in_transaction, act)
 
@@ -85,6 +88,8 @@ class Database:
                 return act(connection)
         except exc.IntegrityError:
             raise
+        except exc.DataError as error:
+            raise OptionError("a text or number is none that the store can hold") from error
         except exc.SQLAlchemyError as error:
             raise JobsUnavailable("the store of jobs does not answer; try again later") from error
 

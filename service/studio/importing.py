@@ -9,6 +9,7 @@ their masks.
 from __future__ import annotations
 
 import asyncio
+from threading import Event
 from typing import IO, NamedTuple
 
 from service.formats.catalogue import named
@@ -42,11 +43,16 @@ class Import:
         self._project = project
         self._form = form
         self._me = me
+        self._stopped = Event()
 
     async def read(self, file: IO[bytes], name: str) -> Imported:
         """Write what is in a file to my layers; ImportInvalid, and nothing is, if it is wrong."""
         clips = await self._studio.store.clips(self._project.id)
-        found, left_out = await asyncio.to_thread(self._read, file, name, clips)
+        try:
+            async with self._studio.importing:
+                found, left_out = await asyncio.to_thread(self._read, file, name, clips)
+        finally:
+            self._stopped.set()  # a thread goes on when what waits for it is cancelled
         if not found:
             raise ImportInvalid(
                 f"{name[:200]}: it has no document of a clip of the project"
@@ -85,6 +91,8 @@ class Import:
             if clip is None or clip.state != READY:
                 left_out.append(document.place[:200])
                 continue
+            if self._stopped.is_set():
+                raise ImportInvalid(f"{name[:200]}: nobody waits for the import any more")
             if clip.id in found:
                 raise ImportInvalid(f"{document.place[:200]}: a second one of the same clip")
             found[clip.id] = _Read(clip, document.place[:200], self._gathered(document, clip))
@@ -93,7 +101,7 @@ class Import:
     def _gathered(self, document: Document, clip: Clip) -> Gathered:
         facts, fps = self._studio.facts(clip), self._project.fps
         target = Target(clip.shape, fps, rate=facts.clip.fps or fps)
-        gathered = Gathered(target, document.place[:200])
+        gathered = Gathered(target, document.place[:200], self._stopped)
         if self._form == "ra-ssu":
             of_ra_ssu.read_with(document.content, gathered, document.pictures)
         else:

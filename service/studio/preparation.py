@@ -41,6 +41,7 @@ from ssuformer.errors import (
     EngineUnavailable,
     JobGivenUp,
     JobsUnavailable,
+    OptionError,
     Overloaded,
     SsuError,
     StorageFull,
@@ -218,9 +219,11 @@ class _Clip:
     async def _label(self, film: int) -> Understanding:
         """Return the model's answer, part by part: requests go first."""
         options = Options(fps=self._fps, start=0.5 / self._fps, mask_size="source")
-        return await label(
-            self._place, film, options, sender=self._clip.sender, progress=self._tell
-        )
+        find = partial(label, self._place, film, sender=self._clip.sender, progress=self._tell)
+        try:
+            return await find(options)
+        except OptionError:  # it ends before the middle of its first annotation frame
+            return await find(options.model_copy(update={"start": 0.0}))
 
     async def _tell(self, share: float) -> None:
         lease = self._place.settings.job_lease_seconds

@@ -40,6 +40,8 @@ from service.weights.generation import Generation
 from ssuformer import errors
 
 _SWEEP_SECONDS = 15.0
+_IMPORTS = 2
+"""Imports that are read at once: others wait, and leave threads to the rest of the gateway."""
 _ORPHAN_SECONDS = 3600.0
 """After that files without a clip are removed."""
 
@@ -82,6 +84,7 @@ class Studio:
             ready=ready,
         )
         self._preparation = Preparation(self.place)
+        self.importing = asyncio.Semaphore(_IMPORTS)
         self._names: dict[str, str] | None = None
 
     @asynccontextmanager

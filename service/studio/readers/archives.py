@@ -19,6 +19,10 @@ _MOST_MEMBERS = 50_000
 MOST_DOCUMENT = 64 * 2**20
 """Bytes of one document, unpacked."""
 _MOST_IN_ALL = 2**30
+_MOST_VALUES = 4_000_000
+"""Of one document, by what parts them: parsed, each takes far more memory than its bytes."""
+_MOST_DIRECTORY = 16 * 2**20
+"""Bytes of the list of an archive's files, all of which is read before they are counted."""
 _PIECE = 2**20
 _TRUTH = ".truth.json"
 
@@ -109,6 +113,9 @@ class Unpacking:
         content = file.read(most + 1)
         if len(content) > most:
             raise ImportInvalid(f"{name[:200]}: it has more than {most} bytes", limit=most)
+        if sum(map(content.count, _PARTS)) > _MOST_VALUES:
+            message = f"{name[:200]}: it has more than {_MOST_VALUES} values"
+            raise ImportInvalid(message, limit=_MOST_VALUES)
         self._left -= len(content)
         return content
 
@@ -126,8 +133,10 @@ class Unpacking:
 
     @contextmanager
     def _opened(self, file: IO[bytes], name: str) -> Iterator[zipfile.ZipFile]:
+        bounded = _Bounded(file)
         try:
-            archive = zipfile.ZipFile(file)
+            archive = zipfile.ZipFile(bounded)
+            bounded.limit = None
         except _BROKEN as error:
             raise ImportInvalid(f"{name[:200]}: it is no zip archive") from error
         with archive:
@@ -136,6 +145,22 @@ class Unpacking:
             yield archive
 
 
+class _Bounded:
+    """A file of which no more than the limit is read at once."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self.limit: int | None = _MOST_DIRECTORY
+        self.seek, self.tell, self.seekable = file.seek, file.tell, file.seekable
+        self._file = file
+
+    def read(self, size: int = -1) -> bytes:
+        """Return so many bytes; ValueError if that is too many."""
+        if self.limit is not None and size > self.limit:
+            raise ValueError(size)
+        return self._file.read(size)
+
+
+_PARTS = (b",", b"<", b"=")
 _BROKEN = (
     zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError, ValueError,
     OSError,

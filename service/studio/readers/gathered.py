@@ -12,6 +12,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from threading import Event
 from typing import TypeVar
 
 import numpy as np
@@ -71,11 +72,15 @@ class _Thing:
 
 
 class Gathered:
-    """Collects what one document tells of one clip; `where` names it in errors."""
+    """Collects what one document tells of one clip; `where` names it in errors.
 
-    def __init__(self, target: Target, where: str) -> None:
+    Once `stopped` is set nobody waits for it any more, and whatever is put in raises ImportInvalid.
+    """
+
+    def __init__(self, target: Target, where: str, stopped: Event | None = None) -> None:
         self.target = target
         self.where = where
+        self._stopped = stopped or Event()
         self._things: dict[str, _Thing] = {}
         self._heard: dict[str, list[tuple[float, float]]] = {}
         self.masks = False
@@ -149,6 +154,8 @@ class Gathered:
 
     def name(self, category: object, place: str) -> str:
         """Return the name of a category, if it is one."""
+        if self._stopped.is_set():
+            raise self.wrong(place, "nobody waits for the import any more")
         if not isinstance(category, str) or not 0 < len(category) <= 80:
             raise self.wrong(place, f"{str(category)[:80]!r} is no name of a category")
         if not category.isprintable():

@@ -155,7 +155,11 @@ def data_url(picture: Picture) -> str:
 
 
 def said_in(content: str) -> list[str]:
-    """Return the sentences of an answer: a line each, without numbers, bullets and full stop."""
+    """Return the sentences of an answer: a line each, without numbers, bullets and full stop.
+
+    What a layer would not take, control characters, is left out.
+    """
+    content = "".join(one for one in content if one.isprintable() or one == "\n")
     lines = (re.sub(r"^\s*(?:\d+[.)]|[-*•])\s*", "", line).strip() for line in content.splitlines())
     clean = (line.strip("\"'").rstrip(". ")[:_LONGEST_SENTENCE] for line in lines)
     return [line for line in dict.fromkeys(clean) if line][:_MOST_SENTENCES]

@@ -12,6 +12,7 @@ from PIL import Image
 
 from tests.service.conftest import Running
 from tests.service.studio.conftest import API, Annotator, square_at, told
+from tests.ssuformer.footage import Footage
 
 pytestmark = pytest.mark.anyio
 
@@ -73,6 +74,16 @@ async def test_onsets_are_where_the_tone_begins(alice: Annotator, film: bytes) -
     assert any(abs(time - 1.0) <= 0.05 for time in onsets), onsets
 
 
+async def test_a_film_of_one_picture_is_prepared(alice: Annotator) -> None:
+    moment = Footage(seconds=0.04, audio=None, size=(128, 96)).make()
+
+    clip = await alice.send(await alice.project(fps=5), moment)
+
+    assert (await alice.get(f"/clips/{clip}"))["frames"] == 1
+    assert (await alice.call("GET", f"/clips/{clip}/frames/0")).content.startswith(b"\xff\xd8")
+    await alice.begin(clip, "model")
+
+
 async def test_what_is_no_film_fails_with_its_problem(alice: Annotator) -> None:
     project = await alice.project()
     sent = told(await alice.call("POST", f"/projects/{project}/clips", content=b"no film" * 99))
@@ -118,6 +129,14 @@ async def test_facts_tell_of_tools_limits_and_me(alice: Annotator) -> None:
     assert facts["tools"] == {"masks": "grabcut", "through": "flow", "sentences": "model"}
     assert facts["limits"]["clip_seconds"] == 600
     assert "ra-ssu" in {one["name"] for one in facts["formats"]}
+
+
+async def test_no_name_with_a_nul_is_the_stores_fault(alice: Annotator, film: bytes) -> None:
+    clip = await alice.send(await alice.project(), film)
+
+    for path in ("/clips/%00", "/projects/%00", f"/clips/{clip}/layers/%00"):
+        answer = await alice.call("GET", path)
+        assert answer.status_code in (404, 422), answer.text
 
 
 @pytest.mark.parametrize("name", ["", "  ", "a\x00b", "x" * 121])

@@ -193,3 +193,7 @@ def test_a_large_picture_is_shown_small() -> None:
     picture = np.full((1080, 1920, 3), 200, np.uint8)
 
     assert shown(picture, np.ones((1080, 1920), bool)).shape == (432, 768, 3)
+
+
+def test_what_a_layer_would_not_take_is_left_out_of_an_answer() -> None:
+    assert said_in("a dog\u202e barks\x07.\r\nit rains") == ["a dog barks", "it rains"]
