@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from service.studio.words import is_line
 from ssuformer.errors import EditInvalid
 from ssuformer.masks import Mask
 from ssuformer.run_lengths import mask_of_runs, read_runs
@@ -37,7 +38,7 @@ EditTool = Literal["brush", "click", "box", "stroke", "propagate", "import"]
 
 
 def _printable(text: str) -> str:
-    if not text.isprintable():
+    if not is_line(text):
         raise ValueError("it has a line break or a control character")
     return text
 

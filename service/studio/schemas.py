@@ -19,6 +19,7 @@ from service.studio.layers import (
 )
 from service.studio.records import Clip, ClipState, LayerRow, Project
 from service.studio.tools.prompt import MOST_POINTS
+from service.studio.words import is_line
 
 MOST_FPS = 30
 
@@ -33,7 +34,7 @@ class _Asked(BaseModel):
 
 def _one_line(text: str) -> str:
     stripped = " ".join(text.split())
-    if not stripped or not stripped.isprintable():
+    if not stripped or not is_line(stripped):
         raise ValueError("it is empty, or has a control character")
     return stripped
 

@@ -31,6 +31,7 @@ from service.studio.layers import (
     decoded,
     now_text,
 )
+from service.studio.words import as_line, is_line
 from ssuformer import outlines
 from ssuformer.errors import EditInvalid, ImportInvalid
 from ssuformer.masks import Mask, decode_rle, encode_rle
@@ -158,7 +159,7 @@ class Gathered:
             raise self.wrong(place, "nobody waits for the import any more")
         if not isinstance(category, str) or not 0 < len(category) <= 80:
             raise self.wrong(place, f"{str(category)[:80]!r} is no name of a category")
-        if not category.isprintable():
+        if not is_line(category):
             raise self.wrong(place, "the category has a control character")
         return category
 
@@ -168,7 +169,7 @@ class Gathered:
             return None
         if not isinstance(sentence, str) or len(sentence) > 500:
             raise self.wrong(place, "the sentence is no text of at most 500 letters")
-        line = " ".join("".join(c if c.isprintable() else " " for c in sentence).split())
+        line = as_line(sentence)
         return None if line in ("", category) else line
 
     def tracks(self, who: str) -> list[LayerTrack]:

@@ -20,6 +20,7 @@ import orjson
 from PIL import Image
 
 from service.studio.tools.prompt import Mask, Picture
+from service.studio.words import allowed
 from ssuformer.errors import ConfigError, EngineError, EngineUnavailable
 
 _SECONDS = 60.0
@@ -159,7 +160,7 @@ def said_in(content: str) -> list[str]:
 
     What a layer would not take, control characters, is left out.
     """
-    content = "".join(one for one in content if one.isprintable() or one == "\n")
+    content = "".join(one for one in content if allowed(one) or one == "\n")
     lines = (re.sub(r"^\s*(?:\d+[.)]|[-*•])\s*", "", line).strip() for line in content.splitlines())
     clean = (line.strip("\"'").rstrip(". ")[:_LONGEST_SENTENCE] for line in lines)
     return [line for line in dict.fromkeys(clean) if line][:_MOST_SENTENCES]
