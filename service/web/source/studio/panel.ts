@@ -58,9 +58,9 @@ export class Panel {
       h("div", { class: "field" }, [h("label", { for: "instance" }, "Instance"), this.instance]),
       names, this.frame,
       h("div", { class: "ways" }, [
-        this.button("lock", "Lock"), this.button("remove_mask", "Remove mask"),
         this.button("backward", "Carry back"), this.button("forward", "Carry on"), this.button("cancel", "Cancel"),
       ]),
+      h("div", { class: "ways" }, [this.button("lock", "Lock"), this.button("remove_mask", "Remove mask")]),
       this.running, h("h3", {}, "Interval"), this.interval,
       h("div", { class: "ways" }, [this.button("new_interval", "Sounds from here"), this.button("split", "Split"), this.button("remove_interval", "Remove")]),
       this.sentence,
@@ -71,8 +71,8 @@ export class Panel {
     this.element = h("aside", { class: "panel card", "aria-label": "Tools" }, [
       h("div", { class: "tool-row", role: "group", "aria-label": "Tools" }, this.tools),
       h("div", { class: "ways" }, [this.button("new_track", "New track"), this.button("undo", "Undo"), this.button("redo", "Redo"), this.button("help", "Keys (?)")]),
-      this.ofTrack, this.state,
-      h("div", { class: "ways" }, [this.button("accept", "Accept", icon("check")), this.button("reject", "Reject", icon("close"))]),
+      this.ofTrack,
+      h("div", { class: "ways" }, [this.state, h("span", { class: "spread" }), this.button("accept", "Accept", icon("check")), this.button("reject", "Reject", icon("close"))]),
     ]);
   }
 

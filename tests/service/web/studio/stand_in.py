@@ -49,7 +49,8 @@ class StandIn:
         track = {"id": "t1", "category": "bell", "instance": 1, "masks": found, "intervals": [told]}
         self.layers: dict[str, Json] = {"model": self.layer("model", [track])}
         self.batches: list[Json] = []
-        self.projects = [{"id": "p1", "name": "Bells", "fps": FPS, "categories": [], "maker": "alice"}]
+        made = {"fps": FPS, "categories": [], "maker": "alice"}
+        self.projects = [{"id": "p1", "name": "Bells", **made}]
         self.clips = [{"id": "c1", "project": "p1", "name": "bell.mp4", "looks": 0}]
         self.prompts: list[Json] = []
         self.choices: list[Json] = []

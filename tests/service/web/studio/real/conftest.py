@@ -70,7 +70,7 @@ def settings_in(folder: Path) -> Json:
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A service with a studio; each test makes a project of its own."""
     settings = settings_in(tmp_path_factory.mktemp("studio"))
-    with service(FakeEngine(heard=True), **settings) as address:
+    with service(FakeEngine(), **settings) as address:
         yield address
 
 

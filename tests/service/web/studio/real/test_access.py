@@ -60,6 +60,14 @@ def test_a_track_is_made_carried_on_and_accepted_by_keyboard(
     assert (interval["end"], interval["sentence"]) == (0.8, "a lamp hums")
 
 
+def test_a_clip_that_is_not_there_is_told_of_with_a_way_back(seat: Seat, address: str) -> None:
+    page = seat(address, allowed=("Failed to load resource",))
+    page.evaluate("() => { location.hash = `clip=${'0'.repeat(32)}` }")
+    expect(page.get_by_role("alert")).to_contain_text("It may have been deleted.")
+    page.get_by_role("link", name="To all projects").click()
+    page.get_by_role("heading", name="Projects").wait_for()
+
+
 @pytest.mark.skipif(not AXE.exists(), reason="axe-core is not installed: scripts/web-build")
 @pytest.mark.parametrize("look", LOOKS)
 def test_axe_finds_nothing_serious_and_nothing_lies_beside_the_page(
