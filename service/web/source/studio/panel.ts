@@ -71,8 +71,8 @@ export class Panel {
     this.element = h("aside", { class: "panel card", "aria-label": "Tools" }, [
       h("div", { class: "tool-row", role: "group", "aria-label": "Tools" }, this.tools),
       h("div", { class: "ways" }, [this.button("new_track", "New track"), this.button("undo", "Undo"), this.button("redo", "Redo"), this.button("help", "Keys (?)")]),
-      this.ofTrack,
-      h("div", { class: "ways" }, [this.state, h("span", { class: "spread" }), this.button("accept", "Accept", icon("check")), this.button("reject", "Reject", icon("close"))]),
+      this.ofTrack, this.state,
+      h("div", { class: "ways" }, [this.button("accept", "Accept", icon("check")), this.button("reject", "Reject", icon("close"))]),
     ]);
   }
 

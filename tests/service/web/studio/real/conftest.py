@@ -21,6 +21,8 @@ from tests.ssuformer.footage import Footage
 
 KEYS = "".join(f"{name}-secret name={name}\n" for name in ("alice", "bob", "carol"))
 WIDTH, HEIGHT = 160, 120
+LONG_SECONDS = 300.0
+"""After so many, what is waited for will not come: a film of ten minutes takes some to prepare."""
 Json = dict[str, Any]
 
 
@@ -102,7 +104,7 @@ def project_of(address: str, **films: bytes) -> tuple[str, list[str]]:
 
 def until(holds: Callable[[], bool]) -> None:
     """Wait until something holds."""
-    end = time.monotonic() + PATIENCE / 1000
+    end = time.monotonic() + LONG_SECONDS
     while not holds():
         assert time.monotonic() < end
         time.sleep(0.1)
