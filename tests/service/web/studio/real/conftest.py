@@ -97,9 +97,13 @@ def project_of(address: str, **films: bytes) -> tuple[str, list[str]]:
         call(address, "POST", path, files={"clip": (name.replace("_", "."), film)})["id"]
         for name, film in films.items()
     ]
-    for clip in clips:
-        until(lambda clip=clip: call(address, "GET", f"/clips/{clip}")["state"] == "ready")
+    until(lambda: all(is_ready(address, clip) for clip in clips))
     return project, clips
+
+
+def is_ready(address: str, clip: str) -> bool:
+    state: str = call(address, "GET", f"/clips/{clip}")["state"]
+    return state == "ready"
 
 
 def until(holds: Callable[[], bool]) -> None:
@@ -132,7 +136,7 @@ def seat(chromium: Browser) -> Iterator[Seat]:
         settings = {"viewport": {"width": 1280, "height": 1100}, **more}
         page = chromium.new_context(**settings).new_page()
         visits.append(Visit(page, address, allowed))
-        enter(page, address, hash, key=f"{who}-secret", within="main > .list form, main > .editor")
+        enter(page, address, hash, key=f"{who}-secret")
         if hash.startswith("#clip"):
             until_open(page)
         return page

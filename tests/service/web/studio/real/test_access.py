@@ -17,8 +17,8 @@ from tests.service.web.studio.real.conftest import (
     until_open,
     until_saved,
 )
-from tests.service.web.studio.test_access import AXE, LOOKS, sideways
-from tests.service.web.test_access import findings, tab_to
+from tests.service.web.studio.test_access import LOOKS, sideways
+from tests.service.web.test_access import AXE, findings, tab_to
 
 
 def test_a_track_is_made_carried_on_and_accepted_by_keyboard(
