@@ -21,6 +21,7 @@ export interface Project {
   readonly name: string;
   readonly fps: number;
   readonly categories: readonly string[];
+  readonly maker: string;
   readonly clips?: readonly Clip[];
 }
 

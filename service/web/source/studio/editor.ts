@@ -16,11 +16,11 @@ import * as intervals from "./intervals.ts";
 import { commandOf, helpDialog, type Command } from "./keys.ts";
 import type { LaneEvents } from "./lane_row.ts";
 import { Lanes } from "./lanes.ts";
-import { freeTrack, maskAt, named, trackOf, type Edit, type Layer, type Track } from "./layer.ts";
+import { freeTrack, named, trackOf, trackUnder, type Edit, type Layer, type Track } from "./layer.ts";
 import { Masking } from "./masking.ts";
 import { Notice } from "./notice.ts";
 import { Panel } from "./panel.ts";
-import { covers, type Point } from "./pixels.ts";
+import type { Point } from "./pixels.ts";
 import { maskHere, type Place } from "./place.ts";
 import { Review } from "./review.ts";
 import { Still, Surface, type Tool } from "./surface.ts";
@@ -75,7 +75,10 @@ export class Editor implements Place {
     this.surface = this.makeSurface();
     this.still = new Still((frame) => api.picture(clip.id, frame));
     this.player = this.makePlayer();
-    this.controls = new Controls(this.player, (opacity) => this.setOpacity(opacity), OPACITY);
+    this.controls = new Controls(this.player, (opacity) => {
+      this.opacity = opacity;
+      this.player.refresh();
+    }, OPACITY);
     this.timeline = this.makeTimeline();
     this.lanes = new Lanes(this.timeline, clip, this.numbers, this.colours, (track) => this.laneEvents(track));
     this.carrying = this.makeCarrying();
@@ -98,7 +101,10 @@ export class Editor implements Place {
     await this.tell(async () => {
       this.work = await Work.open(this.api, this.clip, this.facts.me, {
         onLayer: (layer) => this.onLayer(layer),
-        onStatus: (status) => this.saved.show(status),
+        onStatus: (status) => {
+          this.saved.show(status);
+          if (status.kind === "saved") void this.review.learn(this.facts.me);
+        },
         onConflict: (conflicts) => askAboutConflicts(this.element, conflicts),
         onKeyRefused: this.askKey,
         onRecovered: (edits) => this.notice.say(`${edits} changes that were not saved have been found in this browser, and are saved now.`),
@@ -150,6 +156,7 @@ export class Editor implements Place {
 
   private makeSurface(): Surface {
     return new Surface(this.clip.width, this.clip.height, {
+      onPress: () => this.player.element.focus({ preventScroll: true }),
       onPick: (at) => this.pick(at),
       onClick: (at, inside) => void this.masking.ask({ points: [{ ...at, inside }] }, "click"),
       onBox: (box) => void this.masking.ask({ points: [], box }, "box"),
@@ -165,7 +172,7 @@ export class Editor implements Place {
       onTrack: (change) => this.current && this.edit({ op: "put_track", track: { ...named(this.current), ...change } }),
       onDeleteTrack: () => this.current && this.edit({ op: "delete_track", track: this.current.id }),
       onSentence: (text) => this.timing.say(text),
-      onPropose: () => void this.propose(),
+      onPropose: () => void this.timing.propose(() => this.work?.flush(), (sentences) => this.panel.propose(sentences)),
     }, categories);
   }
 
@@ -221,6 +228,7 @@ export class Editor implements Place {
     this.banner.textContent = this.other ? `You look at the layer of ${shown.annotator}; it cannot be changed.` : "You look at what the model found. Your first change, or A to accept, begins your own copy.";
     this.lanes.show(shown, this.chosen);
     this.player.refresh();
+    this.showPanel();
   }
 
   private get chosen() {
@@ -246,6 +254,12 @@ export class Editor implements Place {
     this.draw();
   }
 
+  /** Choose the interval in which it sounds now, if it does. */
+  private chooseHere(): void {
+    const here = intervals.at(this.timing.all, this.frames.timeOf(this.frame));
+    if (this.track && here >= 0) this.choose(this.track, here);
+  }
+
   private toggle(track: string | null): void {
     if (track && !this.hidden.delete(track)) this.hidden.add(track);
     this.draw();
@@ -255,6 +269,10 @@ export class Editor implements Place {
     this.controls.show(time, this.clip.duration);
     this.timeline.setTime(time);
     if (!this.player.playing) void this.still.show(this.frame);
+    this.showPanel();
+  }
+
+  private showPanel(): void {
     this.panel.show({
       tool: this.surface.tool, track: this.current, frame: this.frame, frames: this.clip.frames, mask: maskHere(this),
       selected: this.selected, state: this.shown?.state ?? "open", running: this.carrying.told,
@@ -282,18 +300,11 @@ export class Editor implements Place {
     if (track && this.shown && trackOf(this.shown, track)) this.choose(track);
   }
 
-  private setOpacity(opacity: number): void {
-    this.opacity = opacity;
-    this.player.refresh();
-  }
-
   private pick(at: Point): void {
-    const found = this.shown?.tracks.find(({ id }) => {
-      const mask = this.shown && maskAt(this.shown, id, this.frame);
-      return mask && !this.hidden.has(id) && covers(mask.mask, at);
-    });
-    if (found) this.choose(found.id, intervals.at(found.intervals, this.player.time) >= 0 ? intervals.at(found.intervals, this.player.time) : null);
-    this.player.element.focus({ preventScroll: true });
+    const found = this.shown && trackUnder(this.shown, this.frame, at, this.hidden);
+    if (!found) return;
+    this.choose(found.id);
+    this.chooseHere();
   }
 
   edit(...edits: Edit[]): void {
@@ -321,15 +332,6 @@ export class Editor implements Place {
     const changed = this.timing.dragged(known.intervals, i, edge, time);
     if (done) this.timing.put(changed);
     else this.lanes.showTrack({ ...known, intervals: changed }, this.chosen);
-  }
-
-  private async propose(): Promise<void> {
-    const { current } = this;
-    if (!current) return;
-    await this.tell(async () => {
-      await this.work?.flush();
-      this.panel.propose((await this.api.sentences(this.clip.id, this.frame, current.id)).sentences);
-    });
   }
 
   private onKey(event: KeyboardEvent): void {
@@ -366,7 +368,7 @@ export class Editor implements Place {
       },
       new_interval: () => {
         this.timing.begin();
-        this.selected = null;
+        this.chooseHere();
       },
       split: () => this.timing.split(),
       remove_interval: () => {
@@ -374,8 +376,7 @@ export class Editor implements Place {
         this.selected = null;
       },
       write: () => {
-        const here = intervals.at(this.timing.all, this.frames.timeOf(frame));
-        if (this.selected === null && here >= 0) this.choose(this.track as string, here);
+        if (this.selected === null) this.chooseHere();
         this.panel.sentence.focus();
       },
       start_earlier: () => this.timing.nudge("start", -1, shift), start_later: () => this.timing.nudge("start", 1, shift),

@@ -2,6 +2,7 @@
 // Times are seconds; frames are annotation frames.
 
 import type { Rle, Span } from "../answer/answer.ts";
+import { covers, type Point } from "./pixels.ts";
 
 /** Who made something, with what, when. */
 export interface Provenance {
@@ -170,6 +171,14 @@ export function freeTrack(tracks: readonly Track[]): string {
 
 export function trackOf(layer: Layer, id: string): Track | undefined {
   return layer.tracks.find((track) => track.id === id);
+}
+
+/** Return the track whose mask, if it is not hidden, has a place in it. */
+export function trackUnder(layer: Layer, frame: number, at: Point, hidden: ReadonlySet<string>): Track | undefined {
+  return layer.tracks.find(({ id }) => {
+    const known = maskAt(layer, id, frame);
+    return known && !hidden.has(id) && covers(known.mask, at);
+  });
 }
 
 export function maskAt(layer: Layer, track: string, frame: number): FrameMask | undefined {

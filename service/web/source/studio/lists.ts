@@ -3,7 +3,8 @@
 import { ProblemError } from "../service/problem.ts";
 import { Cancelled } from "../service/stream.ts";
 import { fill, h, icon } from "../view/dom.ts";
-import { duration } from "../view/words.ts";
+import { percent } from "../view/player.ts";
+import { duration, sentence } from "../view/words.ts";
 import type { Api, Clip, Facts, Project } from "./api.ts";
 
 const LOOK_MS = 1500;
@@ -30,7 +31,7 @@ export class Projects extends List {
   private readonly name = h("input", { id: "project-name", required: true, maxlength: 100, autocomplete: "off" });
   private readonly fps = h("input", { id: "project-fps", type: "number", min: 1, max: 30 });
 
-  constructor(private readonly api: Api, facts: Facts) {
+  constructor(private readonly api: Api, private readonly facts: Facts) {
     super();
     this.fps.value = String(facts.fps);
     const form = h("form", { class: "card new-project" }, [
@@ -52,8 +53,20 @@ export class Projects extends List {
 
   private async learn(): Promise<void> {
     const projects = await this.api.projects();
-    const items = projects.map(({ id, name, fps }) => h("li", { class: "card" }, [h("a", { href: `#project=${id}` }, name), h("span", { class: "muted" }, `${fps} frames a second`)]));
-    fill(this.list, ...(items.length ? items : [h("li", { class: "muted" }, "There is none yet.")]));
+    fill(this.list, ...(projects.length ? projects.map((one) => this.item(one)) : [h("li", { class: "muted" }, "There is none yet.")]));
+  }
+
+  private item({ id, name, fps, maker }: Project): HTMLElement {
+    const remove = h("button", { type: "button", class: "button small", "aria-label": `Delete ${name}` }, "Delete", {
+      click: () => {
+        if (confirm(`Delete ${name} with all clips and all that was made of them?`)) void this.tell(async () => {
+          await this.api.deleteProject(id);
+          await this.learn();
+        });
+      },
+    });
+    const told = h("span", { class: "muted" }, `${fps} frames a second, made by ${maker}`);
+    return h("li", { class: "card" }, [h("a", { href: `#project=${id}` }, name), told, h("span", { class: "spread" }), maker === this.facts.me ? remove : null]);
   }
 }
 
@@ -108,8 +121,11 @@ export class ProjectPage extends List {
   }
 
   private stateOf(clip: Clip): HTMLElement {
-    if (clip.state === "preparing") return h("progress", { max: 1, value: clip.progress, "aria-label": `Preparing ${clip.name}` });
-    if (clip.state === "failed") return h("span", { class: "bad" }, clip.problem?.detail ?? "failed");
+    if (clip.state === "preparing") {
+      const bar = h("progress", { max: 1, value: clip.progress, "aria-label": `Preparing ${clip.name}` });
+      return h("span", { class: "muted preparing" }, [bar, clip.progress ? `Being prepared, ${percent(clip.progress)}` : "Waits to be prepared"]);
+    }
+    if (clip.state === "failed") return h("span", { class: "bad" }, `${sentence(clip.problem?.detail ?? "failed")}.`);
     const layers = clip.layers.map(({ annotator, state }) => `${annotator}: ${state}`).join(", ");
     return h("span", { class: "muted" }, `${duration(clip.duration)}; ${layers}`);
   }

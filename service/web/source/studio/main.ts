@@ -66,7 +66,7 @@ class Studio {
     const problem = error instanceof ProblemError ? error.problem : unreachable(String(error));
     if (problem.code === "key_refused") this.key.ask();
     const again = h("button", { type: "button", class: "button small" }, "Try again", { click: () => void this.go() });
-    fill(this.main, h("p", { class: "notice", role: "alert" }, [`${problem.title}: ${problem.detail}. ${adviceOn(problem)} `, again]));
+    fill(this.main, h("p", { class: "notice", role: "alert" }, [`${problem.title}: ${problem.detail}. ${adviceOn(problem)} `, again, " ", h("a", { href: "#" }, "To all projects")]));
   }
 }
 

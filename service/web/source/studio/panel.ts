@@ -58,9 +58,9 @@ export class Panel {
       h("div", { class: "field" }, [h("label", { for: "instance" }, "Instance"), this.instance]),
       names, this.frame,
       h("div", { class: "ways" }, [
-        this.button("lock", "Lock"), this.button("remove_mask", "Remove mask"),
         this.button("backward", "Carry back"), this.button("forward", "Carry on"), this.button("cancel", "Cancel"),
       ]),
+      h("div", { class: "ways" }, [this.button("lock", "Lock"), this.button("remove_mask", "Remove mask")]),
       this.running, h("h3", {}, "Interval"), this.interval,
       h("div", { class: "ways" }, [this.button("new_interval", "Sounds from here"), this.button("split", "Split"), this.button("remove_interval", "Remove")]),
       this.sentence,

@@ -5,13 +5,18 @@ import { percent } from "../view/player.ts";
 import { fill, h } from "../view/dom.ts";
 import { clock, sentence } from "../view/words.ts";
 import type { Agreement, Api, Choice, Clip, Doubt, Project } from "./api.ts";
-import type { Layer } from "./layer.ts";
+import { labelOf } from "./frames.ts";
+import { trackOf, type Layer } from "./layer.ts";
 
 export interface ReviewEvents {
   onSeek(time: number, track: string | null): void;
   /** Show another layer; null goes back. */
   onShow(layer: Layer | null): void;
 }
+
+const DIFFERS: Readonly<Record<string, string>> = {
+  track: "in one layer alone", category: "called otherwise", mask: "another mask", interval: "sounds at another time", sentence: "another sentence",
+};
 
 export class Review {
   readonly element: HTMLElement;
@@ -21,6 +26,7 @@ export class Review {
   private readonly layerChoice: HTMLSelectElement;
   private doubts: readonly Doubt[] = [];
   private now = -1;
+  private asked = 0;
 
   constructor(
     private readonly api: Api,
@@ -36,8 +42,13 @@ export class Review {
   }
 
   async learn(layer: string): Promise<void> {
-    this.doubts = await this.api.doubts(this.clip.id, layer).catch(() => []);
-    const items = this.doubts.map((one, i) => h("li", {}, h("button", { type: "button", class: "seek" }, `${clock(one.start)} ${sentence(one.why)}`, { click: () => this.go(i) })));
+    const asked = (this.asked += 1);
+    const doubts = await this.api.doubts(this.clip.id, layer).catch(() => []);
+    if (asked !== this.asked) return;
+    const last = this.doubts[this.now];
+    const same = doubts.findIndex((one) => one.kind === last?.kind && one.track === last.track && one.start === last.start);
+    [this.doubts, this.now] = [doubts, same >= 0 ? same : Math.max(-1, this.now - 1)];
+    const items = this.doubts.map((one, i) => h("li", i === this.now ? { class: "now" } : {}, h("button", { type: "button", class: "seek" }, `${clock(one.start)} ${sentence(one.why)}`, { click: () => this.go(i) })));
     fill(this.list, ...(items.length ? items : [h("li", { class: "muted" }, "None.")]));
   }
 
@@ -86,20 +97,26 @@ export class Review {
     const [one, other] = [this.choice("First annotator", this.names), this.choice("Second annotator", this.names)];
     other.selectedIndex = Math.min(1, this.names.length - 1);
     const ask = h("button", { type: "button", class: "button small", disabled: this.names.length < 2 }, "Compare", {
-      click: () => void this.tell(async () => this.show(await this.api.agreement(this.clip.id, one.value, other.value), one.value, other.value)),
+      click: () => void this.tell(async () => {
+        const { id } = this.clip;
+        const [told, ...layers] = await Promise.all([this.api.agreement(id, one.value, other.value), this.api.layer(id, one.value), this.api.layer(id, other.value)]);
+        this.show(told, layers);
+      }),
     });
     return h("div", { class: "field" }, [h("span", {}, "Compare"), one, other, ask]);
   }
 
-  private show(agreement: Agreement, a: string, b: string): void {
+  private show(agreement: Agreement, layers: readonly Layer[]): void {
+    const [a = "", b = ""] = layers.map(({ annotator }) => annotator);
+    const [nameA, nameB] = layers.map((layer) => (id: string | null | undefined) => nameIn(layer, id));
     const share = (value: number | null) => (value === null ? "none" : percent(value));
     const choices = agreement.tracks.map((pair) => {
-      const take = this.choice(`What holds of ${pair.a ?? "nothing"} and ${pair.b ?? "nothing"}`, [["a", a], ["b", b], ["both", "both"], ["none", "neither"]]);
+      const take = this.choice(`What holds of ${nameA?.(pair.a)} and ${nameB?.(pair.b)}`, [["a", a], ["b", b], ["both", "both"], ["none", "neither"]]);
       if (!pair.a) take.value = "b";
       return { pair, take };
     });
-    const rows = choices.map(({ pair, take }) => h("tr", {}, [pair.a ?? "–", pair.b ?? "–", share(pair.j), share(pair.f)].map((text) => h("td", {}, text)).concat(h("td", {}, take))));
-    const places = agreement.disagreements.map((one) => h("li", {}, h("button", { type: "button", class: "seek" }, `${clock(one.start)} – ${clock(one.end)} ${one.kind}`, { click: () => this.events.onSeek(one.start, one.track_a ?? null) })));
+    const rows = choices.map(({ pair, take }) => h("tr", {}, [`${nameA?.(pair.a)}`, `${nameB?.(pair.b)}`, share(pair.j), share(pair.f)].map((text) => h("td", {}, text)).concat(h("td", {}, take))));
+    const places = agreement.disagreements.map((one) => h("li", {}, h("button", { type: "button", class: "seek" }, `${clock(one.start)} – ${clock(one.end)} ${sentence(one.track_a ? `${nameA?.(one.track_a)}` : `${nameB?.(one.track_b)}`)}: ${DIFFERS[one.kind] ?? one.kind}`, { click: () => this.events.onSeek(one.start, one.track_a ?? null) })));
     const decide = h("button", { type: "button", class: "button primary" }, "Write the agreed layer", {
       click: () => void this.tell(async () => {
         const taken = choices.map(({ pair, take }) => ({ track_a: pair.a, track_b: pair.b, take: take.value as Choice["take"] }));
@@ -120,4 +137,10 @@ export class Review {
       fill(this.said, error instanceof ProblemError ? `${error.problem.title}: ${error.problem.detail}.` : String(error));
     }
   }
+}
+
+/** Name a track of a layer as its label in the film does. */
+function nameIn(layer: Layer, id: string | null | undefined): string {
+  const track = id ? trackOf(layer, id) : undefined;
+  return track ? labelOf(track) : "nothing";
 }

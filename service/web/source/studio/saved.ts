@@ -2,6 +2,7 @@
 
 import { adviceOn } from "../service/problem.ts";
 import { fill, h } from "../view/dom.ts";
+import { sentence } from "../view/words.ts";
 import { trackOf, type Layer } from "./layer.ts";
 import type { Conflict, Status } from "./saver.ts";
 
@@ -24,7 +25,7 @@ export class Saved {
     const told = `${status.changes} ${status.changes === 1 ? "change" : "changes"} not yet saved`;
     const button = (text: string, onClick: () => void) => h("button", { type: "button", class: "button small" }, text, { click: onClick });
     if (status.kind === "saving") fill(this.element, told);
-    else if (status.kind === "waiting") fill(this.element, `${told}; kept in this browser. ${status.problem.detail}: tried again in ${status.seconds} s. `, button("Now", () => this.events.onRetry()));
+    else if (status.kind === "waiting") fill(this.element, `${told}; kept in this browser. ${sentence(status.problem.detail)}: tried again in ${status.seconds} s. `, button("Now", () => this.events.onRetry()));
     else {
       const why = `${told}: ${status.problem.detail}. ${adviceOn(status.problem)} `;
       fill(this.element, why, button("Try again", () => this.events.onRetry()), button("Discard", () => this.events.onDiscard()));

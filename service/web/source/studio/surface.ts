@@ -6,6 +6,8 @@ import { paintLine, type Pixels, type Point } from "./pixels.ts";
 export type Tool = "look" | "click" | "box" | "stroke" | "brush" | "eraser";
 
 export interface SurfaceEvents {
+  /** A pointer is pressed down, which leaves the keys where they were: arrows move a cross for who comes by Tab. */
+  onPress(): void;
   onPick(at: Point): void;
   onClick(at: Point, inside: boolean): void;
   onBox(box: readonly [number, number, number, number]): void;
@@ -43,6 +45,8 @@ export class Surface {
     this.element.addEventListener("pointermove", (event) => this.onMove(event));
     this.element.addEventListener("pointerup", (event) => this.onUp(event));
     this.element.addEventListener("pointercancel", () => this.cancel());
+    this.element.addEventListener("pointerleave", () => this.show(null));
+    this.element.addEventListener("mousedown", (event) => event.preventDefault());
     this.element.addEventListener("contextmenu", (event) => event.preventDefault());
     this.element.addEventListener("keydown", (event) => this.onKey(event));
     this.element.addEventListener("blur", () => this.show(null));
@@ -73,6 +77,7 @@ export class Surface {
 
   private onDown(event: PointerEvent): void {
     this.element.setPointerCapture(event.pointerId);
+    this.events.onPress();
     this.begin(this.at(event), event.button === 2 || event.altKey);
   }
 

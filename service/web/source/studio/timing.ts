@@ -59,6 +59,16 @@ export class Timing {
     if (selected !== null) this.put(intervals.told(this.all, selected, text));
   }
 
+  /** Ask for sentences of the track that is worked on, which has to be saved for it. */
+  async propose(saved: () => Promise<boolean> | undefined, show: (sentences: readonly string[]) => void): Promise<void> {
+    const { api, clip, current, frame } = this.place;
+    if (!current) return;
+    await this.place.tell(async () => {
+      await saved();
+      show((await api.sentences(clip.id, frame, current.id)).sentences);
+    });
+  }
+
   private get now(): number {
     return this.place.frame / this.place.clip.fps;
   }

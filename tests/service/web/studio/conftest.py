@@ -54,11 +54,16 @@ def clip(studio: OpenStudio) -> Page:
 
 
 def enter(
-    page: Page, address: str, hash: str, *, within: str = "main > .list .card, main > .editor"
+    page: Page,
+    address: str,
+    hash: str,
+    *,
+    key: str = "secret",
+    within: str = "main > .list .card, main > .editor",
 ) -> None:
     """Give the key, and wait for what is to be there."""
     page.goto(f"{address}/studio{hash}")
-    page.fill("#key", "secret")
+    page.fill("#key", key)
     page.keyboard.press("Enter")
     page.wait_for_selector(within)
 
@@ -76,3 +81,19 @@ def until_saved(page: Page, stand_in: StandIn, batches: int = 1) -> None:
 def edits(stand_in: StandIn) -> list[dict[str, Any]]:
     """All edits that have been saved, in order."""
     return [edit for batch in stand_in.batches for edit in batch["edits"]]
+
+
+def place(page: Page, x: float, y: float) -> tuple[float, float]:
+    """Return where on the page a share of the picture's width and height lies."""
+    box = page.locator(".surface").bounding_box()
+    assert box is not None
+    return box["x"] + x * box["width"], box["y"] + y * box["height"]
+
+
+def drag(page: Page, *points: tuple[float, float]) -> None:
+    """Press the pointer down at the first of these shares of the picture, and go to the others."""
+    page.mouse.move(*place(page, *points[0]))
+    page.mouse.down()
+    for point in points[1:]:
+        page.mouse.move(*place(page, *point), steps=3)
+    page.mouse.up()

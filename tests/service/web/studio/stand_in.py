@@ -49,7 +49,8 @@ class StandIn:
         track = {"id": "t1", "category": "bell", "instance": 1, "masks": found, "intervals": [told]}
         self.layers: dict[str, Json] = {"model": self.layer("model", [track])}
         self.batches: list[Json] = []
-        self.projects = [{"id": "p1", "name": "Bells", "fps": FPS, "categories": []}]
+        made = {"fps": FPS, "categories": [], "maker": "alice"}
+        self.projects = [{"id": "p1", "name": "Bells", **made}]
         self.clips = [{"id": "c1", "project": "p1", "name": "bell.mp4", "looks": 0}]
         self.prompts: list[Json] = []
         self.choices: list[Json] = []
@@ -156,7 +157,7 @@ def _projects(app: FastAPI, stand_in: StandIn) -> None:
 
     @app.post(f"{ROOT}/projects", status_code=201)
     def make(asked: Annotated[Json, Body()]) -> Json:
-        made = {"id": "p2", "categories": [], **asked}
+        made = {"id": "p2", "categories": [], "maker": "alice", **asked}
         stand_in.projects.append(made)
         return made
 
@@ -229,7 +230,7 @@ def _review(app: FastAPI, stand_in: StandIn) -> None:
     doubt = {"kind": "sound_without_mask", "track": "t1", "start": 1.0, "end": 2.0, "score": 0.9}
     app.get(root + "/doubts")(lambda: {"doubts": [{**doubt, "why": "no mask"}]})
     pair = {"a": "t1", "b": "t1", "j": 0.8, "f": 1.0, "category_same": True}
-    place = {"kind": "masks", "track_a": "t1", "track_b": "t1", "start": 1.0, "end": 2.0}
+    place = {"kind": "mask", "track_a": "t1", "track_b": "t1", "start": 1.0, "end": 2.0}
     measured = {"j": 0.8, "f_intervals": 1.0, "tracks": [pair], "disagreements": [place]}
     app.get(root + "/agreement")(lambda: measured)
     app.post(root + "/swap")(lambda: stand_in.layer("model", []))

@@ -8,23 +8,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.service.web.studio.conftest import OpenStudio, edits, until_saved
+from tests.service.web.studio.conftest import OpenStudio, drag, edits, place, until_saved
 from tests.service.web.studio.stand_in import FRAMES, HEIGHT, WIDTH, StandIn
-
-
-def place(page: Page, x: float, y: float) -> tuple[float, float]:
-    """Return where on the page a share of the picture's width and height lies."""
-    box = page.locator(".surface").bounding_box()
-    assert box is not None
-    return box["x"] + x * box["width"], box["y"] + y * box["height"]
-
-
-def drag(page: Page, *points: tuple[float, float]) -> None:
-    page.mouse.move(*place(page, *points[0]))
-    page.mouse.down()
-    for point in points[1:]:
-        page.mouse.move(*place(page, *point), steps=3)
-    page.mouse.up()
 
 
 def frames_of(stand_in: StandIn) -> list[int]:

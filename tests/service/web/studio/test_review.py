@@ -60,7 +60,7 @@ def test_two_annotators_are_compared_and_agreed(studio: OpenStudio, stand_in: St
     page.get_by_label("First annotator").select_option("alice")
     page.get_by_label("Second annotator").select_option("bob")
     page.get_by_role("button", name="Compare").click()
-    page.get_by_label("What holds of t1 and t1").select_option("b")
+    page.get_by_label("What holds of bell and bell").select_option("b")
     page.get_by_role("button", name="Write the agreed layer").click()
     page.get_by_text("The agreed layer is written.").wait_for()
 
