@@ -58,6 +58,14 @@ MAIN = {
         "Attempts at webhooks",
         "Clips and results of all jobs",
     ),
+    "studio": (
+        "Clips by state",
+        "Clips prepared per hour",
+        "Bytes of all clips",
+        "Calls of tools",
+        "Time of a call of a tool",
+        "Edits saved",
+    ),
 }
 _UNITS = {
     "percentunit": "share",
@@ -71,6 +79,7 @@ _STACKED = {
     "Requests by outcome",
     "Mean time by stage",
     "Ends of jobs",
+    "Clips prepared per hour",
     "Triton request: queue and compute time",
 }
 _MOST_NAMES = 8
