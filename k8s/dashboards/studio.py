@@ -52,24 +52,34 @@ def _work() -> Row:
         "Tools and edits",
         [
             lines(
-                "Calls of tools",
-                Query(rate("ssu_studio_tool_calls_total", "tool, result"), "{{tool}}: {{result}}"),
+                "Calls of tools by result",
+                Query(rate("ssu_studio_tool_calls_total", "result"), "{{result}}"),
                 unit="ops",
                 description="refused: bad input, or no place. cancelled: the client has left.",
-                width=8,
+                width=6,
+                stacked=True,
+            ),
+            lines(
+                "Failed calls by tool",
+                Query(
+                    rate("ssu_studio_tool_calls_total", "tool", 'result=~"failed|timeout"'),
+                    "{{tool}}",
+                ),
+                unit="ops",
+                width=6,
             ),
             lines(
                 "Time of a call of a tool",
                 Query(quantile(0.95, "ssu_studio_tool_seconds", "tool"), "{{tool}} p95"),
                 unit="s",
                 description="Of each frame, for tracking. Those that failed are not in it.",
-                width=8,
+                width=6,
             ),
             lines(
                 "Edits saved",
                 Query(rate("ssu_studio_edits_total", "instance"), "{{instance}}"),
                 unit="ops",
-                width=8,
+                width=6,
             ),
         ],
     )

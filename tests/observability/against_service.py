@@ -57,7 +57,8 @@ EVENTFUL = {
     "Clips by state",
     "Clips prepared per hour",
     "Bytes of all clips",
-    "Calls of tools",
+    "Calls of tools by result",
+    "Failed calls by tool",
     "Time of a call of a tool",
     "Edits saved",
 }

@@ -61,8 +61,8 @@ MAIN = {
     "studio": (
         "Clips by state",
         "Clips prepared per hour",
-        "Bytes of all clips",
-        "Calls of tools",
+        "Calls of tools by result",
+        "Failed calls by tool",
         "Time of a call of a tool",
         "Edits saved",
     ),
@@ -80,6 +80,7 @@ _STACKED = {
     "Mean time by stage",
     "Ends of jobs",
     "Clips prepared per hour",
+    "Calls of tools by result",
     "Triton request: queue and compute time",
 }
 _MOST_NAMES = 8
