@@ -15,6 +15,7 @@ import pytest
 from service.app import create_app
 from service.cli.temporary_service import free_port
 from service.studio.metrics import RESULTS
+from service.studio.tool_pool import ToolPool
 from ssuformer.masks import overlap
 from tests.service.conftest import Running
 from tests.service.jobs.conftest import until
@@ -96,6 +97,27 @@ async def test_a_mask_is_carried_forwards_and_each_is_saved(ann: Annotator, clip
         assert saved[line["frame"]]["by"]["tool"] == "propagate"
         assert saved[line["frame"]]["held"] == line["held"]
         assert overlap(mask_of(line["mask"]), square_at(line["frame"])) > 0.7
+
+
+@pytest.mark.parametrize(("to", "counted"), [(8, {"done": 1}), (2, {})])
+async def test_a_mask_carried_to_the_end_is_a_call_that_is_done_and_its_process_stays(
+    lite: Running, ann: Annotator, clip: str, to: int, counted: dict[str, float]
+) -> None:
+    await ann.get("/facts")
+    assert lite.gateway.studio is not None
+    pool = lite.gateway.studio.tools.pool
+    before = set(pool._all)
+
+    lines = await propagated(ann, clip, frame=2, to=to)
+
+    assert lines[-1] == {"end": "done", "frame": to}
+    await until(lambda: _is_idle(pool))
+    assert _calls(lite, "track") == counted
+    assert pool._all == before
+
+
+async def _is_idle(pool: ToolPool) -> bool:
+    return not pool._free.locked()
 
 
 async def test_it_is_carried_backwards_up_to_a_locked_frame(ann: Annotator, clip: str) -> None:
