@@ -91,6 +91,8 @@ class ClipTools:
                     break
                 yield await self._save(clip, layer, asked.track, number, found)
                 last = number
+            if numbers:
+                await anext(follow, None)  # it ends by itself: its process stays
         yield {"end": lost, "frame": last}
 
     async def _save(

@@ -15,6 +15,7 @@ import pytest
 from service.app import create_app
 from service.cli.temporary_service import free_port
 from service.studio.metrics import RESULTS
+from service.studio.tool_pool import ToolPool
 from ssuformer.masks import overlap
 from tests.service.conftest import Running
 from tests.service.jobs.conftest import until
@@ -25,11 +26,13 @@ from tests.service.studio.conftest import (
     put_intervals,
     put_mask,
     put_track,
+    square,
     square_at,
     studio_of,
     studio_settings,
     told,
 )
+from tests.ssuformer.footage import Footage
 
 pytestmark = pytest.mark.anyio
 
@@ -96,6 +99,44 @@ async def test_a_mask_is_carried_forwards_and_each_is_saved(ann: Annotator, clip
         assert saved[line["frame"]]["by"]["tool"] == "propagate"
         assert saved[line["frame"]]["held"] == line["held"]
         assert overlap(mask_of(line["mask"]), square_at(line["frame"])) > 0.7
+
+
+@pytest.mark.parametrize(("to", "counted"), [(8, {"done": 1}), (2, {})])
+async def test_a_mask_carried_to_the_end_is_a_call_that_is_done_and_its_process_stays(
+    lite: Running, ann: Annotator, clip: str, to: int, counted: dict[str, float]
+) -> None:
+    await ann.get("/facts")
+    assert lite.gateway.studio is not None
+    pool = lite.gateway.studio.tools.pool
+    before = set(pool._all)
+
+    lines = await propagated(ann, clip, frame=2, to=to)
+
+    assert lines[-1] == {"end": "done", "frame": to}
+    await until(lambda: _is_idle(pool))
+    assert _calls(lite, "track") == counted
+    assert pool._all == before
+
+
+async def test_a_cut_ends_it_and_the_call_is_done(lite: Running, ann: Annotator) -> None:
+    def cut(number: int, time: float) -> Any:  # noqa: ANN401
+        picture = square(number, time)
+        return picture if time < 2 else 255 - picture[::-1, ::-1]
+
+    film = Footage(seconds=4.0, size=(128, 96), paint=cut).make()
+    clip = await ann.send(await ann.project(), film)
+    await ann.begin(clip)
+    await ann.edit(clip, 1, put_track("t1"), put_mask("t1", 6, square_at(6)))
+
+    lines = await propagated(ann, clip, frame=6, to=15)
+
+    assert [line.get("frame") for line in lines] == [7, 8, 9, 9]
+    assert lines[-1]["end"] == "cut"
+    assert _calls(lite, "track") == {"done": 1}
+
+
+async def _is_idle(pool: ToolPool) -> bool:
+    return not pool._free.locked()
 
 
 async def test_it_is_carried_backwards_up_to_a_locked_frame(ann: Annotator, clip: str) -> None:
