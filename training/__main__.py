@@ -90,9 +90,13 @@ def fit(
         experiment = experiments.read(config, changes or ())
         if workers is not None:
             experiment = experiment.model_copy(update={"workers": workers})
-        pack = experiments.open_pack(experiment.pack, experiment.categories)
         run = fitting.start(
-            experiment, pack, out, fitting.open_device(device), begin, precision=precision
+            experiment,
+            experiments.open_material(experiment),
+            out,
+            fitting.open_device(device),
+            begin,
+            precision=precision,
         )
         fitting.fit(run, until=until, minutes=minutes)
 

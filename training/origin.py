@@ -77,7 +77,8 @@ class Origin(_Record):
 
 
 def _folders(experiment: Experiment) -> Iterator[Path]:
-    yield pack_folder(experiment.pack)
+    if not experiment.filmed_alone:
+        yield pack_folder(experiment.pack)
     for source in experiment.data:
         if source.kind == "photographic":
             yield pack_folder(source.folder)

@@ -18,6 +18,7 @@ from training import fit as fitting
 from training.batch import SceneTensors, batches
 from training.experiment import Experiment, Stage
 from training.fit import Precision, Run, fit, open_device, start, train_step
+from training.joint import share
 from training.losses import LossWeights, TrainingLoss
 
 ALL_LOSSES = LossWeights(queries_apart=1.0, masks_apart=1.0)
@@ -168,7 +169,9 @@ def test_every_loss_is_float32_whatever_the_model_computed_in(tmp_path: Path) ->
     (batch,) = batches(scenes, first=0, steps=1, size=2, workers=0)
 
     with torch.autocast("cpu", torch.bfloat16):
-        losses = TrainingLoss(run.model, ALL_LOSSES)(batch, 0.5)
+        losses = TrainingLoss(run.model, ALL_LOSSES)(
+            batch, *share([batch], truth_share=0.5, seed=0)
+        )
 
     assert {name: loss.dtype for name, loss in losses.items()} == dict.fromkeys(
         losses, torch.float32

@@ -20,7 +20,7 @@ from ssuformer.repository import WEIGHTS
 from training import fit as fitting
 from training.data.kinds import parse_data
 from training.evaluation import Exam, exam_of, exam_on_films, score
-from training.experiment import Experiment, open_pack
+from training.experiment import Experiment, open_material, open_pack
 from training.held_out import parse_splits
 from training.predictor import TorchPredictor
 from training.scene import Scene
@@ -49,7 +49,7 @@ class Trial:
 
     def train(self, out: Path, device: torch.device) -> None:
         """Train the run to its end; what is half done goes on."""
-        pack = open_pack(self.experiment.pack, self.experiment.categories)
+        pack = open_material(self.experiment)
         run = fitting.start(self.experiment, pack, self.folder(out), device)
         fitting.fit(run)
 

@@ -120,7 +120,9 @@ class Excerpts:
             replace(source, category=self._names[source.category])
             for source in loudest[:MAX_SOURCES]
         )
-        return _resized(replace(excerpt, sources=tuple(sources), known=None), self._size)
+        unseen = (replace(u, category=self._names[u.category]) for u in excerpt.unseen)
+        shown = replace(excerpt, sources=tuple(sources), unseen=tuple(unseen), known=None)
+        return _resized(shown, self._size)
 
 
 def _one_name(name: str, categories: Sequence[str], films: Films[Any]) -> str:
