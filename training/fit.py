@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import os
-import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
@@ -20,12 +17,13 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.utils.tensorboard import SummaryWriter
 
 from ssuformer.errors import ConfigError
-from ssuformer.manifest import Manifest, Thresholds
+from ssuformer.manifest import Thresholds
 from ssuformer.model import checkpoint
 from ssuformer.model.config import ModelConfig, preset
 from ssuformer.model.draws import Part, take_part
 from ssuformer.model.family import build
-from ssuformer.model.sound_source_model import SoundSourceModel, parameters
+from ssuformer.model.sound_source_model import SoundSourceModel
+from ssuformer.whole import settle
 from training.batch import Batch, SceneTensors, batches
 from training.evaluation import quick_j
 from training.experiment import Experiment
@@ -38,9 +36,8 @@ from training.packs.pack import AssetPack
 from training.predictor import TorchPredictor
 from training.pretrained import load_published
 from training.progress import Progress
+from training.saving import BEST, STATE, digest_of_frozen, write
 from training.task import Task
-
-STATE, BEST = "state.pt", "best"
 
 Precision = Literal["auto", "float32", "bfloat16"]
 """Precision of the model; `auto` is bfloat16 where the device supports it in hardware."""
@@ -139,6 +136,8 @@ def start(
         origin=Origin.of(experiment, model, begin, published=published),
         bfloat16=precision == "bfloat16" or (precision == "auto" and _fast_bfloat16(device)),
     )
+    for kept in (run.checkpoint, folder / BEST):
+        settle(kept)
     if (folder / STATE).exists():
         _resume(run)
     return run
@@ -170,7 +169,7 @@ def _resume(run: Run) -> None:
     if ModelConfig.model_validate_json(state["config"]) != run.config:
         raise ConfigError(f"{run.folder} contains a run of another model; choose another --out")
     refuse_changes(Experiment.model_validate_json(state["experiment"]), run.experiment, run.folder)
-    frozen = _digest_of_frozen(run)
+    frozen = digest_of_frozen(run)
     if state.get("frozen", frozen) != frozen:
         raise ConfigError(
             f"{run.folder} contains a run with other frozen weights: say with --begin from which "
@@ -205,76 +204,15 @@ def refuse_changes(before: Experiment, now: Experiment, folder: Path) -> None:
             )
 
 
-def _digest_of_frozen(run: Run) -> str:
-    found = hashlib.sha256()
-    for name, weight in run.model.state_dict().items():
-        if name.startswith(run.experiment.frozen):
-            found.update(weight.cpu().contiguous().numpy().tobytes())
-    return found.hexdigest()
-
-
 def save(run: Run) -> float:
     """Write the training state, and the averaged weights as a checkpoint; return their J.
 
-    `best` is the checkpoint with the highest J so far.
+    `best` is the checkpoint with the highest J so far. Raises ConfigError if it cannot be written;
+    what was saved before is then still there.
     """
     j = validate(run)
-    folders = [run.checkpoint, run.folder / BEST] if j > run.best else [run.checkpoint]
-    run.best = max(j, run.best)
-    for folder in folders:
-        checkpoint.save(folder, run.config, run.average, _manifest(run))
-    state = {
-        "config": run.config.model_dump_json(),
-        "experiment": run.experiment.model_dump_json(),
-        "frozen": _digest_of_frozen(run),
-        "model": _learnt(run, run.model.state_dict()),
-        "optimizers": [optimizer.state_dict() for optimizer in run.optimizers],
-        "average": _learnt(run, run.average),
-        "step": run.step,
-        "best": run.best,
-        "origin": run.origin.model_dump_json(),
-    }
-    half_written = run.folder / f"{STATE}.part"
-    torch.save(state, half_written)
-    half_written.replace(run.folder / STATE)
+    write(run, j)
     return j
-
-
-def _learnt(run: Run, weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    frozen = run.experiment.frozen
-    return {name: weight for name, weight in weights.items() if not name.startswith(frozen)}
-
-
-def _manifest(run: Run) -> Manifest:
-    now = datetime.now(UTC).replace(microsecond=0)
-    return Manifest(
-        name=f"{run.config.family}-{run.experiment.name}",
-        version=now.strftime("%Y.%m.%d"),
-        author=_git("config", "user.name"),
-        created=now,
-        git_revision=_git("rev-parse", "--short=12", "HEAD"),
-        data_seed=run.experiment.seed,
-        steps=run.step,
-        parameters=parameters(run.model),
-        dimensions=run.config.dimensions,
-        categories=run.task.categories,
-        nouns=tuple(word.noun for word in run.task.words),
-        verbs=tuple(word.verb for word in run.task.words),
-        generic=run.task.generic,
-        vocabulary=run.task.tokenizer.vocabulary,
-        training=run.origin.model_dump(mode="json"),
-    )
-
-
-def _git(*question: str) -> str:
-    """Return git's output about this code, `unknown` outside a checkout."""
-    with suppress(OSError, subprocess.CalledProcessError):
-        here = Path(__file__).parent
-        answer = subprocess.run(
-            ["git", *question], cwd=here, capture_output=True, text=True, check=True
-        )
-        return answer.stdout.strip()
-    return "unknown"
 
 
 @contextmanager
