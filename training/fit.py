@@ -36,6 +36,7 @@ from training.packs.pack import AssetPack
 from training.predictor import TorchPredictor
 from training.pretrained import load_published
 from training.progress import Progress
+from training.recompute import recompute_blocks
 from training.saving import BEST, STATE, digest_of_frozen, write
 from training.task import Task
 
@@ -117,6 +118,8 @@ def start(
         load_published(model)
     _place(model, device)
     _freeze(model, experiment.frozen)
+    if experiment.recompute:
+        recompute_blocks(model.vision)
     run = Run(
         experiment=experiment,
         task=task,

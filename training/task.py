@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 from ssuformer.errors import ConfigError
 from ssuformer.tokenizer import Tokenizer
 from training.batch import SceneSource
-from training.categories import CATEGORIES, GENERIC, SOMETHING, FilmCategory, broader
+from training.categories import CATEGORIES, GENERIC, SOMETHING, FilmCategory, broader, film_category
 from training.data.filmed import Excerpts, Films
 from training.data.names import film_names
 from training.experiment import DataSource, Experiment, Stage, open_filmed, pack_folder
@@ -61,6 +61,7 @@ class Task:
         learned: set[str] = set()
         if experiment.names == "films":
             learned = {name for f in filmed for n in f.categories for name in film_names(n)}
+            learned |= {film_category(c.name) for c in pack.categories} if pack else set()
             learned.add(SOMETHING.name)
         for source in photographic:
             folder = pack_folder(source.folder)
@@ -112,12 +113,16 @@ def _given(pack: AssetPack | None) -> AssetPack:
     return pack
 
 
-def words_of(filmed: Iterable[Films[Any]]) -> tuple[Category, ...]:
+def words_of(filmed: Sequence[Films[Any]]) -> tuple[Category, ...]:
     """Return the categories of clips under their own names, with the nouns and verbs of films."""
     known = {category.name: category for category in CATEGORIES}
+    told = {word.name: word for films in filmed for word in films.words}
     names = dict.fromkeys(name for films in filmed for name in films.categories)
-    words = []
+    words: list[Category] = []
     for name in names:
+        if name in told:
+            words.append(told[name])
+            continue
         of_films = next(iter(film_names(name)), "")
         like = known.get(of_films, SOMETHING)
         noun = name.replace("_", " ") if like is SOMETHING else like.noun

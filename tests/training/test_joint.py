@@ -12,8 +12,13 @@ import pytest
 import torch
 from torch import Tensor
 
+from ssuformer.errors import ConfigError
 from tests.training.joint_run import small_run
-from training.fit import fit
+from training import fit as fitting
+from training.batch import Batch, Counting
+from training.fit import Run, fit, train_step
+from training.joint import share
+from training.losses import TrainingLoss
 
 PROGRAM = Path(__file__).with_name("joint_run.py")
 
@@ -57,3 +62,67 @@ def test_two_processes_learn_what_one_does(alone: Path, tmp_path: Path) -> None:
     moved = [(weights(alone)[name] - began[name]).abs().max() for name in began]
     assert max(moved) > 0.01
     assert_same(weights(alone), weights(tmp_path))
+
+
+@pytest.mark.parametrize(("before", "after"), [(1, 2), (2, 1)])
+def test_a_run_goes_on_with_another_number_of_processes(
+    alone: Path, tmp_path: Path, before: int, after: int
+) -> None:
+    torchrun(PROGRAM, tmp_path, "2", processes=before)
+    torchrun(PROGRAM, tmp_path, "5", processes=after)
+
+    assert_same(weights(alone), weights(tmp_path))
+
+
+def test_scenes_of_a_batch_do_not_depend_on_how_it_is_split() -> None:
+    whole = [*Counting(100, steps=3, size=4, parts=1, own=[0])]
+
+    halves = [[*Counting(100, steps=3, size=2, parts=2, own=[rank])] for rank in range(2)]
+    over_time = [*Counting(100, steps=3, size=1, parts=4, own=range(4))]
+    both = [*Counting(100, steps=3, size=1, parts=4, own=range(1, 4, 2))]
+
+    assert whole == over_time == [*range(100, 112)]
+    assert halves[0][:4] == [100, 101, 104, 105]
+    assert sorted(halves[0] + halves[1]) == whole
+    assert both == [101, 103, 105, 107, 109, 111]
+
+
+def one_batch(run: Run, parts: int) -> list[Batch]:
+    """Return the first batch of a run in parts."""
+    experiment = run.experiment.model_copy(update={"accumulate": parts})
+    run.experiment = experiment
+    batches = next(iter(fitting._batches(run, 1, end=float("inf"))))
+    assert len(batches) == parts
+    return list(batches)
+
+
+def test_parts_one_after_another_learn_what_one_batch_does(tmp_path: Path) -> None:
+    learned, losses = [], []
+    for parts in (1, 2, 4):
+        # Statistics of BatchNorm are of what is computed at once; so is balance, as its note says.
+        run = small_run(tmp_path / str(parts), "losses.balance=0", statistics=False)
+        run.optimizers = (torch.optim.SGD(run.model.parameters(), lr=0.02),)
+        loss = TrainingLoss(run.model, run.experiment.losses)
+        losses.append(train_step(run, loss, *one_batch(run, parts)))
+        learned.append(run.model.state_dict())
+
+    for other, lost in zip(learned[1:], losses[1:], strict=True):
+        assert lost == pytest.approx(losses[0], rel=1e-4)
+        assert_same(learned[0], other)
+
+
+def test_a_batch_that_cannot_be_split_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="a batch of 4 is no multiple of 1 processes x 3 parts"):
+        fit(small_run(tmp_path, "accumulate=3"))
+
+
+def test_a_clip_without_sentences_is_not_described(tmp_path: Path) -> None:
+    run = small_run(tmp_path)
+    (batch,) = one_batch(run, 1)
+    batch.tokens.zero_()
+
+    (shares,) = share([batch], truth_share=0.5, seed=1)
+    losses = train_step(run, TrainingLoss(run.model, run.experiment.losses), batch)
+
+    assert not shares.described.any()
+    assert losses["caption"] == 0.0

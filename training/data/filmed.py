@@ -25,6 +25,7 @@ from training.batch import MAX_SOURCES
 from training.categories import SOMETHING
 from training.data.names import name_for
 from training.scene import Scene
+from training.scenes.grammar import Category
 
 Told = Literal["outlines", "boxes", "categories", "sentences"]
 """What the truth of a data set tells, and so which scores apply to it."""
@@ -53,6 +54,8 @@ class Films(ABC, Generic[E]):
     kind: ClassVar[str]
     """What the folder was recognised as."""
     told: frozenset[Told]
+    words: tuple[Category, ...] = ()
+    """Nouns and verbs of its categories, if it tells them."""
 
     def __init__(self, folder: Path, entries: Sequence[E], categories: Sequence[str]) -> None:
         if not entries:
