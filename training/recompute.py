@@ -40,14 +40,15 @@ def _contexts(
 @contextmanager
 def _statistics_counted(block: nn.Module) -> Iterator[None]:
     """Let BatchNorm leave its running statistics alone: they have counted this batch already."""
-    norms = [
-        part for part in block.modules()
-        if isinstance(part, nn.BatchNorm2d) and part.track_running_stats
-    ]  # fmt: skip
+    norms = [part for part in block.modules() if isinstance(part, nn.BatchNorm2d)]
+    before = [(norm.momentum, norm.num_batches_tracked) for norm in norms]
     for norm in norms:
-        norm.track_running_stats = False
+        # A momentum of 0 leaves the statistics as they are; what counts batches is a copy.
+        norm.momentum = 0.0
+        if norm.num_batches_tracked is not None:
+            norm.num_batches_tracked = norm.num_batches_tracked.clone()
     try:
         yield
     finally:
-        for norm in norms:
-            norm.track_running_stats = True
+        for norm, (momentum, counted) in zip(norms, before, strict=True):
+            norm.momentum, norm.num_batches_tracked = momentum, counted

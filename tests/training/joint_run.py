@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from unittest.mock import patch
 
 import torch
 from torch import nn
+from torch.optim import Optimizer
 
 from tests.training.small_pack import SmallPack
+from training import fit as fitting
 from training.experiment import Experiment, _merged, _parsed
 from training.fit import Run, fit, start
 
@@ -49,16 +52,19 @@ def without_statistics(model: nn.Module) -> None:
             module.__class__ = FixedNorm
 
 
+def plain_steps(model: nn.Module, *, learning_rate: float, **_: object) -> tuple[Optimizer, ...]:
+    return (torch.optim.SGD(model.parameters(), lr=learning_rate),)
+
+
 def small_run(folder: Path, *changes: str, statistics: bool = True) -> Run:
     fields = dict(FIELDS)
     for change in changes:
         fields = _merged(fields, _parsed(change))
-    run = start(
-        Experiment.model_validate(fields), SmallPack(), folder, torch.device("cpu"),  # type: ignore[arg-type]
-        precision="float32", published=False,
-    )  # fmt: skip
-    plain = torch.optim.SGD(run.model.parameters(), lr=run.experiment.learning_rate)
-    run.optimizers = (plain,)
+    with patch.object(fitting, "optimizers", plain_steps):
+        run = start(
+            Experiment.model_validate(fields), SmallPack(), folder, torch.device("cpu"),  # type: ignore[arg-type]
+            precision="float32", published=False,
+        )  # fmt: skip
     if not statistics:
         without_statistics(run.model)
     return run

@@ -101,7 +101,6 @@ def test_parts_one_after_another_learn_what_one_batch_does(tmp_path: Path) -> No
     for parts in (1, 2, 4):
         # Statistics of BatchNorm are of what is computed at once; so is balance, as its note says.
         run = small_run(tmp_path / str(parts), "losses.balance=0", statistics=False)
-        run.optimizers = (torch.optim.SGD(run.model.parameters(), lr=0.02),)
         loss = TrainingLoss(run.model, run.experiment.losses)
         losses.append(train_step(run, loss, *one_batch(run, parts)))
         learned.append(run.model.state_dict())
