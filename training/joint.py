@@ -21,7 +21,7 @@ import torch.distributed as dist
 from einops import rearrange
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
-from torch.distributed.nn.functional import all_reduce  # type: ignore[attr-defined]
+from torch.distributed.nn.functional import all_reduce
 
 from ssuformer.tokenizer import PAD
 from training.batch import Batch
@@ -89,6 +89,12 @@ def total(numbers: Tensor) -> Tensor:
     return numbers
 
 
+def _summed(numbers: Tensor) -> Tensor:
+    """Return the sum over all processes, with its gradient."""
+    summed: Tensor = all_reduce(numbers)  # type: ignore[no-untyped-call]
+    return summed
+
+
 def share(batches: Sequence[Batch], *, truth_share: float, seed: int) -> list[Shares]:
     """Return the shares of a process's parts of one batch, in order.
 
@@ -103,7 +109,7 @@ def share(batches: Sequence[Batch], *, truth_share: float, seed: int) -> list[Sh
     joint = torch.stack(every if count > 1 else [own])
     clips = rearrange(joint, "w k b f -> (k w b) f").cpu()
     b, s, t = batches[0].sounding.shape
-    pixels, audible, lengths = clips.split([1, s * t, s * t], dim=1)
+    pixels, audible, lengths = clips.tensor_split([1, 1 + s * t], dim=1)
     drawn = torch.Generator().manual_seed(seed)
     order = torch.rand(audible.shape, generator=drawn)
     truly = torch.rand((len(clips), s), generator=drawn) < truth_share
@@ -116,7 +122,7 @@ def share(batches: Sequence[Batch], *, truth_share: float, seed: int) -> list[Sh
     device = batches[0].frames.device
     return [
         Shares(
-            described=described[at : at + b].unflatten(1, (s, t)).to(device),
+            described=described[at : at + b].view(b, s, t).to(device),
             truly=truly[at : at + b].to(device),
             parts=count * len(batches),
             audible=max(float(audible.sum()), 1.0),
@@ -151,9 +157,9 @@ class JointBatchNorm2d(nn.BatchNorm2d):
             return super().forward(input)
         x = input.float()
         count = x.numel() // x.shape[1] * world()[1]
-        mean = all_reduce(x.sum(dim=(0, 2, 3))) / count
+        mean = _summed(x.sum(dim=(0, 2, 3))) / count
         x = x - mean[:, None, None]
-        variance = all_reduce(x.square().sum(dim=(0, 2, 3))) / count
+        variance = _summed(x.square().sum(dim=(0, 2, 3))) / count
         if self.track_running_stats:
             self._remember(mean.detach(), variance.detach() * count / max(count - 1, 1))
         scale = self.weight * (variance + self.eps).rsqrt()

@@ -17,7 +17,7 @@ def recompute_blocks(encoder: nn.Module) -> int:
     """
     found = list(_blocks(encoder))
     for block in found:
-        block.forward = partial(  # type: ignore[method-assign]
+        block.forward = partial(
             checkpoint, block.forward, use_reentrant=False, context_fn=partial(_contexts, block)
         )
     return len(found)

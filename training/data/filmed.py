@@ -140,7 +140,8 @@ def _one_name(name: str, categories: Sequence[str], films: Films[Any]) -> str:
 
 def _part(known: npt.NDArray[np.intp], seconds: int, index: int) -> npt.NDArray[np.intp]:
     """Return `[seconds]` frames in order: neighbours where enough are known, else repeated ones."""
-    neighbours = np.flatnonzero(known[seconds - 1 :] - known[: len(known) - seconds + 1] < seconds)
+    last = known[seconds - 1 :]
+    neighbours = np.flatnonzero(last - known[: len(last)] < seconds)
     rng = np.random.default_rng(index)
     if len(neighbours):
         start = int(rng.choice(neighbours))
