@@ -70,7 +70,22 @@ def create_app(
         from service.http.routes import jobs
 
         app.include_router(jobs.router)
+    if gateway.studio is not None:
+        _include_studio(app)
     return app
+
+
+def _include_studio(app: FastAPI) -> None:
+    from service.http.routes import (
+        studio,
+        studio_data,
+        studio_layers,
+        studio_page,
+        studio_review,
+    )
+
+    for routes in (studio, studio_layers, studio_review, studio_data, studio_page):
+        app.include_router(routes.router)
 
 
 def _add_middleware(app: FastAPI, gateway: Gateway) -> None:

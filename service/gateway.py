@@ -35,6 +35,7 @@ from ssuformer.manifest import FILE_NAME
 
 if TYPE_CHECKING:
     from service.jobs.jobs import Jobs
+    from service.studio.studio import Studio
 
 _LEAST_FLUSH_SECONDS, _MOST_FLUSH_SECONDS = 1.0, 5.0
 
@@ -55,6 +56,7 @@ class Gateway:
     rollout: Rollout
     traces: Traces
     jobs: Jobs | None = None
+    studio: Studio | None = None
     draining: bool = False
     started: bool = False
 
@@ -99,12 +101,27 @@ class Gateway:
         )
         if settings.jobs is not None:
             gateway.jobs = gateway._with_jobs()
+        if settings.studio:
+            gateway.studio = gateway._with_studio()
         return gateway
 
     def _with_jobs(self) -> Jobs:
         from service.jobs.jobs import Jobs
 
         return Jobs(
+            self.settings,
+            self.metrics,
+            self.log,
+            admission=self.admission,
+            current=lambda: self.current,
+            used=self.allowances.use,
+            ready=lambda: not self.reasons_not_ready(),
+        )
+
+    def _with_studio(self) -> Studio:
+        from service.studio.studio import Studio
+
+        return Studio(
             self.settings,
             self.metrics,
             self.log,
@@ -152,6 +169,8 @@ class Gateway:
             _at_work(stack, self.rollout.keep_looking())
         if self.jobs is not None:
             await stack.enter_async_context(self.jobs.running())
+        if self.studio is not None:
+            await stack.enter_async_context(self.studio.running())
         self.started = True
         manifest = self.current.engine.facts.manifest
         self.log.info("started", model=manifest.name, version=manifest.version)

@@ -281,6 +281,57 @@ class Settings(BaseSettings):
         default=64 * 2**30,
         description="Bytes of all jobs' clips and results; a job that would need more gets 507.",
     )
+    studio: bool = Field(
+        default=False,
+        description=(
+            "The studio at `/studio`, where people correct answers and make training data. It "
+            "needs `jobs`, whose database and files it shares, and `keys_file`, whose names are "
+            "those of the annotators."
+        ),
+    )
+    studio_masks: str = Field(
+        default="u2netp",
+        description="What makes masks of clicks: `u2netp`, `grabcut` or `sam2.1:FOLDER`.",
+    )
+    studio_tracker: str = Field(
+        default="flow",
+        description="What carries masks through the film: `flow` or `sam2.1:FOLDER`.",
+    )
+    studio_sentences: str = Field(
+        default="model",
+        description=(
+            "What proposes sentences: `model`, or the URL of an OpenAI-compatible endpoint that "
+            "sees pictures."
+        ),
+    )
+    studio_sentences_model: str = Field(
+        default="", description="Name of the model that the endpoint is asked for."
+    )
+    studio_sentences_key_file: FilePath | None = Field(
+        default=None, description="File with the endpoint's key."
+    )
+    studio_workers: PositiveInt = Field(
+        default=1, description="Processes of the studio's tools, each for one call at a time."
+    )
+    studio_tool_seconds: PositiveFloat = Field(
+        default=60.0,
+        description="Maximum seconds of a call of a tool; of each frame, for tracking.",
+    )
+    studio_prepare_seconds: PositiveFloat = Field(
+        default=600.0, description="Maximum processor seconds to write the frames of a clip."
+    )
+    studio_clip_seconds: PositiveFloat = Field(
+        default=600.0, description="Duration of a clip of the studio."
+    )
+    studio_clip_bytes: PositiveInt = Field(
+        default=2**30, description="Size of a clip of the studio, and of a file to be imported."
+    )
+    studio_projects: PositiveInt = Field(default=200, description="Projects of the studio.")
+    studio_clips: PositiveInt = Field(default=1000, description="Clips of a project.")
+    studio_tracks: PositiveInt = Field(default=64, description="Tracks of a layer.")
+    studio_disk: PositiveInt = Field(
+        default=64 * 2**30, description="Bytes of all clips of the studio, with their frames."
+    )
     webhook_hosts: str = Field(
         default="",
         description=(

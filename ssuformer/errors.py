@@ -36,6 +36,18 @@
     │   ├── IdempotencyKeyReused   the key belongs to another request
     │   └── InputUnreachable       the clip could not be fetched from its URL
     │       └── InputRefused       its host says that there is none
+    ├── StudioError                the studio cannot do what is asked
+    │   ├── StudioNotFound         no such project, clip, layer, track or frame
+    │   ├── StudioForbidden        this key annotates nothing, or not this
+    │   ├── StudioFull             over a limit on projects, clips, tracks or disk
+    │   ├── ClipNotReady           the clip is being prepared, or could not be
+    │   ├── LayerExists            the annotator has begun a layer already
+    │   ├── RevisionConflict       the layer has changed since
+    │   ├── BodyTooLarge           a request that is no film has too many bytes
+    │   ├── EditInvalid            an edit does not fit the layer or the clip
+    │   ├── ImportInvalid          a file to be imported cannot be read
+    │   ├── ToolTimeout            a tool took longer than allowed
+    │   └── ToolFailed             a tool died
     ├── AnswerIncomplete           an answer that was kept ends early
     ├── ConfigError                a setting, experiment or checkpoint file is invalid
     └── ParityError                an exported graph does not compute what the model computes
@@ -278,6 +290,78 @@ class InputRefused(InputUnreachable):
     """The host of the clip says that there is none; asking again does not help."""
 
     code = "input_refused"
+
+
+class StudioError(SsuError):
+    """The studio cannot do what is asked."""
+
+    code = "studio_error"
+
+
+class StudioNotFound(StudioError):
+    """There is no such project, clip, layer, track or frame."""
+
+    code = "studio_not_found"
+
+
+class StudioForbidden(StudioError):
+    """The name of this key is one that the studio uses itself: it annotates nothing."""
+
+    code = "studio_forbidden"
+
+
+class StudioFull(StudioError):
+    """There are as many projects, clips or tracks as allowed, or too much on disk."""
+
+    code = "studio_full"
+
+
+class ClipNotReady(StudioError):
+    """The clip is still being prepared, or could not be."""
+
+    code = "clip_not_ready"
+
+
+class LayerExists(StudioError):
+    """The annotator has a layer of this clip already."""
+
+    code = "layer_exists"
+
+
+class RevisionConflict(StudioError):
+    """The layer has changed since; `actual` is its revision now."""
+
+    code = "revision_conflict"
+
+
+class BodyTooLarge(StudioError):
+    """The body of a request that brings no film has more bytes or values than allowed."""
+
+    code = "body_too_large"
+
+
+class EditInvalid(StudioError):
+    """An edit does not fit the layer or the clip; nothing of its request is saved."""
+
+    code = "edit_invalid"
+
+
+class ImportInvalid(StudioError):
+    """A file to be imported cannot be read; the message names the file and the place in it."""
+
+    code = "import_invalid"
+
+
+class ToolTimeout(StudioError):
+    """A tool of the studio took longer than allowed and was stopped."""
+
+    code = "tool_timeout"
+
+
+class ToolFailed(StudioError):
+    """A tool of the studio died; it has been replaced."""
+
+    code = "tool_failed"
 
 
 class AnswerIncomplete(SsuError):

@@ -9,12 +9,13 @@ from pydantic import BaseModel, ConfigDict
 
 from ssuformer.manifest import Manifest, digest
 from ssuformer.model.sound_source_model import SoundSourceModel
+from ssuformer.published import Published
 from ssuformer.repository import WEIGHTS
 from training.data.kinds import KINDS
 from training.experiment import Experiment, pack_folder
 from training.packs.pack import MANIFEST
 from training.packs.photographs import INDEX, FilmIndex
-from training.pretrained import Published, published_of
+from training.pretrained import published_of
 
 _INDEX_FILES = (MANIFEST, INDEX, *(name for files in KINDS for name in files))
 """The files at the top of a pack or a data set that list what is in it."""

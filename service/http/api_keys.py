@@ -27,16 +27,19 @@ DOCUMENTATION = "/docs"
 DOCUMENT = "/openapi.json"
 PAGE = "/page"
 """Files of the page at `/`."""
+STUDIO = "/studio"
+"""The studio's document; its files are below it, and its API, which needs a key."""
 
+_STUDIO_FILES = (STUDIO, f"{STUDIO}/studio.js", f"{STUDIO}/studio.css")
 _OPEN_FILES = (f"{DOCUMENTATION}/", f"{PAGE}/")
 
 
 def is_open(path: str) -> bool:
     """Return whether a path needs no key: health, and what is the same everywhere.
 
-    That is the documentation, and the page, which asks for a key itself.
+    That is the documentation, and page and studio, which ask for a key themselves.
     """
-    named = path in OPEN or path in ("/", DOCUMENT, DOCUMENTATION)
+    named = path in OPEN or path in ("/", DOCUMENT, DOCUMENTATION, *_STUDIO_FILES)
     return named or path.startswith(_OPEN_FILES)
 
 

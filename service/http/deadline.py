@@ -27,10 +27,10 @@ async def within(
     task = asyncio.create_task(work)
     racing: list[asyncio.Task[Any]] = [task]
     if client is not None:
-        racing.append(asyncio.create_task(_left(client)))
+        racing.append(asyncio.create_task(left(client)))
     try:
-        left = max(0.0, seconds - clock.elapsed)
-        done, _ = await asyncio.wait(racing, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+        rest = max(0.0, seconds - clock.elapsed)
+        done, _ = await asyncio.wait(racing, timeout=rest, return_when=asyncio.FIRST_COMPLETED)
         # An engine that was given the remaining time may time out a moment before this does.
         with suppress(DeadlineExceeded):
             if task in done:
@@ -48,6 +48,7 @@ async def within(
         await asyncio.gather(*racing, return_exceptions=True)
 
 
-async def _left(client: Request) -> None:
+async def left(client: Request) -> None:
+    """Return once a client has left, whose body must have been read."""
     while (await client.receive())["type"] != "http.disconnect":
         pass

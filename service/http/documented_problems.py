@@ -27,6 +27,7 @@ NEVER_ANSWERED: tuple[Kind, ...] = (
     errors.ClipError,
     errors.RequestError,
     errors.JobError,
+    errors.StudioError,
     errors.AnswerIncomplete,
     errors.ConfigError,
     errors.ParityError,
@@ -40,6 +41,13 @@ OF_JOBS: tuple[Kind, ...] = tuple(
     and issubclass(kind, errors.JobError | errors.TooManyJobs | errors.UrlRefused)
 )
 """What only routes of jobs answer."""
+
+OF_STUDIO: tuple[Kind, ...] = tuple(
+    kind
+    for kind in STATUS
+    if kind is not errors.StudioError and issubclass(kind, errors.StudioError)
+)
+"""What only routes of the studio answer."""
 
 _SCHEMA = {"$ref": "#/components/schemas/Problem"}
 _MEANING: Mapping[Kind, str] = {
@@ -88,9 +96,12 @@ def _example(status: int, code: str, detail: str) -> dict[str, Any]:
     return body.model_dump(exclude_none=True)
 
 
-_OF_CLIPS = tuple(kind for kind in STATUS if kind not in (*NEVER_ANSWERED, *OF_JOBS))
+_OF_CLIPS = tuple(kind for kind in STATUS if kind not in (*NEVER_ANSWERED, *OF_JOBS, *OF_STUDIO))
 PROBLEMS = problems(*_OF_CLIPS)
 """The `responses` of a route that takes a clip: every problem it may return."""
 
 JOB_PROBLEMS = problems(*_OF_CLIPS, *OF_JOBS)
 """Those of a route that takes the clip of a job, or tells what became of it."""
+
+STUDIO_CLIP_PROBLEMS = problems(*_OF_CLIPS, *OF_STUDIO, errors.JobsUnavailable)
+"""Those of a route that takes a clip for the studio."""

@@ -63,6 +63,20 @@ def clip_body(
     return {"requestBody": {"required": required, "content": content}}
 
 
+def form_body(field: str, said: str) -> dict[str, Any]:
+    """Return a route's `openapi_extra`: a file as it is, or in a field of a form."""
+    file = {**_CLIP, "description": said}
+    form = {
+        "type": "object",
+        "title": f"{field.capitalize()}UploadForm",
+        "required": [field],
+        "properties": {field: file},
+        "additionalProperties": False,
+    }
+    content = {_FORM: {"schema": form}, "application/octet-stream": {"schema": file}}
+    return {"requestBody": {"required": True, "content": content}}
+
+
 def answers() -> dict[str, Any]:
     """Return the answer of a route in all formats, the default one left to its response model."""
     others = (one for one in every() if one.name != DEFAULT)

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from service.http.api_keys import STUDIO
+
+STUDIO_API = f"{STUDIO}/api"
+"""Before all paths of the studio's API."""
+
 
 class PathMiddleware:
     """Gives every request the path of its route.

@@ -64,6 +64,18 @@ STATUS: Mapping[type[errors.SsuError], int] = {
     errors.IdempotencyKeyReused: 422,
     errors.InputUnreachable: 422,
     errors.InputRefused: 422,
+    errors.StudioError: 500,
+    errors.StudioNotFound: 404,
+    errors.StudioForbidden: 403,
+    errors.StudioFull: 409,
+    errors.ClipNotReady: 409,
+    errors.LayerExists: 409,
+    errors.RevisionConflict: 409,
+    errors.BodyTooLarge: 413,
+    errors.EditInvalid: 422,
+    errors.ImportInvalid: 422,
+    errors.ToolTimeout: 504,
+    errors.ToolFailed: 500,
     errors.AnswerIncomplete: 500,
     errors.ConfigError: 500,
     errors.ParityError: 500,
@@ -126,6 +138,20 @@ def answer_to(error: errors.SsuError) -> Response:
     return problem(
         status, error.code, error.message, limit=error.limit, actual=error.actual, headers=headers
     )
+
+
+def problem_body(error: errors.SsuError) -> dict[str, Any]:
+    """Return the problem for an error, for an answer that has begun."""
+    status = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+    body = Problem(
+        title=title_of(status),
+        status=status,
+        code=error.code,
+        detail=error.message,
+        limit=error.limit,
+        actual=error.actual,
+    )
+    return body.model_dump(exclude_none=True)
 
 
 async def problem_for(request: Request, error: Exception) -> Response:

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bound_contextvars
 from structlog.typing import FilteringBoundLogger
 
+from service.http.paths import STUDIO_API
 from service.http.problems import CLIENT_CLOSED_REQUEST, FAILED, accident
 from service.telemetry.metrics import Metrics
 from service.telemetry.places import places
@@ -99,7 +100,7 @@ class RequestLogMiddleware:
         if result == "refused" and code is not None:
             self._metrics.input_rejected.labels(code).inc()
         key = state["key"].name if state.get("key") else ""
-        if scope["method"] == "POST" and status not in (401, 404):
+        if scope["method"] == "POST" and status not in (401, 404) and not _is_call(route):
             self._metrics.key_clips.labels(key, result).inc()
         state["trace"].end(
             f"{scope['method']} {route}",
@@ -126,6 +127,11 @@ class RequestLogMiddleware:
             seconds=round(seconds, 4),
             stages_ms=state.get("stages_ms"),
         )
+
+
+def _is_call(route: str) -> bool:
+    """Return whether a POST of the studio brings no clip."""
+    return route.startswith(STUDIO_API) and not route.endswith("/clips")
 
 
 def exemplar_of(state: Mapping[str, Any]) -> dict[str, str]:

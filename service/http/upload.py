@@ -63,11 +63,13 @@ class Upload:
 class _ClipForm(MultiPartParser):
     """Reads a form whose clip may have no file name, or one in the form of RFC 5987 only."""
 
+    field = FIELD
+
     def on_headers_finished(self) -> None:
         """Take the part of the clip for a file."""
         disposition = self._current_part.content_disposition or b""
         _, parameters = parse_options_header(disposition)
-        if parameters.get(b"name") == FIELD.encode() and b"filename" not in parameters:
+        if parameters.get(b"name") == self.field.encode() and b"filename" not in parameters:
             found = _EXTENDED_NAME.search(disposition)
             name = b"" if found is None else unquote_to_bytes(found[1])
             name = name.replace(b"\\", b"\\\\").replace(b'"', b'\\"')
@@ -92,10 +94,13 @@ class Uploads:
         """Whether the disk, without what it holds for clients, has no room for a clip."""
         return _free_bytes() + self._held < self._settings.max_bytes
 
-    async def receive(self, request: Request, *, limit: int | None = None) -> Upload:
+    async def receive(
+        self, request: Request, *, limit: int | None = None, field: str = FIELD
+    ) -> Upload:
         """Read a body; raise as soon as it exceeds a limit. Close the upload with `closing`.
 
-        Without a `limit` of its own, a clip may have as many bytes as the settings say.
+        Without a `limit` of its own, a clip may have as many bytes as the settings say. In a form
+        it is in the field of this name.
         """
         limit = limit or self._settings.max_bytes
         _check_encoding(request)
@@ -110,7 +115,7 @@ class Uploads:
             fields: Mapping[str, str] = {}
             name: str | None = None
             if multipart:
-                file, fields, name = await _read_form(request, pieces)
+                file, fields, name = await _read_form(request, pieces, field)
             else:
                 file = await _read_raw(pieces)
             size = os.fstat(file.fileno()).st_size
@@ -221,7 +226,7 @@ def _write_through(file: IO[bytes], piece: bytes) -> None:
 
 
 async def _read_form(
-    request: Request, body: AsyncGenerator[bytes, None]
+    request: Request, body: AsyncGenerator[bytes, None], field: str
 ) -> tuple[IO[bytes], Mapping[str, str], str | None]:
     try:
         parser = _ClipForm(
@@ -231,16 +236,17 @@ async def _read_form(
             max_fields=_MOST_FIELDS,
             max_part_size=_LONGEST_FIELD,
         )
+        parser.field = field
         form = await parser.parse()
     except MultiPartException as error:
         raise OptionError(f"the multipart body cannot be read: {error.message}") from error
     except ValueError as error:  # names that cannot be decoded, in a charset of the client's choice
         raise OptionError(f"the multipart body cannot be read: {error}") from error
-    found = form.get(FIELD)
+    found = form.get(field)
     if not isinstance(found, UploadFile):
         more = "; `url` goes in the query of a job, without a body" if "url" in form else ""
         await form.close()
-        raise OptionError(f"the multipart body has no file in a field named `{FIELD}`{more}")
+        raise OptionError(f"the multipart body has no file in a field named `{field}`{more}")
     with _closed_on_error(found.file):
         await asyncio.to_thread(_onto_disk, found.file)
         return found.file, _fields(form), found.filename or None

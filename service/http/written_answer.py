@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import tempfile
 from collections.abc import AsyncIterator
 from typing import IO, TypeVar
@@ -117,6 +118,10 @@ def _disposition(form: Format, name: str | None) -> str:
     """Return the header that names the answer's file, for old clients in ASCII (RFC 6266)."""
     shown = "inline" if form.name == catalogue.DEFAULT else "attachment"
     file = ("answer" if name is None else ClipName.of(name).stem) + form.suffix
+    return _named(file, shown)
+
+
+def _named(file: str, shown: str) -> str:
     plain = file.encode("ascii", "replace").decode().replace("?", "_")
     more = "" if plain == file else f"; filename*=UTF-8''{quote(file, safe='')}"
     return f'{shown}; filename="{plain}"{more}'
@@ -132,6 +137,18 @@ def response_of(file: AnswerFile, form: Format, clock: StageClock, *, name: str 
             return Response(file.read(), media_type=form.media_type, headers=headers)
     headers["Content-Length"] = str(size)
     return StreamingResponse(_pieces(file), media_type=form.media_type, headers=headers)
+
+
+def file_of(file: IO[bytes], name: str, *, media_type: str) -> Response:
+    """Return the response that sends a file of this name, and closes it."""
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    headers = {
+        "Content-Length": str(size),
+        "Content-Disposition": _named(safe_name(name) or "file", "attachment"),
+        "X-Content-Type-Options": "nosniff",
+    }
+    return StreamingResponse(_pieces(file), media_type=media_type, headers=headers)
 
 
 async def _pieces(file: AnswerFile) -> AsyncIterator[bytes]:

@@ -1,22 +1,97 @@
-"""The databases that hold jobs: SQLite in a file, or PostgreSQL."""
+"""The databases that hold jobs, and the studio: SQLite in a file, or PostgreSQL."""
 
 from __future__ import annotations
 
+import asyncio
 import random
 import sqlite3
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import URL, Engine, create_engine, event, exc, make_url
+from sqlalchemy import (
+    URL,
+    ColumnElement,
+    Connection,
+    Double,
+    Engine,
+    MetaData,
+    create_engine,
+    event,
+    exc,
+    func,
+    literal,
+    make_url,
+    text,
+)
 
-from ssuformer.errors import ConfigError
+from ssuformer.errors import ConfigError, JobsUnavailable, OptionError
+
+T = TypeVar("T")
+
+_THREADS = 4
+_LOCK = 0x5355_4A53
+"""Number of the advisory lock under which tables are made."""
 
 _LOCK_SECONDS = 10
 """How long a row may be locked by a transaction in which nothing happens."""
 
 _WRITE_SECONDS = 30.0
 """How long a gateway waits for the right to write a file of SQLite."""
+
+
+class Database:
+    """Tables in a database; what is done with them is a transaction in a thread."""
+
+    def __init__(self, url: str, tables: MetaData, *, name: str) -> None:
+        """Connect later; raise ConfigError if the URL or its driver is unknown."""
+        self.engine = engine_of(url, connections=_THREADS)
+        self._tables = tables
+        self._started = False
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix=name)
+
+    async def start(self) -> None:
+        """Make the tables that are missing, once."""
+        if not self._started:
+            await self.run(self._make_tables)
+            self._started = True
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await asyncio.to_thread(self._threads.shutdown)
+        self.engine.dispose()
+
+    async def run(self, act: Callable[[Connection], T]) -> T:
+        """Return what a transaction returns; JobsUnavailable if the database does not answer.
+
+        Raises OptionError for a value that it cannot hold: PostgreSQL has no text with a NUL.
+        """
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, self._in_transaction, act)
+
+    def now(self) -> ColumnElement[float]:
+        """Return the time as one clock for all gateways tells it: that of the database."""
+        if self.engine.dialect.name == "sqlite":
+            return literal(time.time())
+        return func.extract("epoch", func.clock_timestamp()).cast(Double)
+
+    def _make_tables(self, connection: Connection) -> None:
+        if self.engine.dialect.name == "postgresql":
+            connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
+        self._tables.create_all(connection)
+
+    def _in_transaction(self, act: Callable[[Connection], T]) -> T:
+        try:
+            with self.engine.begin() as connection:
+                return act(connection)
+        except exc.IntegrityError:
+            raise
+        except exc.DataError as error:
+            raise OptionError("a text or number is none that the store can hold") from error
+        except exc.SQLAlchemyError as error:
+            raise JobsUnavailable("the store of jobs does not answer; try again later") from error
 
 
 def engine_of(url: str, *, connections: int) -> Engine:

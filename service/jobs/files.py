@@ -14,6 +14,8 @@ from ssuformer.errors import ConfigError
 
 CLIP = "clip"
 PIECE = 2**20
+STUDIO = "studio"
+"""Among the folders of jobs the one that holds the studio's: no job has this number."""
 
 SCHEMES = ("s3", "gs", "az")
 """Of the URLs of buckets; anything else is the path of a folder."""

@@ -19,7 +19,7 @@ from structlog.typing import FilteringBoundLogger
 
 from service.admission import Admission
 from service.jobs import files
-from service.jobs.files import CLIP, FilesGone, files_at
+from service.jobs.files import CLIP, STUDIO, FilesGone, files_at
 from service.jobs.inputs import Inputs
 from service.jobs.metrics import JobMetrics
 from service.jobs.options import JobOptions
@@ -75,7 +75,7 @@ class Jobs:
         self._log = log
         self._metrics = JobMetrics(metrics.registry)
         self._store = JobStore(url)
-        self._files = files_at(settings.jobs_folder or _folder_beside(url))
+        self._files = files_at(folder_of(settings))
         self._inputs = Outgoing(settings.input_hosts, settings.outgoing_networks, named="url")
         calls = Outgoing(settings.webhook_hosts, settings.outgoing_networks, named="webhook")
         self._webhooks = Webhooks(settings, log, self._metrics, self._store, calls)
@@ -263,14 +263,18 @@ class Jobs:
 
     async def _remove_orphans(self) -> bool:
         """Remove files of jobs that the store does not know."""
-        old = await asyncio.to_thread(self._files.older_than, _ORPHAN_SECONDS)
+        found = await asyncio.to_thread(self._files.older_than, _ORPHAN_SECONDS)
+        old = [job for job in found if job != STUDIO]
         for job in set(old) - await self._store.known(old):
             await asyncio.to_thread(self._files.remove_all, job)
         return False
 
 
-def _folder_beside(url: str) -> Path:
-    place = make_url(url)
+def folder_of(settings: Settings) -> str | Path:
+    """Return where the files of jobs are; ConfigError if several gateways would not share it."""
+    if settings.jobs_folder:
+        return settings.jobs_folder
+    place = make_url(settings.jobs or "")
     if place.drivername != "sqlite":
         raise errors.ConfigError(
             "SSU_JOBS_FOLDER is missing: gateways that share a store share a folder, too"

@@ -6,15 +6,11 @@ fails with LeaseLost once another worker has taken the job, or its owner has del
 
 from __future__ import annotations
 
-import asyncio
-import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from typing import Any, TypeVar
 
 from sqlalchemy import (
-    ColumnElement,
     Connection,
     Row,
     and_,
@@ -22,24 +18,18 @@ from sqlalchemy import (
     exc,
     func,
     insert,
-    literal,
     or_,
     select,
-    text,
     true,
     update,
 )
 
-from service.jobs.database import engine_of
+from service.jobs.database import Database
 from service.jobs.records import Attempt, Delivery, Job, State, StoredPart
 from service.jobs.tables import ATTEMPTS, DELIVERIES, JOBS, METADATA, PARTS
-from ssuformer.errors import JobNotFound, JobsUnavailable
+from ssuformer.errors import JobNotFound
 
 T = TypeVar("T")
-
-_THREADS = 4
-_LOCK = 0x5355_4A53
-"""Number of the advisory lock under which tables are made."""
 
 
 class LeaseLost(Exception):
@@ -51,20 +41,16 @@ class JobStore:
 
     def __init__(self, url: str) -> None:
         """Connect later; raise ConfigError if the URL or its driver is unknown."""
-        self._engine = engine_of(url, connections=_THREADS)
-        self._started = False
-        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="jobs")
+        self._database = Database(url, METADATA, name="jobs")
+        self._run, self._now = self._database.run, self._database.now
 
     async def start(self) -> None:
         """Make the tables that are missing, once."""
-        if not self._started:
-            await self._run(self._make_tables)
-            self._started = True
+        await self._database.start()
 
     async def close(self) -> None:
         """Close all connections."""
-        await asyncio.to_thread(self._threads.shutdown)
-        self._engine.dispose()
+        await self._database.close()
 
     async def add(self, job: Job) -> Job | None:
         """Store a new job; if its owner has used its key before, return the job of then."""
@@ -357,30 +343,6 @@ class JobStore:
             return None
         wanted = and_(JOBS.c.owner == job.owner, JOBS.c.idempotency_key == job.idempotency_key)
         return _job(connection.execute(select(JOBS).where(wanted)).first())
-
-    def _now(self) -> ColumnElement[float]:
-        """Return the time as one clock for all gateways tells it: that of the database."""
-        if self._engine.dialect.name == "sqlite":
-            return literal(time.time())
-        return func.extract("epoch", func.clock_timestamp()).cast(JOBS.c.created.type)
-
-    def _make_tables(self, connection: Connection) -> None:
-        if self._engine.dialect.name == "postgresql":
-            connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
-        METADATA.create_all(connection)
-
-    async def _run(self, act: Callable[[Connection], T]) -> T:
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, self._in_transaction, act)
-
-    def _in_transaction(self, act: Callable[[Connection], T]) -> T:
-        try:
-            with self._engine.begin() as connection:
-                return act(connection)
-        except exc.IntegrityError:
-            raise
-        except exc.SQLAlchemyError as error:
-            raise JobsUnavailable("the store of jobs does not answer; try again later") from error
 
 
 def _all(query: Any) -> Callable[[Connection], Sequence[Row[Any]]]:  # noqa: ANN401

@@ -17,7 +17,8 @@ from service.engines.engine import Engine
 from service.telemetry.metrics import Metrics
 from service.telemetry.stages import StageClock
 from service.understanding.answer import TrackLog, render, render_heard
-from service.understanding.decoding import DecodePool, Decoding
+from service.understanding.decoding import DecodePool
+from service.understanding.dubbing import Decoded, Dubbed
 from service.understanding.options import Options
 from service.understanding.run import Done, Found, Run
 from service.understanding.schemas import (
@@ -82,14 +83,25 @@ class Pipeline:
         self._wording = Wording(self._manifest)
 
     async def understand(
-        self, file: int, options: Options, clock: StageClock, *, seconds: float | None = None
+        self,
+        file: int,
+        options: Options,
+        clock: StageClock,
+        *,
+        seconds: float | None = None,
+        sound: NDArray[np.float32] | None = None,
+        most_bytes: int | None = None,
     ) -> Understanding:
         """Return the answer for the clip behind an open file descriptor.
 
         `seconds` after the request arrived the answer is no longer needed; engines use this limit.
+        With a `sound`, mono at 16 kHz, that is heard instead of the clip's own.
         """
         frames: list[Frame] = []
-        head, tail = await self.tell(file, options, clock, _collector(frames), seconds=seconds)
+        listener = _collector(frames)
+        head, tail = await self.tell(
+            file, options, clock, listener, seconds=seconds, sound=sound, most_bytes=most_bytes
+        )
         return Understanding.of(head, frames, tail)
 
     async def tell(
@@ -100,14 +112,18 @@ class Pipeline:
         listener: Listener,
         *,
         seconds: float | None = None,
+        sound: NDArray[np.float32] | None = None,
+        most_bytes: int | None = None,
     ) -> tuple[Head, Tail]:
         """Tell a listener the frames of the answer, window by window; return all the rest of it."""
         sampling = self._sampling(options)
         async with AsyncExitStack() as stack:
             with clock.stage("probe"):
-                decoding = await stack.enter_async_context(
-                    self._pool.decode(file, sampling, clock.trace)
+                decoding: Decoded = await stack.enter_async_context(
+                    self._pool.decode(file, sampling, clock.trace, most_bytes=most_bytes)
                 )
+            if sound is not None:
+                decoding = Dubbed(decoding, sound)
             run = self._begin(decoding, options, clock, fps=sampling.fps, seconds=seconds)
             head = self._head(run)
             await self._tell_windows(decoding, run, head, listener)
@@ -174,7 +190,7 @@ class Pipeline:
 
     def _begin(
         self,
-        decoding: Decoding,
+        decoding: Decoded,
         options: Options,
         clock: StageClock,
         *,
@@ -193,7 +209,7 @@ class Pipeline:
             smoother=self._smoother(decoding, options, fps) if options.smooth else None,
         )
 
-    def _smoother(self, decoding: Decoding, options: Options, fps: float) -> Smoother:
+    def _smoother(self, decoding: Decoded, options: Options, fps: float) -> Smoother:
         info, settings = decoding.info, self._pool.settings
         last = settings.max_seconds if info.duration is None else info.duration
         seconds = min(last, options.end or last) - options.start
@@ -203,7 +219,7 @@ class Pipeline:
 
     async def _tell_windows(
         self,
-        decoding: Decoding,
+        decoding: Decoded,
         run: Run,
         head: Head,
         listener: Listener,
@@ -351,7 +367,7 @@ class Pipeline:
             mask_size=run.size,
         )
 
-    def _tail(self, decoding: Decoding, run: Run) -> Tail:
+    def _tail(self, decoding: Decoded, run: Run) -> Tail:
         info, duration = decoding.info, decoding.duration or 0.0
         warnings = [*decoding.warnings, *run.recognition.warnings()]
         for warning in warnings:

@@ -1,4 +1,4 @@
-// Bundles the page into `built/`; the same source gives the same bytes.
+// Bundles the page and the studio into `built/`; the same source gives the same bytes.
 import { build } from "esbuild";
 import { copyFile } from "node:fs/promises";
 
@@ -13,4 +13,7 @@ const shared = {
 
 await build({ ...shared, entryPoints: { page: "source/page/page.css" } });
 await build({ ...shared, entryPoints: { page: "source/page/main.ts" }, format: "esm" });
+await build({ ...shared, entryPoints: { studio: "source/studio/studio.css" } });
+await build({ ...shared, entryPoints: { studio: "source/studio/main.ts" }, format: "esm" });
+await copyFile("source/studio/studio.html", "built/studio.html");
 for (const name of ["index.html", "icon.svg"]) await copyFile(`source/page/${name}`, `built/${name}`);

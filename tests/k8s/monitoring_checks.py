@@ -11,6 +11,7 @@ import yaml
 from prometheus_client.metrics_core import Metric
 
 from service.jobs.metrics import JobMetrics
+from service.studio.metrics import StudioMetrics
 from service.telemetry.metrics import Metrics
 from tests.k8s.manifests import Manifests, Object, called, matches
 
@@ -116,6 +117,7 @@ def gateway_metrics() -> set[str]:
     """Return the name of every series that the gateway may expose."""
     registry = Metrics().registry
     JobMetrics(registry)
+    StudioMetrics(registry)
     return {name for metric in registry.collect() for name in _series(metric)}
 
 

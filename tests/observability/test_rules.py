@@ -12,6 +12,7 @@ from k8s.dashboards.files import files
 from k8s.dashboards.objectives import PROMPT_SECONDS
 from k8s.dashboards.rules import rule_file
 from service.jobs.metrics import JobMetrics
+from service.studio.metrics import StudioMetrics
 from service.telemetry.metrics import Metrics
 from tests.observability.unit_tests import METRIC, load
 
@@ -27,6 +28,7 @@ def exported() -> set[str]:
     """Every series that a gateway can export."""
     registry = Metrics().registry
     JobMetrics(registry)
+    StudioMetrics(registry)
     return {
         metric.name + suffix
         for metric in registry.collect()

@@ -11,13 +11,14 @@ from ssuformer.errors import ConfigError
 from ssuformer.manifest import Manifest, digest
 from ssuformer.model.config import preset
 from ssuformer.model.family import build
+from ssuformer.salience import U2NETP
 from tests.training.small_pack import SmallPack
 from tests.training.test_fit import small_experiment
 from training.experiment import DataSource
 from training.fit import Run, fit, start
 from training.origin import Beginning, Material, Origin
 from training.packs.photographs import FilmIndex
-from training.pretrained import EFFICIENTNET_LITE0, U2NETP, YAMNET
+from training.pretrained import EFFICIENTNET_LITE0, YAMNET
 
 
 def begin(folder: Path, checkpoint: Path | None = None, *, pack: Path) -> Run:

@@ -2,49 +2,31 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from google.protobuf import text_format
-from rich.console import Console
 from tritonclient.grpc.model_config_pb2 import ModelConfig
 
-from model_export.export import export_engines
 from service.engines.embedded import OnnxEngine
 from service.engines.triton import TritonEngine
 from service.telemetry.metrics import Metrics
 from service.triton_server.launcher import inference_server
 from ssuformer.contract import SEGMENTATION, segmentation_engine
-from ssuformer.manifest import Manifest, Thresholds
-from ssuformer.model import checkpoint
+from ssuformer.manifest import Thresholds
 from ssuformer.tokenizer import Tokenizer
 from tests.service.conftest import run, small_settings
 from tests.ssuformer.footage import Footage
 from tests.ssuformer.model.small_model import clips, small_config, small_model
-
-CATEGORIES = ("dog", "owl", "bell", "rain", "engine", "voice")
+from tests.triton.small_repository import CATEGORIES, write_repository
 
 
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A repository with the engines of a small random model, which passed the comparison."""
     folder = tmp_path_factory.mktemp("heard")
-    vocabulary = Tokenizer.learn([]).vocabulary
-    config = small_config(heard=True, vocabulary=len(vocabulary))
-    model = small_model(heard=True, vocabulary=len(vocabulary))
-    manifest = Manifest(
-        name="small", version="1", author="nobody", created=datetime(2026, 1, 1, tzinfo=UTC),
-        git_revision="", data_seed=0, steps=0, parameters=0, dimensions=config.dimensions,
-        categories=CATEGORIES, nouns=CATEGORIES, verbs=("sounds",) * len(CATEGORIES),
-        vocabulary=vocabulary, thresholds=Thresholds(heard=0.0),
-    )  # fmt: skip
-    checkpoint.save(folder / "checkpoint", config, model.state_dict(), manifest)
-    differences = export_engines(
-        folder / "checkpoint", folder / "repository", 1, Console(quiet=True)
-    )
+    _, differences = write_repository(folder, thresholds=Thresholds(heard=0.0), heard=True)
     assert any(d.output == f"{SEGMENTATION}.heard_probability" for d in differences)
     return folder / "repository"
 

@@ -16,23 +16,21 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime
 from PIL import Image, ImageDraw
 from pydantic import BaseModel, ConfigDict
 
 from ssuformer.errors import ConfigError
 from ssuformer.manifest import digest
+from ssuformer.published import Published
+from ssuformer.salience import U2NETP, Salience
 from training.categories import CATEGORIES
 from training.packs.melodies import FILM_MELODIES, SOUNDFONT, Melody, play
 from training.packs.recordings import finish, read_sound, write_sound
-from training.pretrained import U2NETP, Published
 
 Pixels = npt.NDArray[np.uint8]
 
 INDEX = "films.json"
 LONGEST_SIDE = 400
-SALIENCY_SIZE = 320
-MEAN, STD = np.array((0.485, 0.456, 0.406)), np.array((0.229, 0.224, 0.225))
 SMALLEST_SHARE, LARGEST_SHARE = 0.04, 0.9
 """Share of the picture that a main thing covers."""
 MOST_DOUBT = 0.25
@@ -81,23 +79,14 @@ class FilmIndex(BaseModel):
 
 
 class Outliner:
-    """Finds the main thing of a photograph with U^2-Net's small form."""
+    """Finds the main thing of a photograph."""
 
     def __init__(self) -> None:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        self._session = onnxruntime.InferenceSession(
-            U2NETP.path(), options, providers=["CPUExecutionProvider"]
-        )
-        self._input = self._session.get_inputs()[0].name
+        self._salience = Salience()
 
     def outline(self, rgb: Pixels) -> Pixels:
         """Return `[h w]`, 0..255: how surely each pixel belongs to the main thing."""
-        side = (SALIENCY_SIZE, SALIENCY_SIZE)
-        small = Image.fromarray(rgb).resize(side, Image.Resampling.BICUBIC)
-        pixels = np.asarray(small, np.float32) / max(1, int(rgb.max()))
-        scaled = ((pixels - MEAN) / STD).astype(np.float32).transpose(2, 0, 1)[None]
-        found = self._session.run(None, {self._input: scaled})[0][0, 0]
+        found = self._salience.find(rgb)
         low, high = float(found.min()), float(found.max())
         share = (found - low) / max(high - low, 1e-6)
         mask = Image.fromarray((255 * share).astype(np.uint8))

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-from functools import cache
-from html import escape
-from importlib.resources import files
 from pathlib import Path
-from string import Template
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import FileResponse, HTMLResponse
@@ -17,6 +12,7 @@ from starlette.exceptions import HTTPException
 from service.formats.catalogue import every
 from service.formats.format import Need
 from service.http.api_keys import PAGE
+from service.http.built_files import ASKED_AGAIN, built_file, document
 from service.http.routes.dependencies import GatewayDep
 
 router = APIRouter(include_in_schema=False)
@@ -27,32 +23,6 @@ _TYPES = {
     "page.js": "text/javascript",
 }
 _SAMPLE_TYPES = {".mp4": "video/mp4", ".webm": "video/webm"}
-_POLICY = {
-    "default-src": "'none'",
-    "base-uri": "'none'",
-    "connect-src": "'self'",
-    "form-action": "'none'",
-    "frame-ancestors": "'none'",
-    "img-src": "'self' blob:",
-    # The film that was chosen is shown from the browser's own memory.
-    "media-src": "'self' blob:",
-    "script-src": "'self'",
-    "style-src": "'self'",
-    "require-trusted-types-for": "'script'",
-    "trusted-types": "'none'",
-}
-_SAFE = {"X-Content-Type-Options": "nosniff"}
-_HEADERS = {
-    **_SAFE,
-    "Cache-Control": "no-cache",
-    "Content-Security-Policy": "; ".join(f"{name} {value}" for name, value in _POLICY.items()),
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Permissions-Policy": "camera=(self), microphone=(self), geolocation=()",
-    "Referrer-Policy": "no-referrer",
-}
-# Addresses with a version change with their contents.
-_ASKED_AGAIN = {**_SAFE, "Cache-Control": "no-cache"}
-_KEPT = {**_SAFE, "Cache-Control": "max-age=31536000, immutable"}
 
 
 class OfferedFormat(BaseModel):
@@ -84,9 +54,7 @@ class PageFacts(BaseModel):
 @router.get("/")
 async def page(request: Request) -> HTMLResponse:
     """Return the page."""
-    parts = {"root": escape(request.scope.get("root_path", "")), "version": _version()}
-    text = Template(_built("index.html").decode()).substitute(parts)
-    return HTMLResponse(text, headers=_HEADERS)
+    return document("index.html", request, _TYPES)
 
 
 @router.head(PAGE + "/facts.json")
@@ -118,7 +86,7 @@ def sample(name: str, gateway: GatewayDep) -> FileResponse:
     for path in _samples(gateway.settings.samples):
         if path.name == name:
             kind = _SAMPLE_TYPES[path.suffix]
-            return FileResponse(path, media_type=kind, headers=_ASKED_AGAIN)
+            return FileResponse(path, media_type=kind, headers=ASKED_AGAIN)
     raise HTTPException(404)
 
 
@@ -128,22 +96,7 @@ async def asset(name: str, request: Request) -> Response:
     """Return a file of the page, which is kept for long if its version is asked for."""
     if name not in _TYPES:
         raise HTTPException(404)
-    headers = _KEPT if request.url.query == _version() else _ASKED_AGAIN
-    return Response(_built(name), media_type=_TYPES[name], headers=headers)
-
-
-@cache
-def _built(name: str) -> bytes:
-    return (files("service.web") / "built" / name).read_bytes()
-
-
-@cache
-def _version() -> str:
-    """Return a short text that changes with the files."""
-    digest = hashlib.sha256()
-    for name in _TYPES:
-        digest.update(_built(name))
-    return digest.hexdigest()[:12]
+    return built_file(name, request, _TYPES)
 
 
 def _samples(folder: Path | None) -> list[Path]:

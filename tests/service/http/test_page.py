@@ -102,7 +102,7 @@ async def test_the_page_is_not_in_the_documentation_of_the_service(running: Runn
 
 def test_the_page_says_what_to_do_about_every_error_that_a_request_may_end_with() -> None:
     told = set(re.findall(r"^  (\w+): \"", (SOURCE / "service/problem.ts").read_text(), re.M))
-    never = {errors.ConfigError.code, errors.ParityError.code, "job_error"}
+    never = {errors.ConfigError.code, errors.ParityError.code, "job_error", "studio_error"}
     # Of URLs, broken HTTP and headers, which the page does not send.
     others = {
         errors.UrlRefused, errors.InputUnreachable, errors.InputRefused, errors.NotAcceptable,
@@ -120,7 +120,9 @@ def test_modules_of_the_page_know_only_those_below_them() -> None:
         "service": {"answer"},
         "sound": set(),
         "view": {"answer", "sound"},
-        "page": {"answer", "service", "view"},
+        "shared": {"service", "view"},
+        "page": {"answer", "service", "shared", "view"},
+        "studio": {"answer", "service", "shared", "sound", "view"},
     }
 
     for folder, allowed in below.items():

@@ -270,7 +270,7 @@ async def test_a_transaction_of_a_gateway_that_has_stopped_ends(
     await stopped.start()
     await stopped.add(job_of("1"))
 
-    with stopped._engine.connect() as connection:
+    with stopped._database.engine.connect() as connection:
         connection.exec_driver_sql("SELECT * FROM ssu_jobs FOR UPDATE")
         assert await other.take(lease=LONG) is None
         await asyncio.sleep(1.5)

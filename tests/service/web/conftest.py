@@ -33,7 +33,7 @@ _COVERED = """canvas => {
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if Path(__file__).parent in item.path.parents and "visit" in getattr(
+        if Path(__file__).parent in item.path.parents and "chromium" in getattr(
             item, "fixturenames", ()
         ):
             item.add_marker(NEEDED)

@@ -27,6 +27,22 @@ export function readRuns(counts: string): number[] {
   return runs;
 }
 
+/** Do COCO's packing: what `readRuns` undoes. */
+export function writeRuns(runs: readonly number[]): string {
+  let counts = "";
+  runs.forEach((run, i) => {
+    let rest = i > 2 ? run - (runs[i - 2] as number) : run;
+    for (;;) {
+      const digit = rest & 31;
+      rest >>= 5;
+      const last = digit & 16 ? rest === -1 : rest === 0;
+      counts += String.fromCharCode((last ? digit : digit | 32) + 48);
+      if (last) return;
+    }
+  });
+  return counts;
+}
+
 /** The part of a picture that a mask lies in: x, y, width, height in its pixels. */
 export type Box = readonly [number, number, number, number];
 

@@ -4,7 +4,7 @@ import { adviceOn, ProblemError, unreachable } from "../service/problem.ts";
 import { Service, type Limits, type PageFacts } from "../service/service.ts";
 import { fill, h } from "../view/dom.ts";
 import { Chooser } from "./chooser.ts";
-import { KeyField } from "./key_field.ts";
+import { KeyField } from "../shared/key_field.ts";
 import { Recorder } from "./recorder.ts";
 import { Workspace, type World } from "./workspace.ts";
 

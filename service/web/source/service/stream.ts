@@ -27,11 +27,11 @@ export function stream(
   );
 }
 
-/** Send a clip and return the text of the answer. */
+/** Send a clip, or a form with one, and return the text of the answer. */
 export function send(
   service: Service,
   path: string,
-  clip: Blob | null,
+  clip: Blob | FormData | null,
   listener: Pick<Listener, "onUpload">,
   cancel: AbortSignal,
   onText: (text: string) => void = () => {},
@@ -49,7 +49,7 @@ export function send(
     };
     request.open(clip ? "POST" : "GET", service.address(path));
     for (const [name, value] of Object.entries(service.headers)) request.setRequestHeader(name, value);
-    if (clip) request.setRequestHeader("Content-Type", clip.type || "application/octet-stream");
+    if (clip instanceof Blob) request.setRequestHeader("Content-Type", clip.type || "application/octet-stream");
     request.upload.onprogress = ({ loaded, total }) => listener.onUpload?.(loaded / (total || 1));
     request.upload.onload = () => listener.onUpload?.(1);
     request.onprogress = read;

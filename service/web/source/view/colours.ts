@@ -80,7 +80,7 @@ export class TrackColours {
   }
 
   /** Look at the tracks that are new in the answer. */
-  learn(answer: Answer): void {
+  learn(answer: Pick<Answer, "frames">): void {
     const seen = new Set(this.colours.keys());
     for (const { time, regions } of answer.frames) {
       for (const region of regions) {

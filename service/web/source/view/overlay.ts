@@ -12,6 +12,8 @@ const OUTLINE = 1 / 240;
 export interface Look {
   colourOf(track: number): Colour;
   isShown(track: number): boolean;
+  /** What is written at a mask. */
+  labelOf(region: Region): string;
   /** Of what lies within the outline, 0 to 1. */
   readonly opacity: number;
 }

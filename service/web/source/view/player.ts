@@ -27,6 +27,9 @@ export interface PlayerEvents {
 const WITHOUT_FRAMES = 1 / 25;
 const SETTLE_MS = 200;
 
+/** Labels that are nearer than this, as shares of the picture, would lie on each other: they are stacked. */
+const [LABEL_WIDTH, LABEL_HEIGHT] = [0.16, 0.06];
+
 export class Player {
   readonly element: HTMLElement;
   readonly masks = h("canvas", { class: "masks", role: "img", "aria-label": "Masks over the film" });
@@ -204,17 +207,17 @@ export class Player {
     const marks = (frame?.regions ?? []).filter(({ track }) => this.look.isShown(track));
     while (this.labels.childElementCount < marks.length) this.labels.append(h("span", { class: "label" }));
     while (this.labels.childElementCount > marks.length) this.labels.lastElementChild?.remove();
+    const places = marks.map(({ mask, bbox: [x, y, width] }) => {
+      const [rows, columns] = mask?.size ?? [1, 1];
+      return { x: (x + width / 2) / columns, y: y / rows };
+    });
     marks.forEach((region, i) => {
       const label = this.labels.children[i] as HTMLElement;
-      const [rows, columns] = region.mask?.size ?? [1, 1];
-      const [x, y, width] = region.bbox;
-      const text = `${plain(region.category)} ${percent(region.score)}`;
+      const { x, y } = places[i] as (typeof places)[number];
+      const text = this.look.labelOf(region);
       if (label.textContent !== text) label.textContent = text;
-      style(label, {
-        "--x": (x + width / 2) / columns,
-        "--y": y / rows,
-        "--colour": css(this.look.colourOf(region.track)),
-      });
+      const below = places.slice(0, i).filter((other) => Math.abs(other.x - x) < LABEL_WIDTH && Math.abs(other.y - y) < LABEL_HEIGHT);
+      style(label, { "--x": x, "--y": y, "--row": below.length, "--colour": css(this.look.colourOf(region.track)) });
     });
   }
 

@@ -22,6 +22,13 @@ export interface TrackLook {
   shown: boolean;
 }
 
+/** A row below the sound: its name on the left, what it shows along the time. */
+export interface TimelineRow {
+  readonly head: HTMLElement;
+  readonly body: HTMLElement;
+  draw(seconds: number): void;
+}
+
 const ZOOMS = [1, 2, 4, 8, 16];
 /** A press that moves by fewer pixels is a click. */
 const CLICK_PIXELS = 5;
@@ -47,6 +54,7 @@ export class Timeline {
   });
   private readonly hear = h("input", { type: "checkbox", id: "hear" }, [], { change: () => this.events.onHear(null) });
   private readonly rows = new Map<string, Row>();
+  private shown: readonly (TimelineRow | null)[] = [];
   private seconds = 0;
   private time = 0;
   private zoom = 0;
@@ -124,7 +132,7 @@ export class Timeline {
       drawWave(this.wave, this.sound, this.seconds);
       drawMel(this.mel, this.sound, this.seconds);
     }
-    for (const row of this.rows.values()) row.draw(this.seconds);
+    for (const row of this.shown) row?.draw(this.seconds);
   }
 
   /** Do what a key stands for; return whether it stands for anything. */
@@ -149,6 +157,17 @@ export class Timeline {
     return h("div", { class: "tools" }, [h("h2", {}, "Timeline"), legend, h("span", { class: "spread" }), this.loopTold, this.clearLoop, hear, zoomOut, zoomIn]);
   }
 
+  /** Show rows below the sound that are not of an answer; null is the heading of what is not seen. */
+  setRows(order: string, rows: readonly (TimelineRow | null)[]): void {
+    this.shown = rows;
+    if (this.lanes.dataset["order"] === order) return;
+    this.lanes.dataset["order"] = order;
+    const heading = () => h("div", { class: "head heading" }, "Heard, not seen");
+    fill(this.heads, ...rows.map((row) => row?.head ?? heading()));
+    fill(this.lanes, ...rows.map((row) => row?.body ?? h("div", { class: "heading" })));
+    this.draw();
+  }
+
   private row(key: string, name: string): Row {
     let row = this.rows.get(key);
     if (!row) {
@@ -171,14 +190,7 @@ export class Timeline {
 
   /** Put rows in their order; an empty name is the heading of what is not seen. */
   private arrange(names: readonly string[]): void {
-    const order = names.join();
-    if (this.lanes.dataset["order"] === order) return;
-    this.lanes.dataset["order"] = order;
-    const found = names.map((name) => this.rows.get(name));
-    const heading = () => h("div", { class: "head heading" }, "Heard, not seen");
-    fill(this.heads, ...found.map((row) => row?.head ?? heading()));
-    fill(this.lanes, ...found.map((row) => row?.body ?? h("div", { class: "heading" })));
-    this.draw();
+    this.setRows(names.join(), names.map((name) => this.rows.get(name) ?? null));
   }
 
   private listen(): void {

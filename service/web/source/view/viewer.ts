@@ -1,15 +1,16 @@
 // A film, its timeline and its sentences, which show one answer and one time.
 
-import { Answer } from "../answer/answer.ts";
+import { Answer, type Region } from "../answer/answer.ts";
 import { lanesOf, unseenOf } from "../answer/lanes.ts";
 import { PartPlayer } from "../sound/part.ts";
 import { soundOf } from "../sound/sound.ts";
 import { css, TrackColours } from "./colours.ts";
 import { Controls } from "./controls.ts";
 import { h } from "./dom.ts";
-import { Player, type Loop } from "./player.ts";
+import { percent, Player, type Loop } from "./player.ts";
 import { Sentences } from "./sentences.ts";
 import { Timeline } from "./timeline.ts";
+import { plain } from "./words.ts";
 
 const OPACITY = 0.4;
 
@@ -90,6 +91,7 @@ export class Viewer {
     const look = {
       colourOf: (track: number) => viewer.colours.of(track),
       isShown: (track: number) => !viewer.hidden.has(track),
+      labelOf: ({ category, score }: Region) => `${plain(category)} ${percent(score)}`,
       get opacity() {
         return viewer.opacity;
       },

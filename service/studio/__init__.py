@@ -1,0 +1,1 @@
+"""The studio: people correct what the model found and make training data."""

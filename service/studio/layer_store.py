@@ -1,0 +1,260 @@
+"""The layers in the store: read, begun, and changed by edits that are logged."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import orjson
+from pydantic import TypeAdapter
+from sqlalchemy import Connection, and_, delete, exc, insert, select, update
+
+from service.jobs.database import Database
+from service.studio.applied import LayerRows
+from service.studio.layers import (
+    ClipShape,
+    Edit,
+    FrameMask,
+    HeardAlone,
+    Layer,
+    LayerTrack,
+    MaskRle,
+    Provenance,
+    Sounding,
+    State,
+)
+from service.studio.tables import EDITS, LAYERS, MASKS, TRACKS
+from ssuformer.errors import LayerExists, RevisionConflict, StudioNotFound
+
+_HEARD = TypeAdapter(list[HeardAlone])
+_INTERVALS = TypeAdapter(list[Sounding])
+
+
+class Batch(NamedTuple):
+    """Edits that are saved together, or not at all."""
+
+    id: str
+    """Unique in its layer: the same again changes nothing."""
+    edits: Sequence[Edit]
+    who: str
+    model: str | None = None
+    """What a tool that is named in the edits is told by."""
+    held: bool = True
+    """Whether the tracker that made the masks was sure."""
+
+
+class LogEntry(NamedTuple):
+    """A change of a layer."""
+
+    annotator: str
+    revision: int
+    who: str
+    at: float
+    edits: list[dict[str, Any]]
+
+
+class LayerStore:
+    """All layers; every method is one transaction in a thread."""
+
+    def __init__(self, database: Database, *, most_tracks: int) -> None:
+        self._run = database.run
+        self._most_tracks = most_tracks
+
+    async def find(self, clip: str, annotator: str, shape: ClipShape) -> Layer:
+        """Return a layer; raise StudioNotFound if there is none."""
+
+        def act(connection: Connection) -> Layer:
+            return _read(connection, clip, annotator, shape)
+
+        return await self._run(act)
+
+    async def begin(self, layer: Layer, *, who: str, replace: bool = False) -> int:
+        """Store a new layer with all that is in it; return its revision.
+
+        Raises LayerExists if there is one, unless it is to be replaced; its log is kept then.
+        """
+
+        def act(connection: Connection) -> int:
+            found = _locked(connection, layer.clip, layer.annotator)
+            if found is not None and not replace:
+                raise LayerExists(f"{layer.annotator} has a layer of this clip already")
+            revision = 1 if found is None else int(found.revision) + 1
+            _write(connection, layer, revision, new=found is None)
+            _log(connection, layer, revision, f"~{revision}", who, [_whole(layer)])
+            return revision
+
+        try:
+            return await self._run(act)
+        except exc.IntegrityError as error:  # another request was faster
+            message = f"{layer.annotator} has a layer of this clip already"
+            raise LayerExists(message) from error
+
+    async def change(self, clip: str, annotator: str, batch: Batch, *, base: int | None) -> int:
+        """Apply edits to a layer; return its revision.
+
+        With a `base`, raises RevisionConflict unless that is its revision. Raises EditInvalid if
+        an edit names a track that is not there, StudioNotFound if there is no layer.
+        """
+
+        def act(connection: Connection) -> int:
+            found = _locked(connection, clip, annotator)
+            if found is None:
+                raise StudioNotFound(f"{annotator} has no layer of this clip")
+            if (known := _revision_of(connection, clip, annotator, batch.id)) is not None:
+                return known
+            if base is not None and base != found.revision:
+                raise RevisionConflict(
+                    f"the layer is at revision {found.revision}, the edits are of {base}",
+                    limit=base, actual=found.revision,
+                )  # fmt: skip
+            revision = int(found.revision) + 1
+            rows = LayerRows(connection, clip, annotator, most_tracks=self._most_tracks)
+            done = [
+                rows.apply(one, who=batch.who, model=batch.model, held=batch.held)
+                for one in batch.edits
+            ]
+            layer = Layer(clip=clip, annotator=annotator)
+            change = update(LAYERS).where(_is(clip, annotator))
+            connection.execute(change.values(revision=revision, updated=time.time()))
+            _log(connection, layer, revision, batch.id, batch.who, done)
+            return revision
+
+        return await self._run(act)
+
+    async def log(self, clip: str) -> list[LogEntry]:
+        """Return all changes of all layers of a clip, in order."""
+        query = select(EDITS).where(EDITS.c.clip == clip)
+        query = query.order_by(EDITS.c.annotator, EDITS.c.revision)
+        rows = await self._run(lambda one: one.execute(query).all())
+        return [
+            LogEntry(row.annotator, row.revision, row.who, row.at, orjson.loads(row.edits))
+            for row in rows
+        ]
+
+
+def _is(clip: str, annotator: str) -> Any:  # noqa: ANN401
+    return and_(LAYERS.c.clip == clip, LAYERS.c.annotator == annotator)
+
+
+def _locked(connection: Connection, clip: str, annotator: str) -> Any:  # noqa: ANN401
+    query = select(LAYERS).where(_is(clip, annotator)).with_for_update()
+    return connection.execute(query).first()
+
+
+def _revision_of(connection: Connection, clip: str, annotator: str, batch: str) -> int | None:
+    """Return the revision that a batch of edits has made, if it is known."""
+    known = and_(EDITS.c.clip == clip, EDITS.c.annotator == annotator, EDITS.c.id == batch)
+    found = connection.execute(select(EDITS.c.revision).where(known)).scalar_one_or_none()
+    return None if found is None else int(found)
+
+
+def _read(connection: Connection, clip: str, annotator: str, shape: ClipShape) -> Layer:
+    head = connection.execute(select(LAYERS).where(_is(clip, annotator))).first()
+    if head is None:
+        raise StudioNotFound(f"{annotator} has no layer of this clip")
+    masks: dict[str, list[FrameMask]] = {}
+    query = select(MASKS).where(MASKS.c.clip == clip, MASKS.c.annotator == annotator)
+    for row in connection.execute(query.order_by(MASKS.c.track, MASKS.c.frame)):
+        masks.setdefault(row.track, []).append(
+            FrameMask(
+                frame=row.frame,
+                mask=MaskRle(size=(shape.height, shape.width), counts=row.counts),
+                locked=row.locked,
+                held=row.held,
+                by=Provenance.model_validate_json(row.by),
+            )
+        )
+    query = select(TRACKS).where(TRACKS.c.clip == clip, TRACKS.c.annotator == annotator)
+    tracks = [
+        LayerTrack(
+            id=row.id,
+            category=row.category,
+            instance=row.instance,
+            masks=masks.get(row.id, []),
+            intervals=_INTERVALS.validate_json(row.intervals),
+        )
+        for row in connection.execute(query.order_by(TRACKS.c.place))
+    ]
+    state: State = head.state
+    return Layer(
+        clip=clip,
+        annotator=annotator,
+        revision=head.revision,
+        state=state,
+        tracks=tracks,
+        heard=_HEARD.validate_json(head.heard),
+    )
+
+
+def _write(connection: Connection, layer: Layer, revision: int, *, new: bool) -> None:
+    now = time.time()
+    values = {
+        "state": layer.state,
+        "revision": revision,
+        "updated": now,
+        "heard": _HEARD.dump_json(layer.heard).decode(),
+    }
+    names = {"clip": layer.clip, "annotator": layer.annotator}
+    if new:
+        connection.execute(insert(LAYERS).values(**names, **values, created=now))
+    else:
+        connection.execute(update(LAYERS).where(_is(**names)).values(**values))
+        old = and_(TRACKS.c.clip == layer.clip, TRACKS.c.annotator == layer.annotator)
+        connection.execute(delete(TRACKS).where(old))
+    tracks = [
+        {
+            **names,
+            "id": track.id,
+            "place": place,
+            "category": track.category,
+            "instance": track.instance,
+            "intervals": _INTERVALS.dump_json(track.intervals).decode(),
+        }
+        for place, track in enumerate(layer.tracks)
+    ]
+    masks = [{**names, **row} for row in _mask_rows(layer)]
+    if tracks:
+        connection.execute(insert(TRACKS), tracks)
+    if masks:
+        connection.execute(insert(MASKS), masks)
+
+
+def _mask_rows(layer: Layer) -> Iterator[dict[str, Any]]:
+    for track in layer.tracks:
+        for one in track.masks:
+            by = one.by or Provenance(who=layer.annotator, tool="import", at="")
+            yield {
+                "track": track.id,
+                "frame": one.frame,
+                "counts": one.mask.counts,
+                "locked": one.locked,
+                "held": one.held,
+                "by": by.model_dump_json(),
+            }
+
+
+def _whole(layer: Layer) -> dict[str, Any]:
+    told = layer.model_dump(mode="json", include={"state", "tracks", "heard"})
+    return {"op": "begin", **told}
+
+
+def _log(
+    connection: Connection,
+    layer: Layer,
+    revision: int,
+    identity: str,
+    who: str,
+    edits: list[dict[str, Any]],
+) -> None:
+    connection.execute(
+        insert(EDITS).values(
+            clip=layer.clip,
+            annotator=layer.annotator,
+            revision=revision,
+            id=identity,
+            who=who,
+            at=time.time(),
+            edits=orjson.dumps(edits).decode(),
+        )
+    )
