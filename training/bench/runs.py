@@ -7,22 +7,26 @@ OUT/<name>-<seed>/scores/<exam>.json   one evaluation, under one sound
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import torch
 
+from ssuformer.errors import OptionError
 from ssuformer.manifest import Manifest
 from ssuformer.model import checkpoint as checkpoints
 from ssuformer.repository import WEIGHTS
+from ssuformer.terminal import console
 from training import fit as fitting
 from training.data.kinds import parse_data
 from training.evaluation import Exam, exam_of, exam_on_films, score
 from training.experiment import Experiment, open_pack
 from training.held_out import parse_splits
+from training.metrics.masks import Protocol
 from training.predictor import TorchPredictor
+from training.progress import Progress
 from training.scene import Scene
 
 
@@ -52,6 +56,27 @@ class Trial:
         pack = open_pack(self.experiment.pack, self.experiment.categories)
         run = fitting.start(self.experiment, pack, self.folder(out), device)
         fitting.fit(run, minutes=minutes)
+
+
+def finished(
+    trials: Sequence[Trial], out: Path, device: torch.device, *, train: bool
+) -> list[Trial]:
+    """Return the trials whose runs are at their end; with `train`, all are brought there first.
+
+    Raises OptionError if there is none.
+    """
+    done = []
+    for trial in trials:
+        if train and not trial.finished(out):
+            console(errors=True).print(f"training {trial.folder(out)}")
+            trial.train(out, device, None)
+        if trial.finished(out):
+            done.append(trial)
+        else:
+            console(errors=True).print(f"left out, not at its end: {trial.folder(out)}")
+    if not done:
+        raise OptionError(f"{out} has no finished run of this experiment")
+    return done
 
 
 @dataclass(slots=True)
@@ -96,11 +121,12 @@ def evaluated(
 ) -> Mapping[str, float]:
     """Return the scores of a finished run under one sound, from its file if there is one.
 
-    A file of other weights or of another number of scenes is measured again.
+    What is of other weights, another number of scenes or other protocols is measured again.
     """
     manifest = Manifest.read(folder / "checkpoint")
     count = exams.count(name, scenes)
-    asked = {"weights": manifest.digests[WEIGHTS], "scenes": count}
+    protocols = list(get_args(Protocol))
+    asked = {"weights": manifest.digests[WEIGHTS], "scenes": count, "protocols": protocols}
     path = folder / "scores" / f"{name.replace('/', '_')}.{control or 'own'}.json"
     if path.exists():
         record = json.loads(path.read_text())
@@ -117,3 +143,24 @@ def evaluated(
     half_written.write_text(json.dumps({**asked, "scores": scores}, indent=1) + "\n")
     half_written.replace(path)
     return scores
+
+
+Rows = dict[str, dict[str, list[float]]]
+"""Row -> score -> its values, one per seed. A score is called `<exam> <sound> <name>`."""
+
+
+def scores(
+    trials: Sequence[Trial], out: Path, exams: Exams, names: Sequence[str], *,
+    controls: Sequence[str], scenes: int, device: torch.device,
+) -> Rows:  # fmt: skip
+    """Return every score of finished trials on the exams of these names, under every sound."""
+    rows: Rows = {}
+    pieces = [(t, name, c) for t in trials for name in names for c in controls]
+    with Progress(len(pieces)) as progress:
+        for number, (trial, name, control) in enumerate(pieces, start=1):
+            found = evaluated(trial.folder(out), exams, name, control, scenes, device)
+            row = rows.setdefault(trial.name, {})
+            for key, value in found.items():
+                row.setdefault(f"{name} {control or 'own'} {key}", []).append(value)
+            progress.advance(number, {})
+    return rows

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from typer.testing import CliRunner
 
 from training.__main__ import app
@@ -39,7 +40,7 @@ def compared(config: Path, out: Path, *options: str) -> tuple[int, str]:
     result = CliRunner().invoke(
         app,
         ["compare", str(config), "--out", str(out), "--families", "catr", "--seeds", "1",
-         "--splits", "test", "--scenes", "2", *options],
+         "--splits", "test", "--scenes", "2", "--turns", "1", *(options or ("--no-export",))],
     )  # fmt: skip
     return result.exit_code, f"{result.output}{result.exception!r}"
 
@@ -78,7 +79,39 @@ def test_a_run_of_another_experiment_is_refused(tmp_path: Path, pack: Path) -> N
 
 
 def test_without_training_an_unfinished_run_is_left_out(tmp_path: Path, pack: Path) -> None:
-    code, text = compared(config(tmp_path, pack), tmp_path / "runs", "--no-train")
+    code, text = compared(config(tmp_path, pack), tmp_path / "runs", "--no-train", "--no-export")
 
     assert code == 1
     assert "not at its end" in text
+
+
+def test_both_engines_are_timed_and_drawn_and_an_export_is_kept(tmp_path: Path, pack: Path) -> None:
+    file, out = config(tmp_path, pack), tmp_path / "runs"
+    code, text = compared(file, out, "--export")
+    assert code == 0, text
+    graph = out / "catr-1/exported/ssu_segmentation/1/model.onnx"
+    made = graph.stat().st_mtime_ns
+
+    code, text = compared(file, out, "--export")
+
+    row = json.loads((out / "table.json").read_text())["rows"]["catr"]
+    assert code == 0, text
+    assert graph.stat().st_mtime_ns == made
+    for engine in ("torch", "onnxruntime"):
+        assert row[f"{engine}_fps"][0] == pytest.approx(5000 / row[f"{engine}_ms"][0])
+    assert {"test own j_avsbench", "test own f_avsbench"} <= row.keys()
+    with Image.open(out / "quality-speed.png") as drawn:
+        assert drawn.width > 500
+
+
+def test_an_export_that_fails_says_why_and_how_to_go_on(tmp_path: Path, pack: Path) -> None:
+    file, out = config(tmp_path, pack), tmp_path / "runs"
+    code, text = compared(file, out)
+    assert code == 0, text
+    (out / "catr-1/exported").write_text("not a folder")
+
+    code, text = compared(file, out, "--export")
+
+    assert code == 1
+    assert "cannot be exported" in text
+    assert "--no-export" in text

@@ -7,7 +7,6 @@ import numpy.typing as npt
 import pytest
 
 from training.metrics import report as report_module
-from training.metrics.masks import Protocol
 from training.metrics.regions import PredictedRegion, true_regions
 from training.metrics.report import Evaluation
 from training.scene import Scene, Source
@@ -75,11 +74,9 @@ def perfect(truth: Scene) -> Regions:
     ]
 
 
-def measured(
-    regions: Regions, union: npt.NDArray[Any] | None = None, *, protocol: Protocol = "frames"
-) -> dict[str, float]:
+def measured(regions: Regions, union: npt.NDArray[Any] | None = None) -> dict[str, float]:
     truth = scene()
-    evaluation = Evaluation(facts=read_facts, kind=kind, protocol=protocol)
+    evaluation = Evaluation(facts=read_facts, kind=kind)
     evaluation.add(truth, regions=regions, union=truth.sounding_mask() if union is None else union)
     return evaluation.report()
 
@@ -192,12 +189,13 @@ def test_a_region_without_a_sentence_names_nothing() -> None:
     assert scores["category_accuracy"] == 1.0
 
 
-def test_the_protocol_reaches_the_masks() -> None:
+def test_masks_are_scored_by_both_protocols() -> None:
     nothing = np.zeros((4, 12, 12), np.float32)
 
-    scores = measured([[], [], [], []], nothing, protocol="avsbench")
+    scores = measured([[], [], [], []], nothing)
 
-    assert scores["j"] == pytest.approx(0.25)
+    assert scores["j"] == 0.0
+    assert scores["j_avsbench"] == pytest.approx(0.25)
 
 
 def test_scenes_add_up_frame_by_frame() -> None:
