@@ -116,6 +116,7 @@ class Jobs:
             works += [
                 self._repeat(self._webhooks.make_next, _TICK_SECONDS) for _ in range(_CALLERS)
             ]
+            works.append(self._repeat(self._workers.end_late, _TICK_SECONDS))
             works.append(self._repeat(self._sweep, _SWEEP_SECONDS))
             works.append(self._repeat(self._remove_orphans, _ORPHANS_EVERY_SECONDS))
             tasks = [asyncio.create_task(work) for work in works]

@@ -26,6 +26,7 @@ from sqlalchemy import (
     or_,
     select,
     text,
+    true,
     update,
 )
 
@@ -115,11 +116,18 @@ class JobStore:
         if not await self._run(lambda one: one.execute(query).rowcount):
             raise JobNotFound("there is no such job, or it has expired")
 
-    async def take(self, *, lease: float) -> Job | None:
+    async def waiting_with(self, option: str) -> list[Job]:
+        """Return the jobs that wait and have an option that is not its default."""
+        query = select(JOBS).where(
+            JOBS.c.state == "waiting", JOBS.c.options.contains(f'"{option}":', autoescape=True)
+        )
+        return [Job(**row._mapping) for row in await self._run(_all(query))]
+
+    async def take(self, *, lease: float, only: str | None = None) -> Job | None:
         """Return the next job, with a lease of so many seconds; None if there is nothing to do.
 
         One whose lease has run out is taken over. Of all that wait, those of owners with the least
-        in work come first, then the oldest.
+        in work come first, then the oldest; `only` names the one that will do.
         """
         now, others = self._now(), JOBS.alias()
         lost = and_(JOBS.c.state == "working", JOBS.c.leased_until < now)
@@ -131,7 +139,7 @@ class JobStore:
         )
         pick = (
             select(JOBS.c.id)
-            .where(or_(lost, due))
+            .where(or_(lost, due), JOBS.c.id == only if only else true())
             .order_by(busy, JOBS.c.created)
             .limit(1)
             .with_for_update(skip_locked=True, of=JOBS)

@@ -112,7 +112,7 @@ class JobWork:
             self._story = await asyncio.to_thread(Story.resumed, saved)
 
     async def _do_part(self, clip: int) -> None:
-        self._check_deadline()
+        check_deadline(self._job, self._options)
         try:
             found = await self._understand(clip)
         except _ModelChanged:
@@ -124,11 +124,6 @@ class JobWork:
             return
         await self._store(found)
         self.progressed = True
-
-    def _check_deadline(self) -> None:
-        deadline = self._options.deadline
-        if deadline is not None and time.time() > self._job.created + deadline:
-            raise DeadlineExceeded(f"the job took longer than {deadline:g} s", limit=deadline)
 
     async def _understand(self, clip: int) -> _Understood:
         """Understand a part while no clip of a request waits for a worker."""
@@ -205,6 +200,13 @@ class JobWork:
     def _head(self) -> bytes:
         facts = [self._facts(number) for number in range(len(self._parts))]
         return head_of(facts, self._story, self._options).model_dump_json().encode()
+
+
+def check_deadline(job: Job, options: JobOptions) -> None:
+    """Raise DeadlineExceeded if a job that has not ended should have."""
+    deadline = options.deadline
+    if deadline is not None and time.time() > job.created + deadline:
+        raise DeadlineExceeded(f"the job took longer than {deadline:g} s", limit=deadline)
 
 
 def _facts_of(found: _Understood) -> PartFacts:

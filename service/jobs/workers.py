@@ -11,11 +11,13 @@ from typing import Any
 import orjson
 
 from service.jobs.files import FilesGone
+from service.jobs.options import JobOptions
 from service.jobs.records import Job, State
 from service.jobs.store import LeaseLost
 from service.jobs.webhooks import call_of
-from service.jobs.work import JobWork, Workplace
+from service.jobs.work import JobWork, Workplace, check_deadline
 from ssuformer.errors import (
+    DeadlineExceeded,
     EngineError,
     EngineUnavailable,
     InputRefused,
@@ -69,6 +71,19 @@ class Workers:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(_POLL_SECONDS):
                         await self._news.wait()
+
+    async def end_late(self) -> bool:
+        """End the jobs whose deadline has passed while they waited; return that none is left."""
+        for job in await self._place.store.waiting_with("deadline"):
+            await self._end_if_late(job)
+        return False
+
+    async def _end_if_late(self, job: Job) -> None:
+        try:
+            check_deadline(job, JobOptions.model_validate_json(job.options))
+        except DeadlineExceeded as error:
+            if taken := await self._place.store.take(lease=self._lease, only=job.id):
+                await self._end(taken, "failed", error=error)
 
     async def _work_on_next(self) -> bool:
         """Work on a job, if there is one."""

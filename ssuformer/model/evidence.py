@@ -143,9 +143,15 @@ class Evidence(nn.Module):
 def under(
     masks: Float[Tensor, "b t q h w"], values: Float[Tensor, "bt y x n"]
 ) -> Float[Tensor, "b t q n"]:
-    """Return the mean of values under the masks (logits); 0 under an empty one."""
+    """Return the mean of values under the masks (logits); 0 under an empty one.
+
+    By exponentials, as onnxruntime's sigmoid is only exact to about 1e-7: too little where all of a
+    mask is near zero, and the mean is of what little there is.
+    """
     b = masks.shape[0]
-    cells = F.avg_pool2d(masks.float().sigmoid().flatten(0, 1), masks.shape[-1] // values.shape[2])
+    odds = masks.float().clamp(max=30.0).exp()
+    shares = odds / (1.0 + odds)
+    cells = F.avg_pool2d(shares.flatten(0, 1), masks.shape[-1] // values.shape[2])
     weights = rearrange(cells, "bt q y x -> bt q (y x)")
     weights = weights / (weights.sum(dim=-1, keepdim=True) + 1e-3)
     pooled = weights @ rearrange(values.float(), "bt y x n -> bt (y x) n")

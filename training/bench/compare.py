@@ -39,7 +39,7 @@ def compare(
     splits: Annotated[str, typer.Option(help="Held-out scenes.")] = "photographic,test,test-style",
     scenes: Annotated[int, typer.Option(min=2, help="Scenes of each split.")] = 60,
     films: Annotated[str, typer.Option(help="Pack of film material.")] = "films",
-    device: str = "cpu",
+    device: Annotated[str, typer.Option(help="Where to train and evaluate: cpu, cuda.")] = "cpu",
     turns: Annotated[int, typer.Option(min=1, help="Turns in which speed is measured.")] = 15,
     *,
     train: Annotated[bool, typer.Option(help="Train what is missing.")] = True,

@@ -51,11 +51,11 @@ class Trial:
         fitting.refuse_changes(before, self.experiment, self.folder(out))
         return manifest.steps >= self.experiment.steps
 
-    def train(self, out: Path, device: torch.device, minutes: float | None) -> None:
-        """Train the run to its end, or for some minutes; what is half done goes on."""
+    def train(self, out: Path, device: torch.device) -> None:
+        """Train the run to its end; what is half done goes on."""
         pack = open_pack(self.experiment.pack, self.experiment.categories)
         run = fitting.start(self.experiment, pack, self.folder(out), device)
-        fitting.fit(run, minutes=minutes)
+        fitting.fit(run)
 
 
 def finished(
@@ -69,7 +69,7 @@ def finished(
     for trial in trials:
         if train and not trial.finished(out):
             console(errors=True).print(f"training {trial.folder(out)}")
-            trial.train(out, device, None)
+            trial.train(out, device)
         if trial.finished(out):
             done.append(trial)
         else:
@@ -81,7 +81,7 @@ def finished(
 
 @dataclass(slots=True)
 class Exams:
-    """The scenes that every run is evaluated on; each is composed once and kept."""
+    """The scenes that every run is evaluated on; what is composed is composed once and kept."""
 
     pack: str
     films: str
@@ -92,10 +92,10 @@ class Exams:
         key = (name, manifest.categories)
         if key not in self.kept:
             if name.startswith("data:"):
-                exam = exam_on_films(manifest, parse_data(name.removeprefix("data:")))
-            else:
-                (split,) = parse_splits(name)
-                exam = exam_of(manifest, open_pack(self.pack), split, films=self.films)
+                # Not kept: a folder may hold more films than memory does.
+                return exam_on_films(manifest, parse_data(name.removeprefix("data:")))
+            (split,) = parse_splits(name)
+            exam = exam_of(manifest, open_pack(self.pack), split, films=self.films)
             self.kept[key] = Exam(_Kept(exam.scenes), exam.grammar, exam.told)
         return self.kept[key]
 
@@ -121,12 +121,17 @@ def evaluated(
 ) -> Mapping[str, float]:
     """Return the scores of a finished run under one sound, from its file if there is one.
 
-    What is of other weights, another number of scenes or other protocols is measured again.
+    A file of other weights, thresholds or protocols, or of another number of scenes, is measured
+    again.
     """
     manifest = Manifest.read(folder / "checkpoint")
     count = exams.count(name, scenes)
-    protocols = list(get_args(Protocol))
-    asked = {"weights": manifest.digests[WEIGHTS], "scenes": count, "protocols": protocols}
+    asked = {
+        "weights": manifest.digests[WEIGHTS],
+        "thresholds": manifest.thresholds.model_dump(),
+        "scenes": count,
+        "protocols": list(get_args(Protocol)),
+    }
     path = folder / "scores" / f"{name.replace('/', '_')}.{control or 'own'}.json"
     if path.exists():
         record = json.loads(path.read_text())

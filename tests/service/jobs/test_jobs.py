@@ -336,6 +336,25 @@ async def test_a_job_that_misses_its_deadline_fails(tmp_path: Path, long_clip: b
     assert (done["state"], done["error"]["code"]) == ("failed", "deadline_exceeded")
 
 
+async def test_a_job_that_waits_beyond_its_deadline_fails_while_others_are_in_work(
+    tmp_path: Path, long_clip: bytes, clip: bytes
+) -> None:
+    engine = StopsAt(1)
+    async with jobs_of(tmp_path, engine, job_workers=1) as running:
+        busy = await send(running, long_clip)
+        await engine.stops()
+        late = await send(running, clip, deadline=0.1)
+        patient = await send(running, clip, deadline=1000)
+
+        done = await ended(running, late["id"])
+
+        assert (done["state"], done["error"]["code"]) == ("failed", "deadline_exceeded")
+        assert (await look(running, patient["id"]))["state"] == "waiting"
+        engine.may_go_on.set()
+        assert (await ended(running, busy["id"]))["state"] == "done"
+        assert (await ended(running, patient["id"]))["state"] == "done"
+
+
 async def test_without_a_store_there_are_no_jobs(running: Running, clip: bytes) -> None:
     assert (await running.client.post("/jobs", content=clip)).status_code == 404
     assert (await running.client.get("/limits")).json()["jobs"] is None

@@ -55,6 +55,9 @@ def test_what_is_done_is_kept_and_what_is_missing_is_made(tmp_path: Path, pack: 
     kept = json.loads((scores / "test.own.json").read_text())
     kept["scores"]["j"] = 0.25
     (scores / "test.own.json").write_text(json.dumps(kept))
+    other = json.loads((scores / "test.shuffled.json").read_text())
+    other["thresholds"]["mask"], other["scores"]["j"] = 0.9, 0.25
+    (scores / "test.shuffled.json").write_text(json.dumps(other))
     weights = (out / "catr-1/checkpoint/model.safetensors").stat().st_mtime_ns
 
     code, text = compared(file, out)
@@ -62,6 +65,7 @@ def test_what_is_done_is_kept_and_what_is_missing_is_made(tmp_path: Path, pack: 
     rows = json.loads((out / "table.json").read_text())["rows"]["catr"]
     assert code == 0
     assert rows["test own j"] == [0.25]
+    assert rows["test shuffled j"] == json.loads(first)["rows"]["catr"]["test shuffled j"]
     assert rows["test silent j"] == json.loads(first)["rows"]["catr"]["test silent j"]
     assert (out / "catr-1/checkpoint/model.safetensors").stat().st_mtime_ns == weights
     assert "catr" in text
