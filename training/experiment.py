@@ -77,6 +77,8 @@ class Experiment(BaseModel):
     profile: Profile | None = None
     data: tuple[DataSource, ...] = ()
     """What to train on; empty means composed scenes alone."""
+    published: bool = True
+    """Whether the encoders begin with published weights, if there are any for them."""
     frozen: tuple[str, ...] = ()
     """Parts of the model, as prefixes of the names of their weights, that keep their weights."""
     pretrained: tuple[str, ...] = ()
@@ -93,6 +95,8 @@ class Experiment(BaseModel):
     average: float = Field(default=0.998, ge=0, lt=1)
     """Decay of the weights' moving average; the average is what is saved."""
     losses: LossWeights = LossWeights()
+    least_truth_share: float = Field(default=0.2, ge=0, le=1)
+    """Share of described regions under their true mask in the end; it falls from 1."""
     checkpoint_minutes: PositiveFloat = 4.0
     validation_scenes: PositiveInt = 64
     workers: int = Field(default=1, ge=0)

@@ -91,12 +91,11 @@ def start(
     begin: Path | None = None,
     *,
     precision: Precision = "auto",
-    published: bool = True,
 ) -> Run:
     """Return the run saved in `folder`, or a new one, with the weights of `begin`.
 
-    A new run without `begin` has the published weights of its encoders unless `published` is
-    false: then all weights are random. What is frozen is not saved: going on needs it again.
+    A new run without `begin` has the published weights of its encoders, unless the experiment says
+    otherwise: then all weights are random. What is frozen is not saved: going on needs it again.
     """
     torch.manual_seed(experiment.seed)
     task = Task.of(experiment, pack)
@@ -109,7 +108,7 @@ def start(
     model = build(config)
     if begin is not None:
         model.load_state_dict(checkpoint.load(begin)[0].state_dict())
-    elif published and (experiment.frozen or not (folder / STATE).exists()):
+    elif experiment.published and (experiment.frozen or not (folder / STATE).exists()):
         load_published(model)
     _place(model, device)
     _freeze(model, experiment.frozen)
@@ -128,7 +127,7 @@ def start(
             pretrained_rate=experiment.pretrained_rate,
         ),
         average={name: tensor.clone() for name, tensor in model.state_dict().items()},
-        origin=Origin.of(experiment, model, begin, published=published),
+        origin=Origin.of(experiment, model, begin),
         bfloat16=precision == "bfloat16" or (precision == "auto" and _fast_bfloat16(device)),
     )
     if (folder / STATE).exists():
@@ -356,7 +355,7 @@ def train_step(run: Run, loss: nn.Module, batch: Batch) -> dict[str, float]:
     torch.manual_seed(experiment.seed * 1_000_003 + run.step)
     for group in (group for optimizer in run.optimizers for group in optimizer.param_groups):
         group["lr"] = experiment.rate_at(run.step) * group.get("rate_share", 1.0)
-    truth_share = max(0.2, 1.0 - run.step / (0.7 * experiment.steps))
+    truth_share = max(experiment.least_truth_share, 1.0 - run.step / (0.7 * experiment.steps))
     _train_mode(run.model, experiment.frozen)
     with torch.autocast(run.device.type, torch.bfloat16, enabled=run.bfloat16):
         losses: dict[str, Tensor] = loss(

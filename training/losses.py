@@ -139,7 +139,9 @@ class TrainingLoss(nn.Module):
             matches = find_matches(found.answers[-1], batch)
             losses = self._segmentation(found, matches, batch)
             apart = self._apart(found, found.answers[-1], progress)
-        losses |= self._caption(found, matches, batch, truth_share) | apart
+        if self.weights.caption or self.weights.balance:
+            losses |= self._caption(found, matches, batch, truth_share)
+        losses |= apart
         weighted = {
             name: getattr(self.weights, name) * loss
             for name, loss in losses.items()

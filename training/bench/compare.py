@@ -8,15 +8,28 @@ from typing import Annotated, get_args
 
 import typer
 
-from ssuformer.errors import OptionError
 from ssuformer.model import checkpoint as checkpoints
 from ssuformer.model.config import Family
 from ssuformer.terminal import console, told
 from training import experiment as experiments
 from training import fit as fitting
 from training.bench import picture, speed
+from training.bench.options import (
+    Config,
+    Data,
+    Device,
+    Films,
+    Out,
+    Scenes,
+    Seeds,
+    Splits,
+    Train,
+    exam_names,
+    parse_names,
+    parse_seeds,
+)
 from training.bench.runs import Exams, Rows, Trial, finished, scores
-from training.bench.tables import Column, Table
+from training.bench.tables import Column, Table, lead, short
 from training.evaluation import CONTROLS, cost
 from training.predictor import TorchPredictor
 
@@ -29,20 +42,20 @@ PUBLISHED = {
 
 
 def compare(
-    config: Annotated[Path, typer.Argument(help="An experiment file; `model.family` is replaced.")],
-    out: Annotated[Path, typer.Option(help="Folder of the runs and the table.")],
+    config: Config,
+    out: Out,
     families: Annotated[str, typer.Option(help="Separated by commas.")] = ",".join(
         get_args(Family)
     ),
-    seeds: Annotated[str, typer.Option(help="Separated by commas.")] = "1,2",
-    data: Annotated[list[str] | None, typer.Option(help="Filmed clips: `DIR[:split]`.")] = None,
-    splits: Annotated[str, typer.Option(help="Held-out scenes.")] = "photographic,test,test-style",
-    scenes: Annotated[int, typer.Option(min=2, help="Scenes of each split.")] = 60,
-    films: Annotated[str, typer.Option(help="Pack of film material.")] = "films",
-    device: Annotated[str, typer.Option(help="Where to train and evaluate: cpu, cuda.")] = "cpu",
+    seeds: Seeds = "1,2",
+    data: Data = None,
+    splits: Splits = "photographic,test,test-style",
+    scenes: Scenes = 60,
+    films: Films = "films",
+    device: Device = "cpu",
     turns: Annotated[int, typer.Option(min=1, help="Turns in which speed is measured.")] = 15,
     *,
-    train: Annotated[bool, typer.Option(help="Train what is missing.")] = True,
+    train: Train = True,
     export: Annotated[bool, typer.Option(help="Time onnxruntime, too.")] = True,
 ) -> None:
     """Train each family with each seed, evaluate all alike, and write one table.
@@ -63,11 +76,9 @@ def compare(
         trials = _trials(config, families, seeds)
         place = fitting.open_device(device)
         done = finished(trials, out, place, train=train)
-        names = [*(f"data:{folder}" for folder in data or ()), *splits.split(",")]
+        names = exam_names(data, splits)
         exams = Exams(trials[0].experiment.pack, films)
-        rows = scores(
-            done, out, exams, names, controls=CONTROLS, scenes=scenes, device=place
-        )  # fmt: skip
+        rows = scores(done, out, exams, names, scenes=scenes, device=place)
         runs = {trial.name: trial.folder(out) for trial in reversed(done)}
         _add_costs(rows, runs)
         for name, taken in speed.speeds(runs, place, turns=turns, exported=export).items():
@@ -81,15 +92,10 @@ def compare(
 
 
 def _trials(config: Path, families: str, seeds: str) -> list[Trial]:
-    unknown = set(families.split(",")) - set(get_args(Family))
-    if unknown or not all(seed.isdigit() for seed in seeds.split(",")):
-        raise OptionError(
-            f"--families are of {', '.join(get_args(Family))}, --seeds are numbers: 1,2"
-        )
     return [
         Trial(family, experiments.read(config, [f"model.family={family}", f"seed={seed}"]))
-        for family in families.split(",")
-        for seed in seeds.split(",")
+        for family in parse_names(families, get_args(Family), "--families")
+        for seed in parse_seeds(seeds)
     ]
 
 
@@ -103,19 +109,20 @@ def _add_costs(rows: Rows, runs: Mapping[str, Path]) -> None:
 def _columns(names: list[str]) -> list[Column]:
     columns = []
     for name in names:
-        lead, short = ("located", "films") if name.startswith("data:") else ("j", name)
-        shown = "located" if lead == "located" else "J"
+        score, shown = lead(name)
         for control, sound in zip(CONTROLS, ("", ", other sound", ", no sound"), strict=True):
-            key = f"{name} {control or 'own'} {lead}"
-            columns.append(Column(key, f"{short} {shown}{sound}", 100))
-        if lead == "located":
+            key = f"{name} {control or 'own'} {score}"
+            columns.append(Column(key, f"{short(name)} {shown}{sound}", 100))
+        if score == "located":
             key = f"{name} own silent_with_region"
             columns.append(Column(key, "films silent with region", 100))
         else:
-            columns.append(Column(f"{name} own f", f"{short} F", 100))
-            columns.append(Column(f"{name} own j_avsbench", f"{short} J (avsbench)", 100))
-            columns.append(Column(f"{name} own f_avsbench", f"{short} F (avsbench)", 100))
-            columns.append(Column(f"{name} own false_alarm_area", f"{short} false alarms", 100, 2))
+            columns.append(Column(f"{name} own f", f"{short(name)} F", 100))
+            columns.append(Column(f"{name} own j_avsbench", f"{short(name)} J (avsbench)", 100))
+            columns.append(Column(f"{name} own f_avsbench", f"{short(name)} F (avsbench)", 100))
+            columns.append(
+                Column(f"{name} own false_alarm_area", f"{short(name)} false alarms", 100, 2)
+            )
     return [
         *columns,
         Column("parameters", "M parameters", 1e-6),

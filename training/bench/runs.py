@@ -20,8 +20,10 @@ from ssuformer.model import checkpoint as checkpoints
 from ssuformer.repository import WEIGHTS
 from ssuformer.terminal import console
 from training import fit as fitting
+from training.bench import description
+from training.bench.description import DESCRIBED
 from training.data.kinds import parse_data
-from training.evaluation import Exam, exam_of, exam_on_films, score
+from training.evaluation import CONTROLS, Exam, exam_of, exam_on_films, score
 from training.experiment import Experiment, open_pack
 from training.held_out import parse_splits
 from training.metrics.masks import Protocol
@@ -36,6 +38,8 @@ class Trial:
 
     name: str
     experiment: Experiment
+    sounds: tuple[str, ...] = CONTROLS
+    """Under which sounds it is evaluated, `DESCRIBED` among them."""
 
     def folder(self, out: Path) -> Path:
         """Return the folder of the run."""
@@ -138,11 +142,15 @@ def evaluated(
         if all(record.get(key) == value for key, value in asked.items()):
             return dict(record["scores"])
     model, _ = checkpoints.load(folder / "checkpoint")
+    predictor = TorchPredictor.of(model.to(device), manifest)
     exam = exams.of(name, manifest)
-    scores = score(
-        TorchPredictor.of(model.to(device), manifest), exam.scenes, count, exam.grammar,
-        control=control, told=exam.told, categories=manifest.categories,
-    )  # fmt: skip
+    if control == DESCRIBED:
+        scores = description.score_under_truth(predictor, exam, count, manifest.categories)
+    else:
+        scores = score(
+            predictor, exam.scenes, count, exam.grammar,
+            control=control, told=exam.told, categories=manifest.categories,
+        )  # fmt: skip
     path.parent.mkdir(exist_ok=True)
     half_written = path.with_suffix(".part")
     half_written.write_text(json.dumps({**asked, "scores": scores}, indent=1) + "\n")
@@ -156,11 +164,11 @@ Rows = dict[str, dict[str, list[float]]]
 
 def scores(
     trials: Sequence[Trial], out: Path, exams: Exams, names: Sequence[str], *,
-    controls: Sequence[str], scenes: int, device: torch.device,
+    scenes: int, device: torch.device,
 ) -> Rows:  # fmt: skip
-    """Return every score of finished trials on the exams of these names, under every sound."""
+    """Return every score of finished trials on the exams of these names, under all their sounds."""
     rows: Rows = {}
-    pieces = [(t, name, c) for t in trials for name in names for c in controls]
+    pieces = [(t, name, c) for t in trials for name in names for c in t.sounds]
     with Progress(len(pieces)) as progress:
         for number, (trial, name, control) in enumerate(pieces, start=1):
             found = evaluated(trial.folder(out), exams, name, control, scenes, device)

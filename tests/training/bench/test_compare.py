@@ -9,18 +9,9 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+from tests.training.bench.small_experiment import write_experiment
 from training.__main__ import app
 from training.packs import procedural
-
-FIELDS = """
-name = "bench"
-pack = "{pack}"
-model = {{ channels = 32, heads = 2, queries = 4, caption_layers = 1, detail_tokens = 2 }}
-warmup_steps = 2
-workers = 0
-validation_scenes = 1
-stages = [{{ size = 64, seconds = 2, batch = 2, steps = {steps} }}]
-"""
 
 
 @pytest.fixture(scope="module")
@@ -28,12 +19,6 @@ def pack(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("packs") / "shapes"
     procedural.build(folder)
     return folder
-
-
-def config(folder: Path, pack: Path, steps: int = 2) -> Path:
-    path = folder / f"{steps}.toml"
-    path.write_text(FIELDS.format(pack=pack, steps=steps))
-    return path
 
 
 def compared(config: Path, out: Path, *options: str) -> tuple[int, str]:
@@ -46,7 +31,7 @@ def compared(config: Path, out: Path, *options: str) -> tuple[int, str]:
 
 
 def test_what_is_done_is_kept_and_what_is_missing_is_made(tmp_path: Path, pack: Path) -> None:
-    file, out = config(tmp_path, pack), tmp_path / "runs"
+    file, out = write_experiment(tmp_path, pack), tmp_path / "runs"
     code, text = compared(file, out)
     assert code == 0, text
     first = (out / "table.json").read_text()
@@ -73,24 +58,26 @@ def test_what_is_done_is_kept_and_what_is_missing_is_made(tmp_path: Path, pack: 
 
 def test_a_run_of_another_experiment_is_refused(tmp_path: Path, pack: Path) -> None:
     out = tmp_path / "runs"
-    code, text = compared(config(tmp_path, pack), out)
+    code, text = compared(write_experiment(tmp_path, pack), out)
     assert code == 0, text
 
-    code, text = compared(config(tmp_path, pack, steps=3), out)
+    code, text = compared(write_experiment(tmp_path, pack, steps=3), out)
 
     assert code == 1
     assert "stages" in text
 
 
 def test_without_training_an_unfinished_run_is_left_out(tmp_path: Path, pack: Path) -> None:
-    code, text = compared(config(tmp_path, pack), tmp_path / "runs", "--no-train", "--no-export")
+    code, text = compared(
+        write_experiment(tmp_path, pack), tmp_path / "runs", "--no-train", "--no-export"
+    )
 
     assert code == 1
     assert "not at its end" in text
 
 
 def test_both_engines_are_timed_and_drawn_and_an_export_is_kept(tmp_path: Path, pack: Path) -> None:
-    file, out = config(tmp_path, pack), tmp_path / "runs"
+    file, out = write_experiment(tmp_path, pack), tmp_path / "runs"
     code, text = compared(file, out, "--export")
     assert code == 0, text
     graph = out / "catr-1/exported/ssu_segmentation/1/model.onnx"
@@ -109,7 +96,7 @@ def test_both_engines_are_timed_and_drawn_and_an_export_is_kept(tmp_path: Path, 
 
 
 def test_an_export_that_fails_says_why_and_how_to_go_on(tmp_path: Path, pack: Path) -> None:
-    file, out = config(tmp_path, pack), tmp_path / "runs"
+    file, out = write_experiment(tmp_path, pack), tmp_path / "runs"
     code, text = compared(file, out)
     assert code == 0, text
     (out / "catr-1/exported").write_text("not a folder")
