@@ -80,6 +80,8 @@ class Experiment(BaseModel):
     names: Literal["pack", "films", "data"] = "pack"
     """Whose categories the model has: the pack's (of films where data is photographic), those of
     films (`training/categories.py`), or those of the filmed data itself."""
+    published: bool = True
+    """Whether the encoders begin with published weights, if there are any for them."""
     frozen: tuple[str, ...] = ()
     """Parts of the model, as prefixes of the names of their weights, that keep their weights."""
     pretrained: tuple[str, ...] = ()
@@ -102,6 +104,8 @@ class Experiment(BaseModel):
     """Parts of a batch that each process computes one after another, to save memory."""
     recompute: bool = False
     """Save memory: compute the vision encoder's blocks again when their gradients are computed."""
+    least_truth_share: float = Field(default=0.2, ge=0, le=1)
+    """Share of described regions under their true mask in the end; it falls from 1."""
     checkpoint_minutes: PositiveFloat = 4.0
     validation_scenes: PositiveInt = 64
     workers: int = Field(default=1, ge=0)

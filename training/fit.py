@@ -96,12 +96,11 @@ def start(
     begin: Path | None = None,
     *,
     precision: Precision = "auto",
-    published: bool = True,
 ) -> Run:
     """Return the run saved in `folder`, or a new one, with the weights of `begin`.
 
-    A new run without `begin` has the published weights of its encoders unless `published` is
-    false: then all weights are random. What is frozen is not saved: going on needs it again.
+    A new run without `begin` has the published weights of its encoders, unless the experiment says
+    otherwise: then all weights are random. What is frozen is not saved: going on needs it again.
     """
     torch.manual_seed(experiment.seed)
     task = Task.of(experiment, pack)
@@ -114,7 +113,7 @@ def start(
     model = build(config)
     if begin is not None:
         model.load_state_dict(checkpoint.load(begin)[0].state_dict())
-    elif published and (experiment.frozen or not (folder / STATE).exists()):
+    elif experiment.published and (experiment.frozen or not (folder / STATE).exists()):
         load_published(model)
     _place(model, device)
     _freeze(model, experiment.frozen)
@@ -136,7 +135,7 @@ def start(
             muon=experiment.optimizer == "muon",
         ),
         average={name: tensor.clone() for name, tensor in model.state_dict().items()},
-        origin=Origin.of(experiment, model, begin, published=published),
+        origin=Origin.of(experiment, model, begin),
         bfloat16=precision == "bfloat16" or (precision == "auto" and _fast_bfloat16(device)),
     )
     for kept in (run.checkpoint, folder / BEST):
@@ -324,7 +323,7 @@ def train_step(run: Run, loss: nn.Module, *parts: Batch) -> dict[str, float]:
     experiment = run.experiment
     for group in (group for optimizer in run.optimizers for group in optimizer.param_groups):
         group["lr"] = experiment.rate_at(run.step) * group.get("rate_share", 1.0)
-    truth_share = max(0.2, 1.0 - run.step / (0.7 * experiment.steps))
+    truth_share = max(experiment.least_truth_share, 1.0 - run.step / (0.7 * experiment.steps))
     _train_mode(run.model, experiment.frozen)
     for optimizer in run.optimizers:
         optimizer.zero_grad(set_to_none=True)
@@ -347,8 +346,10 @@ def _backward(
     for number, (part, shares) in enumerate(zip(parts, every, strict=True)):
         torch.manual_seed(seed)
         take_part(run.model, Part(number * world + rank, shares.parts))
-        wait = number + 1 < len(parts) and isinstance(loss, DistributedDataParallel)
-        with loss.no_sync() if wait else nullcontext():
+        more = number + 1 < len(parts)
+        with (
+            loss.no_sync() if more and isinstance(loss, DistributedDataParallel) else nullcontext()
+        ):
             with torch.autocast(run.device.type, torch.bfloat16, enabled=run.bfloat16):
                 losses = loss(part, shares, run.step / run.experiment.steps)
             # Gradients of processes are averaged, those of the parts of a batch added.

@@ -136,7 +136,9 @@ class TrainingLoss(nn.Module):
             matches = find_matches(found.answers[-1], batch)
             losses = self._segmentation(found, matches, batch, shares)
             apart = self._apart(found, found.answers[-1], progress, shares)
-        losses |= self._caption(found, matches, batch, shares) | apart
+        if self.weights.caption or self.weights.balance:
+            losses |= self._caption(found, matches, batch, shares)
+        losses |= apart
         weighted = {
             name: getattr(self.weights, name) * loss
             for name, loss in losses.items()

@@ -58,10 +58,8 @@ class Origin(_Record):
         experiment: Experiment,
         model: SoundSourceModel,
         begin: Path | None,
-        *,
-        published: bool = True,
     ) -> Origin:
-        """Return the origin of a new run: a checkpoint, `published` weights or neither."""
+        """Return the origin of a new run: a checkpoint, published weights or neither."""
         folders = tuple(dict.fromkeys(_folders(experiment)))
         return cls(
             experiment=experiment,
@@ -72,7 +70,7 @@ class Origin(_Record):
                 if (folder / name).is_file()
             ),
             teachers=tuple(dict.fromkeys(_teachers(folders))),
-            published=published_of(model) if published and begin is None else (),
+            published=published_of(model) if experiment.published and begin is None else (),
             begin=_beginning(begin) if begin else None,
         )
 

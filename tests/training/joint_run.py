@@ -22,6 +22,7 @@ from training.fit import Run, fit, start
 
 FIELDS = {
     "name": "small",
+    "published": False,
     "model": {
         "channels": 32, "heads": 2, "queries": 4, "caption_layers": 1, "detail_tokens": 2,
         "dropout": 0.3,
@@ -63,7 +64,7 @@ def small_run(folder: Path, *changes: str, statistics: bool = True) -> Run:
     with patch.object(fitting, "optimizers", plain_steps):
         run = start(
             Experiment.model_validate(fields), SmallPack(), folder, torch.device("cpu"),  # type: ignore[arg-type]
-            precision="float32", published=False,
+            precision="float32",
         )  # fmt: skip
     if not statistics:
         without_statistics(run.model)

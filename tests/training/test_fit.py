@@ -102,8 +102,8 @@ def test_a_run_may_begin_from_random_weights_alone(
     monkeypatch.setattr("training.fit.load_published", refuse)
 
     run = start(
-        small_experiment(preset="small", model={}), SmallPack(), tmp_path, torch.device("cpu"),  # type: ignore[arg-type]
-        published=False,
+        small_experiment(preset="small", model={}, published=False), SmallPack(), tmp_path,  # type: ignore[arg-type]
+        torch.device("cpu"),
     )  # fmt: skip
 
     assert run.origin.published == ()

@@ -21,6 +21,16 @@ class Column:
     digits: int = 1
 
 
+def lead(exam: str) -> tuple[str, str]:
+    """Return the first score on an exam, and how it is called: of films with boxes, or J."""
+    return ("located", "located") if exam.startswith("data:") else ("j", "J")
+
+
+def short(exam: str) -> str:
+    """Return the name of an exam in headings."""
+    return "films" if exam.startswith("data:") else exam
+
+
 @dataclass(frozen=True, slots=True)
 class Table:
     """For each row the values of each column, one per seed; what was not measured has none."""

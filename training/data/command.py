@@ -86,7 +86,7 @@ def shards(
         seconds = max(stage.seconds for stage in experiment.stages)
         stage = experiments.Stage(size=FRAME_SIZE, seconds=seconds, steps=1)
         plan = Plan(
-            experiment=experiment.model_dump(mode="json", include=OF_SCENES),
+            experiment=experiment.model_dump(mode="json", include=set(OF_SCENES)),
             seconds=seconds,
             scenes={"train": scenes, "val": validation},
             words=tuple(map(as_pack_category, task.words)),

@@ -16,7 +16,7 @@ import io
 import json
 import tarfile
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -226,7 +226,7 @@ def begun(folder: Path, plan: Plan) -> ShardIndex:
 
 
 def write_shards(
-    folder: Path, plan: Plan, sources: dict[str, SceneSource], *, each: int, workers: int = 0
+    folder: Path, plan: Plan, sources: Mapping[str, SceneSource], *, each: int, workers: int = 0
 ) -> Iterator[Shard]:
     """Write the shards of a plan that are not written yet, `each` scenes in one; yield them.
 

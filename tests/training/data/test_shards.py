@@ -35,7 +35,7 @@ MODEL = {"channels": 32, "heads": 2, "queries": 4, "caption_layers": 1, "detail_
 
 
 def composer() -> Composer:
-    return Composer(PACK, "train", size=FRAME_SIZE, seconds=2, seed=4)  # type: ignore[arg-type]
+    return Composer(PACK, "train", size=FRAME_SIZE, seconds=2, seed=4)
 
 
 def plan(train: int = 5, val: int = 2, **changes: object) -> Plan:
