@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -27,7 +26,7 @@ from ssuformer.whole import settle
 from training.batch import Batch, SceneTensors, batches
 from training.evaluation import quick_j
 from training.experiment import Experiment
-from training.joint import join_norms, processes, share, total
+from training.joint import join_norms, processes, share, started, total
 from training.joint import world as processes_now
 from training.losses import TrainingLoss
 from training.optimizers import optimizers
@@ -104,12 +103,7 @@ def start(
     """
     torch.manual_seed(experiment.seed)
     task = Task.of(experiment, pack)
-    config = preset(
-        experiment.preset,
-        categories=len(task.categories),
-        vocabulary=len(task.tokenizer.vocabulary),
-        **{**task.ties, **experiment.model},
-    )
+    config = _config(experiment, task)
     model = build(config)
     if begin is not None:
         model.load_state_dict(checkpoint.load(begin)[0].state_dict())
@@ -143,6 +137,16 @@ def start(
     if (folder / STATE).exists():
         _resume(run)
     return run
+
+
+def _config(experiment: Experiment, task: Task) -> ModelConfig:
+    random = {} if experiment.published else {"vision_weights": None}
+    return preset(
+        experiment.preset,
+        categories=len(task.categories),
+        vocabulary=len(task.tokenizer.vocabulary),
+        **{**task.ties, **experiment.model, **random},
+    )
 
 
 def _place(model: SoundSourceModel, device: torch.device) -> SoundSourceModel:
@@ -238,7 +242,7 @@ def fit(run: Run, *, until: int | None = None, minutes: float | None = None) -> 
     """
     experiment = run.experiment
     last = min(until or experiment.steps, experiment.steps)
-    end = _end(minutes, int(os.environ.get("WORLD_SIZE", "1")))
+    end = _end(minutes, started())
     with processes(run.device) as (rank, world):
         _fit(run, last, end, chief=rank == 0, loss=_objective(run, world))
 

@@ -65,10 +65,15 @@ def world() -> tuple[int, int]:
     return 0, 1
 
 
+def started() -> int:
+    """Return how many processes torchrun started; 1 without it."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
 @contextmanager
 def processes(device: torch.device) -> Iterator[tuple[int, int]]:
     """Join the processes that torchrun started, for the duration of the block; see `world`."""
-    if int(os.environ.get("WORLD_SIZE", "1")) == 1 or dist.is_initialized():
+    if started() == 1 or dist.is_initialized():
         yield world()
         return
     on_cpu = device.type == "cpu"

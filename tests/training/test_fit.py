@@ -109,6 +109,19 @@ def test_a_run_may_begin_from_random_weights_alone(
     assert run.origin.published == ()
 
 
+def test_random_weights_are_not_those_of_a_folder_either(tmp_path: Path) -> None:
+    pvt = {
+        "vision": "pvt_v2", "vision_widths": (16, 32, 40, 64), "vision_depths": (1, 1, 1, 1),
+        "vision_weights": f"{tmp_path}/nowhere",
+    }  # fmt: skip
+    with pytest.raises(ConfigError, match="nowhere"):
+        begin(tmp_path, model=SIZES | pvt)
+
+    run = begin(tmp_path, model=SIZES | pvt, published=False)
+
+    assert run.config.vision_weights is None
+
+
 @pytest.mark.parametrize("precision", get_args(Precision))
 def test_the_loss_of_one_scene_falls_in_every_precision(
     tmp_path: Path, precision: Precision

@@ -28,7 +28,7 @@ from training.bench.options import (
     parse_seeds,
 )
 from training.bench.runs import Exams, Trial, finished, scores
-from training.bench.tables import Column, Table, lead, short
+from training.bench.tables import Column, Rows, Table, lead, short
 from training.bench.variants import VARIANTS, WHOLE, of_steps
 from training.experiment import Experiment
 
@@ -44,7 +44,7 @@ def ablate(
         int | None, typer.Option(min=1, help="Steps of each run; the default is the experiment's.")
     ] = None,
     data: Data = None,
-    splits: Splits = "photographic,test",
+    splits: Splits = None,
     scenes: Scenes = 60,
     films: Films = "films",
     device: Device = "cpu",
@@ -68,18 +68,19 @@ def ablate(
     """
     with told():
         left_out, trials = _trials(config, variants, parse_seeds(seeds), steps)
+        whole = trials[0].experiment
+        names = exam_names(data, splits, usual="photographic,test", experiment=whole)
         place = fitting.open_device(device)
         done = finished(trials, out, place, train=train)
         if not any(trial.name == WHOLE for trial in done):
             raise OptionError(f"{out} has no finished run of the whole, {WHOLE}")
-        names = exam_names(data, splits)
-        exams = Exams(trials[0].experiment.pack, films)
+        exams = Exams(whole.pack, films)
         rows = scores(done, out, exams, names, scenes=scenes, device=place)
-        leading = [column for name in names for column in _leading(name)]
+        leading = [column for name in names for column in _leading(name, rows)]
         table = Table(
-            f"Mean and standard deviation over seeds; {trials[0].experiment.steps} steps, "
+            f"Mean and standard deviation over seeds; {whole.steps} steps, "
             f"{scenes} scenes of each split. Sentences under true masks.",
-            [column for name in names for column in [*_leading(name), *_others(name)]],
+            [column for name in names for column in [*_leading(name, rows), *_others(name, rows)]],
             rows,
             {
                 "leaves out": left_out,
@@ -117,17 +118,17 @@ def _sounds(experiment: Experiment) -> tuple[str, ...]:
     return (*masks, DESCRIBED) if losses.caption else masks
 
 
-def _leading(name: str) -> list[Column]:
+def _leading(name: str, rows: Rows) -> list[Column]:
     """Return the columns whose differences are said in words."""
-    score, shown = lead(name)
+    score, shown = lead(name, rows)
     return [
         Column(f"{name} own {score}", f"{short(name)} {shown}", 100),
         Column(f"{name} {DESCRIBED} cider_d", f"{short(name)} CIDEr-D", 100),
     ]
 
 
-def _others(name: str) -> list[Column]:
-    score, shown = lead(name)
+def _others(name: str, rows: Rows) -> list[Column]:
+    score, shown = lead(name, rows)
     silent = "silent_with_region" if score == "located" else "false_alarm_area"
     return [
         Column(f"{name} shuffled {score}", f"{short(name)} {shown}, other sound", 100),

@@ -28,8 +28,8 @@ from training.bench.options import (
     parse_names,
     parse_seeds,
 )
-from training.bench.runs import Exams, Rows, Trial, finished, scores
-from training.bench.tables import Column, Table, lead, short
+from training.bench.runs import Exams, Measured, Trial, finished, scores
+from training.bench.tables import Column, Rows, Table, lead, short
 from training.evaluation import CONTROLS, cost
 from training.predictor import TorchPredictor
 
@@ -49,7 +49,7 @@ def compare(
     ),
     seeds: Seeds = "1,2",
     data: Data = None,
-    splits: Splits = "photographic,test,test-style",
+    splits: Splits = None,
     scenes: Scenes = 60,
     films: Films = "films",
     device: Device = "cpu",
@@ -74,16 +74,17 @@ def compare(
         if export:
             speed.require_export()
         trials = _trials(config, families, seeds)
+        first = trials[0].experiment
+        names = exam_names(data, splits, usual="photographic,test,test-style", experiment=first)
         place = fitting.open_device(device)
         done = finished(trials, out, place, train=train)
-        names = exam_names(data, splits)
-        exams = Exams(trials[0].experiment.pack, films)
+        exams = Exams(first.pack, films)
         rows = scores(done, out, exams, names, scenes=scenes, device=place)
         runs = {trial.name: trial.folder(out) for trial in reversed(done)}
         _add_costs(rows, runs)
         for name, taken in speed.speeds(runs, place, turns=turns, exported=export).items():
             rows[name] |= taken
-        columns = _columns(names)
+        columns = _columns(names, rows)
         title = f"Mean and standard deviation over seeds; {scenes} scenes of each split."
         table = Table(title, columns, rows, {"published J, AVSBench S4 / MS3": PUBLISHED})
         table.write(out)
@@ -99,17 +100,17 @@ def _trials(config: Path, families: str, seeds: str) -> list[Trial]:
     ]
 
 
-def _add_costs(rows: Rows, runs: Mapping[str, Path]) -> None:
+def _add_costs(rows: Measured, runs: Mapping[str, Path]) -> None:
     for name, folder in runs.items():
         model, manifest = checkpoints.load(folder / "checkpoint")
         spent = cost(TorchPredictor.of(model, manifest), frames=speed.FRAMES)
         rows[name] |= {key: [spent[key]] for key in ("parameters", "gflops_per_frame")}
 
 
-def _columns(names: list[str]) -> list[Column]:
+def _columns(names: list[str], rows: Rows) -> list[Column]:
     columns = []
     for name in names:
-        score, shown = lead(name)
+        score, shown = lead(name, rows)
         for control, sound in zip(CONTROLS, ("", ", other sound", ", no sound"), strict=True):
             key = f"{name} {control or 'own'} {score}"
             columns.append(Column(key, f"{short(name)} {shown}{sound}", 100))

@@ -6,10 +6,10 @@ import csv
 import io
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from training.bench.tables import Column
+from training.bench.tables import Column, Rows
 
 FACTOR = 2.0
 """A difference is real if it is more than so many of its standard errors."""
@@ -50,9 +50,6 @@ def difference(values: Sequence[float], whole: Sequence[float]) -> Difference | 
         return Difference(by, None)
     squares = sum(statistics.variance(v) * (len(v) - 1) for v in (values, whole) if len(v) > 1)
     return Difference(by, FACTOR * math.sqrt(squares / (n + m - 2)) * math.sqrt(1 / n + 1 / m))
-
-
-Rows = Mapping[str, Mapping[str, Sequence[float]]]
 
 
 def in_words(rows: Rows, whole: str, columns: Sequence[Column]) -> dict[str, str]:

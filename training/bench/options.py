@@ -9,12 +9,16 @@ from typing import Annotated
 import typer
 
 from ssuformer.errors import OptionError
+from training.experiment import Experiment
 
 Config = Annotated[Path, typer.Argument(help="An experiment file; what differs is replaced.")]
 Out = Annotated[Path, typer.Option(help="Folder of the runs and the table.")]
 Seeds = Annotated[str, typer.Option(help="Separated by commas.")]
 Data = Annotated[list[str] | None, typer.Option(help="Filmed clips: `DIR[:split]`.")]
-Splits = Annotated[str, typer.Option(help="Held-out scenes.")]
+Splits = Annotated[
+    str | None,
+    typer.Option(help="Held-out scenes, such as `photographic,test`; by default none of clips."),
+]
 Scenes = Annotated[int, typer.Option(min=2, help="Scenes of each split.")]
 Films = Annotated[str, typer.Option(help="Pack of film material.")]
 Device = Annotated[str, typer.Option(help="Where to train and evaluate: cpu, cuda.")]
@@ -38,6 +42,17 @@ def parse_names(names: str, known: Collection[str], option: str) -> list[str]:
     return chosen
 
 
-def exam_names(data: list[str] | None, splits: str) -> list[str]:
-    """Return what to evaluate on: filmed clips first, as `data:DIR`, then held-out scenes."""
-    return [*(f"data:{folder}" for folder in data or ()), *splits.split(",")]
+def exam_names(
+    data: list[str] | None, splits: str | None, *, usual: str, experiment: Experiment
+) -> list[str]:
+    """Return what to evaluate on: filmed clips first, as `data:DIR`, then held-out scenes.
+
+    If no splits are named, they are the `usual` ones, and none where clips are all that is trained
+    on. Raises OptionError if nothing is left.
+    """
+    if splits is None:
+        splits = "" if experiment.filmed_alone else usual
+    names = [*(f"data:{folder}" for folder in data or ()), *filter(None, splits.split(","))]
+    if not names:
+        raise OptionError("nothing to evaluate on: name clips with --data DIR[:split]")
+    return names

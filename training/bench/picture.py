@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from training.bench.speed import ENGINES
-from training.bench.tables import Column, mean_and_spread
+from training.bench.tables import Column, Rows, mean_and_spread
 
 MARKS = dict(zip(ENGINES, "os", strict=True))
 
 
-def draw(
-    path: Path, rows: Mapping[str, Mapping[str, Sequence[float]]], quality: Column, *, frames: int
-) -> None:
+def draw(path: Path, rows: Rows, quality: Column, *, frames: int) -> None:
     """Write a PNG of `quality` against the milliseconds of a clip; bars are standard deviations.
 
     What has no quality or no time is left out.

@@ -27,6 +27,7 @@ from training.data.kinds import parse_data
 from training.evaluation import CONTROLS, Exam, exam_of, exam_on_films, score
 from training.experiment import Experiment, open_material, open_pack
 from training.held_out import parse_splits
+from training.joint import started
 from training.metrics.masks import Protocol
 from training.predictor import TorchPredictor
 from training.progress import Progress
@@ -68,8 +69,14 @@ def finished(
 ) -> list[Trial]:
     """Return the trials whose runs are at their end; with `train`, all are brought there first.
 
-    Raises OptionError if there is none.
+    Raises OptionError if there is none, and for several processes: the first of them saves a run
+    after the others have left it.
     """
+    if started() > 1:
+        raise OptionError(
+            "comparing is for one process; runs that are here already may be trained by several, "
+            "with torchrun -m training fit"
+        )
     done = []
     for trial in trials:
         if train and not trial.finished(out):
@@ -158,16 +165,16 @@ def evaluated(
     return scores
 
 
-Rows = dict[str, dict[str, list[float]]]
-"""Row -> score -> its values, one per seed. A score is called `<exam> <sound> <name>`."""
+Measured = dict[str, dict[str, list[float]]]
+"""The rows of a table that are being filled."""
 
 
 def scores(
     trials: Sequence[Trial], out: Path, exams: Exams, names: Sequence[str], *,
     scenes: int, device: torch.device,
-) -> Rows:  # fmt: skip
+) -> Measured:  # fmt: skip
     """Return every score of finished trials on the exams of these names, under all their sounds."""
-    rows: Rows = {}
+    rows: Measured = {}
     pieces = [(t, name, c) for t in trials for name in names for c in t.sounds]
     with Progress(len(pieces)) as progress:
         for number, (trial, name, control) in enumerate(pieces, start=1):

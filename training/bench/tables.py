@@ -21,9 +21,14 @@ class Column:
     digits: int = 1
 
 
-def lead(exam: str) -> tuple[str, str]:
+Rows = Mapping[str, Mapping[str, Sequence[float]]]
+"""Row -> score -> its values, one per seed. A score is called `<exam> <sound> <name>`."""
+
+
+def lead(exam: str, rows: Rows) -> tuple[str, str]:
     """Return the first score on an exam, and how it is called: of films with boxes, or J."""
-    return ("located", "located") if exam.startswith("data:") else ("j", "J")
+    boxes = any(f"{exam} own located" in scores for scores in rows.values())
+    return ("located", "located") if boxes else ("j", "J")
 
 
 def short(exam: str) -> str:
@@ -37,7 +42,7 @@ class Table:
 
     title: str
     columns: Sequence[Column]
-    rows: Mapping[str, Mapping[str, Sequence[float]]]
+    rows: Rows
     texts: Mapping[str, Mapping[str, str]]
     """Heading -> row -> a text, such as published numbers with their source."""
 

@@ -13,11 +13,13 @@ import torch
 from typer.testing import CliRunner
 
 from ssuformer.model import checkpoint as checkpoints
-from tests.training.bench.small_experiment import write_experiment
+from tests.training.bench.small_experiment import write_experiment, write_on_recipe
+from tests.training.data.small_data import dog, write_film, write_layout
 from tests.training.small_films import write_film_material, write_pack
 from training import experiment as experiments
 from training.__main__ import app
 from training.bench.variants import VARIANTS, WHOLE, of_steps
+from training.data.layout import ListedClip
 
 FILE = Path("training/configs/family.toml")
 
@@ -62,6 +64,29 @@ def test_every_variant_trains_and_is_evaluated(tmp_path: Path, material: tuple[P
     assert "J" not in told["ssu-d"]
     for name in ("table.md", "table.csv", "table.tex", "differences.csv"):
         assert "without-mcm" in (out / name).read_text()
+
+
+def test_an_experiment_of_clips_alone_is_evaluated_on_clips(tmp_path: Path) -> None:
+    clips, out = tmp_path / "clips", tmp_path / "runs"
+    write_film(clips / "a.mp4")
+    lines = [ListedClip(truth="a.truth.json", split=split) for split in ("train", "val")]
+    write_layout(clips, {"a.truth.json": dog()}, lines)
+    config = write_on_recipe(tmp_path, "avsbench-avss-ssuformer.toml", clips)
+    command = ["ablate", str(config), "--out", str(out), "--variants", "ssu-s", "--seeds", "1"]
+
+    nothing = CliRunner().invoke(app, command)
+    result = CliRunner().invoke(app, [*command, "--data", f"{clips}:val"])
+
+    assert "name clips with --data" in nothing.output
+    assert result.exit_code == 0, f"{result.output}{result.exception!r}"
+    rows = json.loads((out / "table.json").read_text())["rows"]
+    assert all(score.startswith(f"data:{clips}:val ") for row in rows.values() for score in row)
+    assert {name: len(row[f"data:{clips}:val own j"]) for name, row in rows.items()} == {
+        WHOLE: 1, "ssu-s": 1,
+    }  # fmt: skip
+    assert f"data:{clips}:val described cider_d" in rows[WHOLE]
+    assert "films J +" in (out / "table.md").read_text()
+    assert checkpoints.load(out / "ssu-1/checkpoint")[1].categories == ("dog", "cat")
 
 
 def test_what_a_variant_leaves_out_does_not_learn(

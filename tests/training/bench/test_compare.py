@@ -76,6 +76,17 @@ def test_without_training_an_unfinished_run_is_left_out(tmp_path: Path, pack: Pa
     assert "not at its end" in text
 
 
+def test_several_processes_are_told_to_train_before(
+    tmp_path: Path, pack: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+
+    code, text = compared(write_experiment(tmp_path, pack), tmp_path / "runs")
+
+    assert code == 1
+    assert "for one process" in text
+
+
 def test_both_engines_are_timed_and_drawn_and_an_export_is_kept(tmp_path: Path, pack: Path) -> None:
     file, out = write_experiment(tmp_path, pack), tmp_path / "runs"
     code, text = compared(file, out, "--export")
