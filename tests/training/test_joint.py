@@ -23,11 +23,11 @@ from training.losses import TrainingLoss
 PROGRAM = Path(__file__).with_name("joint_run.py")
 
 
-def torchrun(*arguments: str | Path, processes: int = 2) -> None:
-    """Run a Python file or module in several processes on this machine."""
+def torchrun(*arguments: str | Path) -> None:
+    """Run a Python file or module in two processes on this machine."""
     command = [
         sys.executable, "-m", "torch.distributed.run", "--standalone",
-        f"--nproc-per-node={processes}", *map(str, arguments),
+        "--nproc-per-node=2", *map(str, arguments),
     ]  # fmt: skip
     environment = os.environ | {"PYTHONPATH": str(Path.cwd()), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
@@ -68,8 +68,11 @@ def test_two_processes_learn_what_one_does(alone: Path, tmp_path: Path) -> None:
 def test_a_run_goes_on_with_another_number_of_processes(
     alone: Path, tmp_path: Path, before: int, after: int
 ) -> None:
-    torchrun(PROGRAM, tmp_path, "2", processes=before)
-    torchrun(PROGRAM, tmp_path, "5", processes=after)
+    for processes, until in ((before, 2), (after, 5)):
+        if processes == 1:
+            fit(small_run(tmp_path), until=until)
+        else:
+            torchrun(PROGRAM, tmp_path, str(until))
 
     assert_same(weights(alone), weights(tmp_path))
 
