@@ -132,6 +132,8 @@ def start(
         origin=Origin.of(experiment, model, begin),
         bfloat16=precision == "bfloat16" or (precision == "auto" and _fast_bfloat16(device)),
     )
+    # A split that is missing is named now, not when the run is first saved.
+    task.scenes(experiment.stages[-1], "val")
     for kept in (run.checkpoint, folder / BEST):
         settle(kept)
     if (folder / STATE).exists():

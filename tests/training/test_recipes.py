@@ -120,6 +120,16 @@ def test_clips_alone_are_validated_on_their_own_split(tmp_path: Path) -> None:
     assert len(scene.frames) == 5
 
 
+def test_a_split_for_validation_that_is_missing_is_named_at_once(tmp_path: Path) -> None:
+    folder = write_s4(tmp_path / "data")
+    experiment = experiments.read(
+        CONFIGS / "avsbench-s4-tpavi.toml", [*SMALL, f"data=[{{folder='{folder}'}}]"]
+    )
+
+    with pytest.raises(ConfigError, match="no split 'val'"):
+        start(experiment, None, tmp_path / "run", torch.device("cpu"))
+
+
 def test_own_names_need_clips_that_have_them(tmp_path: Path) -> None:
     file = tmp_path / "a.toml"
     file.write_text('name = "a"\nnames = "data"\nstages = [{size=64, steps=1}]\n')

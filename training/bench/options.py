@@ -9,7 +9,9 @@ from typing import Annotated
 import typer
 
 from ssuformer.errors import OptionError
+from training.data.kinds import parse_data
 from training.experiment import Experiment
+from training.held_out import parse_splits
 
 Config = Annotated[Path, typer.Argument(help="An experiment file; what differs is replaced.")]
 Out = Annotated[Path, typer.Option(help="Folder of the runs and the table.")]
@@ -48,11 +50,17 @@ def exam_names(
     """Return what to evaluate on: filmed clips first, as `data:DIR`, then held-out scenes.
 
     If no splits are named, they are the `usual` ones, and none where clips are all that is trained
-    on. Raises OptionError if nothing is left.
+    on. Raises OptionError if nothing is left, ConfigError for what is not there: both before
+    anything is trained.
     """
     if splits is None:
         splits = "" if experiment.filmed_alone else usual
-    names = [*(f"data:{folder}" for folder in data or ()), *filter(None, splits.split(","))]
+    for folder in data or ():
+        parse_data(folder)
+    names = [
+        *(f"data:{folder}" for folder in data or ()),
+        *(parse_splits(splits) if splits else ()),
+    ]
     if not names:
         raise OptionError("nothing to evaluate on: name clips with --data DIR[:split]")
     return names

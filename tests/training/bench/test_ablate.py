@@ -75,9 +75,12 @@ def test_an_experiment_of_clips_alone_is_evaluated_on_clips(tmp_path: Path) -> N
     command = ["ablate", str(config), "--out", str(out), "--variants", "ssu-s", "--seeds", "1"]
 
     nothing = CliRunner().invoke(app, command)
+    nowhere = CliRunner().invoke(app, [*command, "--data", f"{clips}:test"])
+    assert not out.exists()
     result = CliRunner().invoke(app, [*command, "--data", f"{clips}:val"])
 
     assert "name clips with --data" in nothing.output
+    assert "no split 'test'" in nowhere.output
     assert result.exit_code == 0, f"{result.output}{result.exception!r}"
     rows = json.loads((out / "table.json").read_text())["rows"]
     assert all(score.startswith(f"data:{clips}:val ") for row in rows.values() for score in row)
