@@ -52,7 +52,7 @@ _ENDED = _sum('ssu_jobs_ended_total{result=~"done|failed"}', "1h")
 _JOBS_FAILED = _sum('ssu_jobs_ended_total{result="failed"}', "1h")
 _CALLED = _sum("ssu_webhook_attempts_total", "30m")
 _CALLS_FAILED = _sum('ssu_webhook_attempts_total{result!="delivered"}', "30m")
-_TOOLS_CALLED = _sum("ssu_studio_tool_calls_total", "30m")
+_TOOLS_CALLED = _sum('ssu_studio_tool_calls_total{result=~"done|failed|timeout"}', "30m")
 _TOOLS_FAILED = _sum('ssu_studio_tool_calls_total{result=~"failed|timeout"}', "30m")
 _TRITON_COMPUTED = " + ".join(
     _sum(f"nv_inference_compute_{part}_duration_us", "5m", "model")

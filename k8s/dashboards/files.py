@@ -13,6 +13,7 @@ from k8s.dashboards.jobs import jobs
 from k8s.dashboards.latency import latency
 from k8s.dashboards.overview import overview
 from k8s.dashboards.rules import RUNBOOK, rule_file
+from k8s.dashboards.studio import studio
 
 DASHBOARDS = {
     "overview": overview,
@@ -20,6 +21,7 @@ DASHBOARDS = {
     "engines": engines,
     "capacity": capacity,
     "jobs": jobs,
+    "studio": studio,
 }
 _GENERATED = "# Written by `python -m k8s.dashboards`; change that instead.\n"
 _WIDTH = 100

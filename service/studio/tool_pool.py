@@ -27,7 +27,7 @@ from service.settings import Settings
 from service.studio.choice import Choice
 from service.studio.metrics import StudioMetrics
 from service.studio.tools.prompt import Prompt
-from ssuformer.errors import Overloaded, SsuError, ToolFailed, ToolTimeout
+from ssuformer.errors import EngineError, Overloaded, SsuError, ToolFailed, ToolTimeout
 from ssuformer.masks import Mask
 
 _PROGRAM = "service.studio.tool_process"
@@ -36,6 +36,8 @@ _WAITING = 16
 _RETRY_SECONDS = 2.0
 _START_SECONDS = 120.0
 """To start a process and load its tools, once."""
+_FAILURES = (ToolTimeout, ToolFailed, EngineError)
+"""What the tool is at fault for, or the endpoint that it asks; all else is the caller's."""
 
 
 class Followed(NamedTuple):
@@ -198,6 +200,20 @@ class ToolPool:
     @asynccontextmanager
     async def _process(self, label: str) -> AsyncIterator[_Process]:
         """Hold a process; one that is in the middle of a call when the block ends is replaced."""
+        with self._counted(label):
+            await self._take_place()
+            process: _Process | None = None
+            try:
+                process = self._idle.pop() if self._idle else await asyncio.to_thread(self._start)
+                yield process
+            finally:
+                # A task of its own: whoever is cancelled here may be so at each await.
+                ending = asyncio.create_task(self._put_back(process))
+                self._endings.add(ending)
+                ending.add_done_callback(self._endings.discard)
+
+    async def _take_place(self) -> None:
+        """Wait until a process is free; Overloaded if too many wait."""
         if self._waiting >= self._limit:
             busy = Overloaded("the tools of the studio are busy; try again", limit=self._limit)
             busy.retry_after = _RETRY_SECONDS
@@ -207,20 +223,6 @@ class ToolPool:
             await self._free.acquire()
         finally:
             self._waiting -= 1
-        process, result = None, "cancelled"
-        try:
-            process = self._idle.pop() if self._idle else await asyncio.to_thread(self._start)
-            yield process
-            result = "done"
-        except SsuError as error:
-            result = self._result_of(error)
-            raise
-        finally:
-            self._metrics.calls.labels(label, result).inc()
-            # A task of its own: whoever is cancelled here may be so at each await.
-            ending = asyncio.create_task(self._put_back(process))
-            self._endings.add(ending)
-            ending.add_done_callback(self._endings.discard)
 
     async def _put_back(self, process: _Process | None) -> None:
         """Keep a process for the next call, unless it is in the middle of one."""
@@ -235,8 +237,21 @@ class ToolPool:
         finally:
             self._free.release()
 
+    @contextmanager
+    def _counted(self, label: str) -> Iterator[None]:
+        """Count a call by how it ends, one that gets no process as well."""
+        result = "cancelled"
+        try:
+            yield
+            result = "done"
+        except SsuError as error:
+            result = self._result_of(error)
+            raise
+        finally:
+            self._metrics.calls.labels(label, result).inc()
+
     def _result_of(self, error: SsuError) -> str:
-        if not isinstance(error, ToolTimeout | ToolFailed):
+        if not isinstance(error, _FAILURES):
             return "refused"
         self._log.error("studio_tool_failed", reason=error.code)
         return "timeout" if isinstance(error, ToolTimeout) else "failed"

@@ -33,6 +33,8 @@ CAUSED = {
     "JobsFail",
     "ModelRolloutRefused",
     "RejectingRequests",
+    "StudioStandsStill",
+    "StudioToolsFail",
     "TritonDown",
     "WebhooksFail",
     "WebhooksGivenUp",
@@ -52,6 +54,13 @@ EVENTFUL = {
     "Parts done",
     "Requests for jobs",
     "Clips and results of all jobs",
+    "Clips by state",
+    "Clips prepared per hour",
+    "Bytes of all clips",
+    "Calls of tools by result",
+    "Failed calls by tool",
+    "Time of a call of a tool",
+    "Edits saved",
 }
 """Panels that must show more than zeros after all that."""
 
@@ -84,6 +93,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
                 trouble.jobs(running)
                 trouble.impatience(running)
                 trouble.failing_jobs(running, quick)
+                trouble.studio(running, quick)
                 trouble.slow_uploads(running, quick)
                 trouble.overload(running, quick)
                 trouble.crash_of_decoding(running, quick)

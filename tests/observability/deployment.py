@@ -1,4 +1,6 @@
-"""The real service on this machine: two gateways, a Triton server, a stand-in for its GPU."""
+"""The real service on this machine: a gateway with jobs, one with a studio and a Triton server, a
+stand-in for its GPU.
+"""
 
 from __future__ import annotations
 
@@ -29,6 +31,7 @@ GPU = Path(__file__).with_name("gpu")
 NAMESPACE = "ssu"
 EMBEDDED, REMOTE, TRITON = "embedded:9464", "remote:9464", "triton:8002"
 DEADLINE_SECONDS = 10
+_KEY = "secret-of-a-test"
 _SETTINGS = {
     "SSU_DEADLINE_SECONDS": str(DEADLINE_SECONDS),
     "SSU_TRANSFER_SECONDS": str(2 * DEADLINE_SECONDS),
@@ -47,11 +50,17 @@ class GatewayProcess:
     metrics_port: int
     models: Path
     process: subprocess.Popen[bytes]
+    key: str | None
 
     @property
     def address(self) -> str:
         """Where it takes clips."""
         return f"http://{LOOPBACK}:{self.port}"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What a request needs to be let in."""
+        return {} if self.key is None else {"Authorization": f"Bearer {self.key}"}
 
     @property
     def metrics(self) -> str:
@@ -115,8 +124,9 @@ def deployment(folder: Path) -> Iterator[Deployment]:
         port = stack.enter_context(_gpu())
         small, jobs = ("--workers", "1", "--queue", "3"), _with_jobs(folder, port)
         embedded = stack.enter_context(gateway(models, folder / "embedded.log", *small, **jobs))
+        with_triton, studio = ("--triton", triton.grpc), _with_studio(folder, port)
         remote = stack.enter_context(
-            gateway(REPOSITORY, folder / "remote.log", "--triton", triton.grpc)
+            gateway(REPOSITORY, folder / "remote.log", *with_triton, key=_KEY, **studio)
         )
         end = time.monotonic() + 120
         while not (embedded.is_ready() and remote.is_ready()):
@@ -139,9 +149,28 @@ def _with_jobs(folder: Path, receiver: int) -> dict[str, str]:
     }
 
 
+def _with_studio(folder: Path, sentences: int) -> dict[str, str]:
+    """Return settings of a gateway with a studio, whose sentences come from a port of this machine.
+
+    The stand-in there takes no POST: no sentence ever comes.
+    """
+    keys = folder / "keys"
+    keys.write_text(f"{_KEY} name=alice\n")
+    return {
+        "SSU_JOBS": f"sqlite:///{folder}/studio/jobs.sqlite",
+        "SSU_KEYS_FILE": str(keys),
+        "SSU_STUDIO": "true",
+        "SSU_STUDIO_MASKS": "grabcut",
+        "SSU_STUDIO_SENTENCES": f"http://{LOOPBACK}:{sentences}/v1",
+        "SSU_STUDIO_SENTENCES_MODEL": "none",
+    }
+
+
 @contextmanager
-def gateway(models: Path, log: Path, *options: str, **settings: str) -> Iterator[GatewayProcess]:
-    """Run `ssu serve`."""
+def gateway(
+    models: Path, log: Path, *options: str, key: str | None = None, **settings: str
+) -> Iterator[GatewayProcess]:
+    """Run `ssu serve`; `key` is one that its settings name."""
     port, metrics = free_port(), free_port()
     command = [sys.executable, "-m", "service.cli", "serve", "--models", str(models)]
     command += ["--port", str(port), "--metrics-port", str(metrics), *options]
@@ -150,7 +179,7 @@ def gateway(models: Path, log: Path, *options: str, **settings: str) -> Iterator
             command, env=os.environ | _SETTINGS | settings, stdout=written, stderr=written
         )
     try:
-        yield GatewayProcess(port, metrics, models, process)
+        yield GatewayProcess(port, metrics, models, process, key)
     finally:
         process.kill()
         process.wait()

@@ -58,6 +58,14 @@ MAIN = {
         "Attempts at webhooks",
         "Clips and results of all jobs",
     ),
+    "studio": (
+        "Clips by state",
+        "Clips prepared per hour",
+        "Calls of tools by result",
+        "Failed calls by tool",
+        "Time of a call of a tool",
+        "Edits saved",
+    ),
 }
 _UNITS = {
     "percentunit": "share",
@@ -71,6 +79,8 @@ _STACKED = {
     "Requests by outcome",
     "Mean time by stage",
     "Ends of jobs",
+    "Clips prepared per hour",
+    "Calls of tools by result",
     "Triton request: queue and compute time",
 }
 _MOST_NAMES = 8

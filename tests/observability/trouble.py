@@ -8,10 +8,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 import httpx
 
+from tests.observability.annotator import Annotator
 from tests.observability.deployment import (
     DEADLINE_SECONDS,
     EMBEDDED,
@@ -23,6 +25,7 @@ from tests.observability.prometheus_server import Prometheus
 from tests.ssuformer.footage import Footage
 
 SAMPLES = sorted(path for path in Path("samples").glob("*.*") if path.suffix in (".mp4", ".webm"))
+SOLO = Path("samples/music-solo.mp4")
 SILENT = Footage(seconds=2, audio=None)
 _NO_CLIP = b"this is no clip"
 
@@ -31,16 +34,20 @@ def post(
     gateway: GatewayProcess, clip: bytes | Iterator[bytes], *, timeout: float = 60, **query: str
 ) -> int:
     """Send a clip and return the status; 0 if nobody answered."""
-    return _posted(f"{gateway.address}/understand", clip, timeout, query)
+    return _posted(gateway, "/understand", clip, timeout, query)
 
 
 def _posted(
-    address: str, clip: bytes | Iterator[bytes], timeout: float, query: dict[str, str]
+    gateway: GatewayProcess,
+    path: str,
+    clip: bytes | Iterator[bytes],
+    timeout: float,
+    query: dict[str, str],
 ) -> int:
-    headers = {"Content-Type": "video/mp4"}
+    headers = {"Content-Type": "video/mp4", **gateway.headers}
     with suppress(httpx.TransportError):
         return httpx.post(
-            address,
+            f"{gateway.address}{path}",
             content=clip,
             params=query,
             headers=headers,
@@ -112,15 +119,29 @@ def refused_clips(running: Deployment, hurried: Prometheus) -> None:
 
 def jobs(running: Deployment) -> None:
     """A film is sent as a job."""
-    _posted(f"{running.embedded.address}/jobs", SAMPLES[0].read_bytes(), 60, {})
+    _posted(running.embedded, "/jobs", SAMPLES[0].read_bytes(), 60, {})
 
 
 def failing_jobs(running: Deployment, hurried: Prometheus) -> None:
     """Jobs whose clips are none, and whose webhooks nobody takes, until alerts say so."""
-    address, told = f"{running.embedded.address}/jobs", {"webhook": running.receiver}
-    with clients(lambda: _posted(address, _NO_CLIP, 60, told), pause=0.3):
+    told = {"webhook": running.receiver}
+    with clients(lambda: _posted(running.embedded, "/jobs", _NO_CLIP, 60, told), pause=0.3):
         for alert in ("JobsFail", "WebhooksFail", "WebhooksGivenUp"):
             hurried.wait_for(f'ALERTS{{alertname="{alert}",alertstate="firing"}}')
+
+
+def studio(running: Deployment, hurried: Prometheus) -> None:
+    """Clips are prepared, one of which is none; all tools work but the one of sentences, until an
+    alert says so.
+    """
+    with Annotator(running.remote) as annotator:
+        for film, state in ((_NO_CLIP, "failed"), (SOLO.read_bytes(), "ready")):
+            clip = annotator.send(film)
+            over = partial(annotator.is_in_state, clip, state)
+            hurried.wait(f"a clip of the studio is {state}", over)
+        annotator.annotate(clip)
+        with clients(lambda: annotator.ask_for_sentences(clip), pause=0.3):
+            hurried.wait_for('ALERTS{alertname="StudioToolsFail",alertstate="firing"}')
 
 
 def overload(running: Deployment, hurried: Prometheus) -> None:
@@ -153,11 +174,16 @@ def bad_rollout(running: Deployment, hurried: Prometheus) -> None:
 
 
 def crash_of_triton(running: Deployment, hurried: Prometheus) -> None:
-    """The inference server is killed while it works, and is gone for a while."""
+    """The inference server is killed while it works, and is gone for a while: no clip is answered,
+    and none of the studio is prepared.
+    """
     with crowd(running.remote, SAMPLES[0].read_bytes(), visitors=3, pause=0.1):
         hurried.wait_for(f'ssu_in_work{{instance="{REMOTE}"}} == 2')
         running.triton.kill()
-    for alert in ("TritonDown", "EngineDown", "CircuitOpen", "AvailabilityBudgetBurn"):
+    with Annotator(running.remote) as annotator:
+        annotator.send(SOLO.read_bytes())
+    down = ("TritonDown", "EngineDown", "CircuitOpen", "AvailabilityBudgetBurn")
+    for alert in (*down, "StudioStandsStill"):
         hurried.wait_for(f'ALERTS{{alertname="{alert}",alertstate="firing"}}')
     running.triton.start()
     hurried.wait_for(f'ssu_engine_up{{instance="{REMOTE}"}} == 1')

@@ -108,6 +108,16 @@ class Annotator:
         )
         return await self.wait(str(sent["id"]))
 
+    async def send_in_vain(self, project: str, film: bytes) -> tuple[str, Any]:
+        """Send what cannot be prepared; return the clip, and what its problem is."""
+        sent = told(await self.call("POST", f"/projects/{project}/clips", content=film))
+
+        async def failed() -> bool:
+            return bool((await self.get(f"/clips/{sent['id']}"))["state"] == "failed")
+
+        await until(failed)
+        return sent["id"], (await self.get(f"/clips/{sent['id']}"))["problem"]
+
     async def wait(self, clip: str) -> str:
         async def over() -> bool:
             found = await self.get(f"/clips/{clip}")

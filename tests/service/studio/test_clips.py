@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+from pathlib import Path
 
 import httpx
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 from PIL import Image
 
 from tests.service.conftest import Running
-from tests.service.studio.conftest import API, Annotator, square_at, told
+from tests.service.studio.conftest import API, Annotator, square_at, studio_of
 from tests.ssuformer.footage import Footage
 
 pytestmark = pytest.mark.anyio
@@ -85,18 +86,26 @@ async def test_a_film_of_one_picture_is_prepared(alice: Annotator) -> None:
 
 
 async def test_what_is_no_film_fails_with_its_problem(alice: Annotator) -> None:
-    project = await alice.project()
-    sent = told(await alice.call("POST", f"/projects/{project}/clips", content=b"no film" * 99))
+    clip, problem = await alice.send_in_vain(await alice.project(), b"no film" * 99)
 
-    async def failed() -> bool:
-        return bool((await alice.get(f"/clips/{sent['id']}"))["state"] == "failed")
-
-    from tests.service.jobs.conftest import until
-
-    await until(failed)
-    assert (await alice.get(f"/clips/{sent['id']}"))["problem"]["code"] == "clip_unreadable"
-    refused = await alice.call("GET", f"/clips/{sent['id']}/layers/model")
+    assert problem["code"] == "clip_unreadable"
+    refused = await alice.call("GET", f"/clips/{clip}/layers/model")
     assert (refused.status_code, refused.json()["code"]) == (409, "clip_not_ready")
+
+
+async def test_a_clip_may_last_the_second_that_the_limit_ends_in(
+    tmp_path: Path, film: bytes
+) -> None:
+    async with studio_of(tmp_path, studio_clip_seconds=3.5) as studio:
+        alice = Annotator(studio.client, "alice")
+
+        await alice.send(await alice.project(), film)
+
+    async with studio_of(tmp_path, studio_clip_seconds=3.0) as studio:
+        alice = Annotator(studio.client, "alice")
+        _, problem = await alice.send_in_vain(await alice.project(), film)
+        assert (problem["code"], problem["limit"]) == ("clip_too_large", 3.0)
+        assert "the limit of the studio is 3 s" in problem["detail"]
 
 
 async def test_only_who_made_a_project_deletes_it_with_all_in_it(

@@ -14,6 +14,7 @@ import pytest
 
 from service.app import create_app
 from service.cli.temporary_service import free_port
+from service.studio.metrics import RESULTS
 from ssuformer.masks import overlap
 from tests.service.conftest import Running
 from tests.service.jobs.conftest import until
@@ -25,6 +26,7 @@ from tests.service.studio.conftest import (
     put_mask,
     put_track,
     square_at,
+    studio_of,
     studio_settings,
     told,
 )
@@ -122,6 +124,46 @@ async def test_sentences_are_proposed_of_what_is_seen_and_heard(ann: Annotator, 
 
     assert said["tool"] == "model"
     assert any("car" in sentence for sentence in said["sentences"])
+
+
+async def test_an_endpoint_of_sentences_that_is_down_counts_as_a_failure(
+    tmp_path: Path, film: bytes
+) -> None:
+    nobody = f"http://127.0.0.1:{free_port()}/v1"
+    settings = {"studio_sentences": nobody, "studio_sentences_model": "vision"}
+    async with studio_of(tmp_path, **settings) as gone:
+        ann = Annotator(gone.client, "alice")
+        clip = await ann.send(await ann.project(), film)
+        await ann.begin(clip)
+        await ann.edit(clip, 1, put_track("t1"))
+
+        asked = {"frame": 2, "track": "t1"}
+        answer = await ann.call("POST", f"/clips/{clip}/sentences", json=asked)
+
+        assert (answer.status_code, answer.json()["code"]) == (503, "engine_unavailable")
+        assert _calls(gone, "sentences") == {"failed": 1}
+
+
+async def test_a_call_for_which_there_is_no_place_counts_as_refused(
+    lite: Running, ann: Annotator, clip: str
+) -> None:
+    assert lite.gateway.studio is not None
+    lite.gateway.studio.tools.pool._limit = 0
+
+    prompt = {"frame": 0, "box": [15, 25, 42, 42]}
+    answer = await ann.call("POST", f"/clips/{clip}/masks", json=prompt)
+
+    assert (answer.status_code, answer.json()["code"]) == (429, "overloaded")
+    assert _calls(lite, "mask") == {"refused": 1}
+
+
+def _calls(running: Running, tool: str) -> dict[str, float]:
+    """Return how often calls of a tool ended how, without what never happened."""
+    counts = {
+        result: running.metric("ssu_studio_tool_calls_total", tool=tool, result=result)
+        for result in RESULTS
+    }
+    return {result: count for result, count in counts.items() if count}
 
 
 async def test_a_tool_that_dies_is_replaced(lite: Running, ann: Annotator, clip: str) -> None:

@@ -7,7 +7,7 @@ import { DEFAULTS, forFiles, queryOf, type Options } from "../service/options.ts
 import { adviceOn, ProblemError, unreachable, type Problem } from "../service/problem.ts";
 import type { Limits, OfferedFormat, PageFacts, Service } from "../service/service.ts";
 import { Cancelled, stream } from "../service/stream.ts";
-import { fill, h, icon } from "../view/dom.ts";
+import { fill, h, icon, save } from "../view/dom.ts";
 import { Viewer } from "../view/viewer.ts";
 import { size } from "../view/words.ts";
 import { Choices, type Sending } from "./choices.ts";
@@ -220,10 +220,4 @@ function problemCard(problem: Problem, more: HTMLElement | null): HTMLElement {
 function sentenceOf(detail: string): string {
   const text = detail.charAt(0).toUpperCase() + detail.slice(1);
   return /[.!?]$/.test(text) ? text : `${text}.`;
-}
-
-function save(content: Blob, name: string): void {
-  const address = URL.createObjectURL(content);
-  h("a", { href: address, download: name }).click();
-  setTimeout(() => URL.revokeObjectURL(address), 60_000);
 }

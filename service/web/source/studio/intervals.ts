@@ -13,13 +13,13 @@ export function moved(all: readonly Interval[], at: number, edge: "start" | "end
   });
 }
 
-/** Add an interval from a time to the next one, at most a second; null if one is there. */
+/** Add an interval from a time, or a little before, to the next one, at most a second; null if one is there. */
 export function begun(all: readonly Interval[], time: number, duration: number): Interval[] | null {
-  if (at(all, time) >= 0) return null;
   const next = all.find(({ start }) => start > time)?.start ?? duration;
-  const end = Math.min(next, time + 1);
-  if (end - time < SHORTEST) return null;
-  const one = { start: rounded(time), end: rounded(end), sentence: null, inherited: all.some((other) => other.end <= time) };
+  const start = Math.min(time, next - SHORTEST);
+  if (start < 0 || at(all, time) >= 0 || at(all, start) >= 0) return null;
+  const end = Math.min(next, start + 1);
+  const one = { start: rounded(start), end: rounded(end), sentence: null, inherited: all.some((other) => other.end <= start) };
   return [...all, one].sort((a, b) => a.start - b.start);
 }
 

@@ -2,7 +2,7 @@
 
 import { ProblemError } from "../service/problem.ts";
 import { Cancelled } from "../service/stream.ts";
-import { fill, h, icon } from "../view/dom.ts";
+import { fill, h, icon, save } from "../view/dom.ts";
 import { percent } from "../view/player.ts";
 import { duration, sentence } from "../view/words.ts";
 import type { Api, Clip, Facts, Project } from "./api.ts";
@@ -171,10 +171,4 @@ export class ProjectPage extends List {
       h("div", { class: "ways" }, [format, layer, take, file, h("label", { class: "button", for: "import" }, [icon("upload"), "Import"]), who]),
     ]);
   }
-}
-
-function save(content: Blob, name: string): void {
-  const address = URL.createObjectURL(content);
-  h("a", { href: address, download: name }).click();
-  setTimeout(() => URL.revokeObjectURL(address), 60_000);
 }

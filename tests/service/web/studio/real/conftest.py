@@ -102,8 +102,10 @@ def project_of(address: str, **films: bytes) -> tuple[str, list[str]]:
 
 
 def is_ready(address: str, clip: str) -> bool:
-    state: str = call(address, "GET", f"/clips/{clip}")["state"]
-    return state == "ready"
+    told = call(address, "GET", f"/clips/{clip}")
+    assert told["state"] != "failed", told["problem"]
+    ready: bool = told["state"] == "ready"
+    return ready
 
 
 def until(holds: Callable[[], bool]) -> None:
