@@ -140,6 +140,7 @@ def _experiment(check: Check) -> Experiment:
         pack="procedural",
         stages=(Stage(size=check.size, seconds=SECONDS, batch=BATCH, steps=check.steps),),
         warmup_steps=max(1, check.steps // 6),
+        published=False,
         decay_share=0.0,
         workers=0,
     )
@@ -172,7 +173,7 @@ def _steps(check: Check, precision: TrainingPrecision, given: list[Batch]) -> Fa
     device = open_device(check.device)
     run = start(
         _experiment(check), procedural.pack(), check.folder / "run", device,
-        precision=precision, published=False,
+        precision=precision,
     )  # fmt: skip
     objective = TrainingLoss(run.model, run.experiment.losses)
     losses, seconds = [], []

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, m
 
 from ssuformer.contract import FRAME_SIZE, SAMPLE_RATE, Dimensions
 from ssuformer.errors import ConfigError, wrong_fields
+from ssuformer.whole import whole_file
 
 FILE_NAME = "manifest.json"
 
@@ -95,7 +96,8 @@ class Manifest(BaseModel):
 
     def write(self, folder: Path) -> None:
         """Write the manifest into `folder`."""
-        (folder / FILE_NAME).write_text(self.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        with whole_file(folder / FILE_NAME) as part:
+            part.write_text(self.model_dump_json(indent=1) + "\n", encoding="utf-8")
 
 
 def digest(path: Path) -> str:

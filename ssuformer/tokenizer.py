@@ -12,7 +12,8 @@ from collections.abc import Iterable, Sequence
 
 PAD, BEGIN, END, UNKNOWN = 0, 1, 2, 3
 SPECIAL = ("<pad>", "<begin>", "<end>", "<unknown>")
-_WORD = re.compile(r"<[a-z]+>|[a-z0-9]+|[^\sa-z0-9]")
+# A text that names one of these is spelled: their ids begin, end and fill a sentence.
+_WORD = re.compile(r"<(?!(?:pad|begin|end)>)[a-z]+>|[a-z0-9]+|[^\sa-z0-9]")
 _CHARACTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 
 

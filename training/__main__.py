@@ -16,6 +16,7 @@ from ssuformer.terminal import console, replace_unknown_letters, told
 from training import evaluation as evaluations
 from training import experiment as experiments
 from training import fit as fitting
+from training.bench.ablate import ablate
 from training.bench.compare import compare
 from training.data.command import data_app
 from training.data.kinds import parse_data
@@ -31,6 +32,7 @@ app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown")
 app.add_typer(pack_app, name="pack")
 app.add_typer(data_app, name="data")
 app.command()(compare)
+app.command()(ablate)
 
 Device = Annotated[str, typer.Option(help="`cpu`, `cuda`, `cuda:1`, ...")]
 Form = Literal["table", "json", "csv"]
@@ -90,9 +92,13 @@ def fit(
         experiment = experiments.read(config, changes or ())
         if workers is not None:
             experiment = experiment.model_copy(update={"workers": workers})
-        pack = experiments.open_pack(experiment.pack, experiment.categories)
         run = fitting.start(
-            experiment, pack, out, fitting.open_device(device), begin, precision=precision
+            experiment,
+            experiments.open_material(experiment),
+            out,
+            fitting.open_device(device),
+            begin,
+            precision=precision,
         )
         fitting.fit(run, until=until, minutes=minutes)
 

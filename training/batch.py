@@ -5,7 +5,7 @@ Axes: b clips, t frames, s sources (padded), h w pixels, y x mask pixels, l capt
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Protocol, runtime_checkable
 
@@ -148,26 +148,36 @@ def collate(samples: list[dict[str, npt.NDArray[Any]]]) -> Batch:
 
 
 class Counting(Sampler[int]):
-    """Scene numbers `first`, `first + 1`, ... `last - 1`, so that training can resume anywhere."""
+    """The numbers of the scenes of `steps` batches from `first` on; training can resume anywhere.
 
-    def __init__(self, first: int, last: int) -> None:
-        self._range = range(first, last)
+    Each batch has `size` scenes for each of its `parts`; only those of the parts `own` are told.
+    """
+
+    def __init__(
+        self, first: int, *, steps: int, size: int, parts: int, own: Sequence[int]
+    ) -> None:
+        self._starts = [first + (n * parts + part) * size for n in range(steps) for part in own]
+        self._size = size
 
     def __iter__(self) -> Iterator[int]:
-        return iter(self._range)
+        return (start + number for start in self._starts for number in range(self._size))
 
     def __len__(self) -> int:
-        return len(self._range)
+        return len(self._starts) * self._size
 
 
 def batches(
-    scenes: SceneTensors, *, first: int, steps: int, size: int, workers: int
-) -> Iterable[Batch]:
-    """Return a loader of `steps` batches of `size` scenes, from scene number `first`."""
+    scenes: SceneTensors, *, first: int, steps: int, size: int, workers: int,
+    parts: int = 1, own: Sequence[int] = (0,),
+) -> Iterable[Batch]:  # fmt: skip
+    """Return a loader of `steps` batches, from scene number `first`.
+
+    They come in `parts` of `size` scenes, of which this loads those numbered `own`, in order.
+    """
     return DataLoader(
         scenes,
         batch_size=size,
-        sampler=Counting(first, first + steps * size),
+        sampler=Counting(first, steps=steps, size=size, parts=parts, own=own),
         num_workers=workers,
         collate_fn=collate,
         prefetch_factor=4 if workers else None,

@@ -19,6 +19,7 @@ from ssuformer.contract import FRAME_SIZE, SAMPLE_RATE
 from ssuformer.manifest import Manifest
 from ssuformer.model import checkpoint as checkpoints
 from ssuformer.model.sound_source_model import parameters
+from ssuformer.regions import Segmentation
 from ssuformer.sentences import SOMETHING, SOUNDS
 from training.batch import SceneSource, groups
 from training.calibration import find_thresholds
@@ -39,6 +40,9 @@ from training.scenes.grammar import Category, Grammar
 
 CONTROLS = ("", "shuffled", "silent")
 """The true audio, another scene's audio, and silence: an audio-based model fails the last two."""
+
+Segmenting = Callable[[Sequence[Scene], npt.NDArray[np.float32]], list[Segmentation]]
+"""Returns the model's outputs for scenes, named as the model does, and a waveform `[b t 16000]`."""
 
 EVERYTHING: frozenset[Told] = frozenset({"outlines", "categories", "sentences"})
 """What the truth of composed scenes tells."""
@@ -208,11 +212,13 @@ def score(
     predictor: Predictor, scenes: SceneSource, count: int, grammar: Grammar, *,
     control: str = "", advance: Callable[[int], None] = lambda _: None,
     told: frozenset[Told] = EVERYTHING, categories: Sequence[str] = (),
+    segment: Segmenting | None = None,
 ) -> dict[str, float]:  # fmt: skip
     """Return every score on the first `count` scenes, with the audio of `control`.
 
     Scores that need what the truth does not tell are left out, and so are frames whose truth is
     not known. With `categories`, the model's, the sources of a scene are called by those names.
+    `segment` finds what sounds in place of the predictor.
     """
     sentences = "sentences" in told and not control
     evaluation: Evaluation | BoxEvaluation = Evaluation(
@@ -229,11 +235,16 @@ def score(
             sound, before = _moved_on(sound, before), sound[-1]
         elif control == "silent":
             sound = np.zeros_like(sound)
-        clips = predictor.segment(np.stack([scene.frames for scene in group]), sound)
+        named = [_called(scene, categories) for scene in group]
+        clips = (
+            predictor.segment(np.stack([scene.frames for scene in group]), sound)
+            if segment is None
+            else segment(named, sound)
+        )
         size = (group[0].frames.shape[1], group[0].frames.shape[2])
         regions = predictor.regions(clips, size, captions=sentences)
-        for scene, frames in zip(group, regions, strict=True):
-            _add(evaluation, scene if "boxes" in told else _called(scene, categories), frames, size)
+        for scene, frames in zip(group if "boxes" in told else named, regions, strict=True):
+            _add(evaluation, scene, frames, size)
         advance(len(group))
     report = evaluation.report()
     unasked = () if "categories" in told else OF_CATEGORIES

@@ -77,12 +77,19 @@ class Experiment(BaseModel):
     profile: Profile | None = None
     data: tuple[DataSource, ...] = ()
     """What to train on; empty means composed scenes alone."""
+    names: Literal["pack", "films", "data"] = "pack"
+    """Whose categories the model has: the pack's (of films where data is photographic), those of
+    films (`training/categories.py`), or those of the filmed data itself."""
+    published: bool = True
+    """Whether the encoders begin with published weights, if there are any for them."""
     frozen: tuple[str, ...] = ()
     """Parts of the model, as prefixes of the names of their weights, that keep their weights."""
     pretrained: tuple[str, ...] = ()
     """Parts whose rate is `pretrained_rate` times the others'."""
     pretrained_rate: PositiveFloat = 0.1
     seed: int = 0
+    optimizer: Literal["muon", "adamw"] = "muon"
+    """`muon` leaves to AdamW what `training/optimizers.py` says, `adamw` everything."""
     stages: tuple[Stage, ...] = Field(min_length=1)
     learning_rate: PositiveFloat = 1e-3
     warmup_steps: PositiveInt = 200
@@ -93,9 +100,26 @@ class Experiment(BaseModel):
     average: float = Field(default=0.998, ge=0, lt=1)
     """Decay of the weights' moving average; the average is what is saved."""
     losses: LossWeights = LossWeights()
+    accumulate: PositiveInt = 1
+    """Parts of a batch that each process computes one after another, to save memory."""
+    recompute: bool = False
+    """Save memory: compute the vision encoder's blocks again when their gradients are computed."""
+    least_truth_share: float = Field(default=0.2, ge=0, le=1)
+    """Share of described regions under their true mask in the end; it falls from 1."""
     checkpoint_minutes: PositiveFloat = 4.0
     validation_scenes: PositiveInt = 64
     workers: int = Field(default=1, ge=0)
+
+    @model_validator(mode="after")
+    def _has_clips_that_name_categories(self) -> Self:
+        if self.names == "data" and {source.kind for source in self.data} != {"filmed"}:
+            raise ValueError('names = "data" needs filmed data, and nothing else')
+        return self
+
+    @property
+    def filmed_alone(self) -> bool:
+        """Return whether clips are all that is trained on, so that no pack is needed."""
+        return self.names != "pack" and {source.kind for source in self.data} == {"filmed"}
 
     @property
     def steps(self) -> int:
@@ -123,10 +147,11 @@ class Experiment(BaseModel):
 def read(path: Path, changes: Iterable[str] = ()) -> Experiment:
     """Read an experiment file; raise ConfigError that names the file and the field.
 
-    Each of `changes` is `FIELD=VALUE`, with dots to fields of fields, and comes after the file.
+    A file with `base = "OTHER"` is what the file OTHER beside it says, but for its own fields. Each
+    of `changes` is `FIELD=VALUE`, with dots to fields of fields, and comes after the file.
     """
     try:
-        fields = tomllib.loads(path.read_text())
+        fields = _fields(path)
         for change in changes:
             fields = _merged(fields, _parsed(change))
         return Experiment.model_validate(fields)
@@ -134,6 +159,17 @@ def read(path: Path, changes: Iterable[str] = ()) -> Experiment:
         raise ConfigError(f"{path} is not an experiment: {wrong_fields(error)}") from error
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"{path} is not an experiment: {error}") from error
+
+
+def _fields(path: Path) -> dict[str, Any]:
+    fields = tomllib.loads(path.read_text())
+    base = fields.pop("base", None)
+    if base is None:
+        return fields
+    below = path.parent / str(base)
+    if "base" in (under := tomllib.loads(below.read_text())):
+        raise ConfigError(f"{path}: base = {base!r} has a base itself, {under['base']!r}")
+    return _merged(under, fields)
 
 
 def _parsed(change: str) -> dict[str, Any]:
@@ -176,6 +212,13 @@ def open_pack(
     there = {category.name for category in pack.categories}
     wanted = [c for c in categories if c in there] if licences == "free" else categories
     return pack.only(wanted) if wanted else pack
+
+
+def open_material(experiment: Experiment) -> AssetPack | None:
+    """Open the pack of an experiment; None if it needs none. Raises ConfigError."""
+    if experiment.filmed_alone:
+        return None
+    return open_pack(experiment.pack, experiment.categories)
 
 
 def open_filmed(source: DataSource) -> Films[Any]:

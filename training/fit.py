@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
-import os
-import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
@@ -20,14 +16,18 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.utils.tensorboard import SummaryWriter
 
 from ssuformer.errors import ConfigError
-from ssuformer.manifest import Manifest, Thresholds
+from ssuformer.manifest import Thresholds
 from ssuformer.model import checkpoint
 from ssuformer.model.config import ModelConfig, preset
+from ssuformer.model.draws import Part, take_part
 from ssuformer.model.family import build
-from ssuformer.model.sound_source_model import SoundSourceModel, parameters
+from ssuformer.model.sound_source_model import SoundSourceModel
+from ssuformer.whole import settle
 from training.batch import Batch, SceneTensors, batches
 from training.evaluation import quick_j
 from training.experiment import Experiment
+from training.joint import join_norms, processes, share, started, total
+from training.joint import world as processes_now
 from training.losses import TrainingLoss
 from training.optimizers import optimizers
 from training.origin import Origin
@@ -35,15 +35,19 @@ from training.packs.pack import AssetPack
 from training.predictor import TorchPredictor
 from training.pretrained import load_published
 from training.progress import Progress
+from training.recompute import recompute_blocks
+from training.saving import BEST, STATE, digest_of_frozen, write
 from training.task import Task
-
-STATE, BEST = "state.pt", "best"
 
 Precision = Literal["auto", "float32", "bfloat16"]
 """Precision of the model; `auto` is bfloat16 where the device supports it in hardware."""
 
-MAY_CHANGE = frozenset({"checkpoint_minutes", "validation_scenes", "workers"})
-"""Fields of an experiment that may change on resume, as they do not affect the weights."""
+MAY_CHANGE = frozenset(
+    {"accumulate", "checkpoint_minutes", "recompute", "validation_scenes", "workers"}
+)
+"""Fields of an experiment that may change on resume, as they do not affect the weights.
+
+`accumulate` does where there is BatchNorm: of what is computed at once."""
 
 
 @dataclass(slots=True)
@@ -85,34 +89,30 @@ def open_device(name: str) -> torch.device:
 
 def start(
     experiment: Experiment,
-    pack: AssetPack,
+    pack: AssetPack | None,
     folder: Path,
     device: torch.device,
     begin: Path | None = None,
     *,
     precision: Precision = "auto",
-    published: bool = True,
 ) -> Run:
     """Return the run saved in `folder`, or a new one, with the weights of `begin`.
 
-    A new run without `begin` has the published weights of its encoders unless `published` is
-    false: then all weights are random. What is frozen is not saved: going on needs it again.
+    A new run without `begin` has the published weights of its encoders, unless the experiment says
+    otherwise: then all weights are random. What is frozen is not saved: going on needs it again.
     """
     torch.manual_seed(experiment.seed)
     task = Task.of(experiment, pack)
-    config = preset(
-        experiment.preset,
-        categories=len(task.categories),
-        vocabulary=len(task.tokenizer.vocabulary),
-        **{**task.ties, **experiment.model},
-    )
+    config = _config(experiment, task)
     model = build(config)
     if begin is not None:
         model.load_state_dict(checkpoint.load(begin)[0].state_dict())
-    elif published and (experiment.frozen or not (folder / STATE).exists()):
+    elif experiment.published and (experiment.frozen or not (folder / STATE).exists()):
         load_published(model)
     _place(model, device)
     _freeze(model, experiment.frozen)
+    if experiment.recompute:
+        recompute_blocks(model.vision)
     run = Run(
         experiment=experiment,
         task=task,
@@ -126,14 +126,29 @@ def start(
             weight_decay=experiment.weight_decay,
             pretrained=experiment.pretrained,
             pretrained_rate=experiment.pretrained_rate,
+            muon=experiment.optimizer == "muon",
         ),
         average={name: tensor.clone() for name, tensor in model.state_dict().items()},
-        origin=Origin.of(experiment, model, begin, published=published),
+        origin=Origin.of(experiment, model, begin),
         bfloat16=precision == "bfloat16" or (precision == "auto" and _fast_bfloat16(device)),
     )
+    # A split that is missing is named now, not when the run is first saved.
+    task.scenes(experiment.stages[-1], "val")
+    for kept in (run.checkpoint, folder / BEST):
+        settle(kept)
     if (folder / STATE).exists():
         _resume(run)
     return run
+
+
+def _config(experiment: Experiment, task: Task) -> ModelConfig:
+    random = {} if experiment.published else {"vision_weights": None}
+    return preset(
+        experiment.preset,
+        categories=len(task.categories),
+        vocabulary=len(task.tokenizer.vocabulary),
+        **{**task.ties, **experiment.model, **random},
+    )
 
 
 def _place(model: SoundSourceModel, device: torch.device) -> SoundSourceModel:
@@ -162,7 +177,7 @@ def _resume(run: Run) -> None:
     if ModelConfig.model_validate_json(state["config"]) != run.config:
         raise ConfigError(f"{run.folder} contains a run of another model; choose another --out")
     refuse_changes(Experiment.model_validate_json(state["experiment"]), run.experiment, run.folder)
-    frozen = _digest_of_frozen(run)
+    frozen = digest_of_frozen(run)
     if state.get("frozen", frozen) != frozen:
         raise ConfigError(
             f"{run.folder} contains a run with other frozen weights: say with --begin from which "
@@ -197,76 +212,15 @@ def refuse_changes(before: Experiment, now: Experiment, folder: Path) -> None:
             )
 
 
-def _digest_of_frozen(run: Run) -> str:
-    found = hashlib.sha256()
-    for name, weight in run.model.state_dict().items():
-        if name.startswith(run.experiment.frozen):
-            found.update(weight.cpu().contiguous().numpy().tobytes())
-    return found.hexdigest()
-
-
 def save(run: Run) -> float:
     """Write the training state, and the averaged weights as a checkpoint; return their J.
 
-    `best` is the checkpoint with the highest J so far.
+    `best` is the checkpoint with the highest J so far. Raises ConfigError if it cannot be written;
+    what was saved before is then still there.
     """
     j = validate(run)
-    folders = [run.checkpoint, run.folder / BEST] if j > run.best else [run.checkpoint]
-    run.best = max(j, run.best)
-    for folder in folders:
-        checkpoint.save(folder, run.config, run.average, _manifest(run))
-    state = {
-        "config": run.config.model_dump_json(),
-        "experiment": run.experiment.model_dump_json(),
-        "frozen": _digest_of_frozen(run),
-        "model": _learnt(run, run.model.state_dict()),
-        "optimizers": [optimizer.state_dict() for optimizer in run.optimizers],
-        "average": _learnt(run, run.average),
-        "step": run.step,
-        "best": run.best,
-        "origin": run.origin.model_dump_json(),
-    }
-    half_written = run.folder / f"{STATE}.part"
-    torch.save(state, half_written)
-    half_written.replace(run.folder / STATE)
+    write(run, j)
     return j
-
-
-def _learnt(run: Run, weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    frozen = run.experiment.frozen
-    return {name: weight for name, weight in weights.items() if not name.startswith(frozen)}
-
-
-def _manifest(run: Run) -> Manifest:
-    now = datetime.now(UTC).replace(microsecond=0)
-    return Manifest(
-        name=f"{run.config.family}-{run.experiment.name}",
-        version=now.strftime("%Y.%m.%d"),
-        author=_git("config", "user.name"),
-        created=now,
-        git_revision=_git("rev-parse", "--short=12", "HEAD"),
-        data_seed=run.experiment.seed,
-        steps=run.step,
-        parameters=parameters(run.model),
-        dimensions=run.config.dimensions,
-        categories=run.task.categories,
-        nouns=tuple(word.noun for word in run.task.words),
-        verbs=tuple(word.verb for word in run.task.words),
-        generic=run.task.generic,
-        vocabulary=run.task.tokenizer.vocabulary,
-        training=run.origin.model_dump(mode="json"),
-    )
-
-
-def _git(*question: str) -> str:
-    """Return git's output about this code, `unknown` outside a checkout."""
-    with suppress(OSError, subprocess.CalledProcessError):
-        here = Path(__file__).parent
-        answer = subprocess.run(
-            ["git", *question], cwd=here, capture_output=True, text=True, check=True
-        )
-        return answer.stdout.strip()
-    return "unknown"
 
 
 @contextmanager
@@ -290,17 +244,27 @@ def fit(run: Run, *, until: int | None = None, minutes: float | None = None) -> 
     """
     experiment = run.experiment
     last = min(until or experiment.steps, experiment.steps)
-    rank, world = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
-    end = _end(minutes, world)
-    loss: nn.Module = TrainingLoss(run.model, experiment.losses)
-    if world > 1:
-        loss = DistributedDataParallel(loss, find_unused_parameters=True)
-    chief = rank == 0
+    end = _end(minutes, started())
+    with processes(run.device) as (rank, world):
+        _fit(run, last, end, chief=rank == 0, loss=_objective(run, world))
+
+
+def _objective(run: Run, world: int) -> nn.Module:
+    loss: nn.Module = TrainingLoss(run.model, run.experiment.losses)
+    if world == 1:
+        return loss
+    join_norms(run.model)
+    # Buffers are equal already. Which parameters are used depends on what the batch shows.
+    return DistributedDataParallel(loss, broadcast_buffers=False, find_unused_parameters=True)
+
+
+def _fit(run: Run, last: int, end: float, *, chief: bool, loss: nn.Module) -> None:
+    experiment = run.experiment
     saved = time.monotonic()
     with _denormals_flushed(), Progress(last, run.step, shown=chief) as progress:
         board = SummaryWriter(str(run.folder / "tensorboard")) if chief else None
-        for batch in _batches(run, last, rank, world, end=end):
-            losses = train_step(run, loss, batch)
+        for batch in _batches(run, last, end=end):
+            losses = train_step(run, loss, *batch)
             progress.advance(run.step, losses)
             if board and run.step % 10 == 0:
                 for name, value in losses.items():
@@ -325,11 +289,14 @@ def _end(minutes: float | None, world: int) -> float:
     return time.monotonic() + 60 * minutes
 
 
-def _batches(run: Run, last: int, rank: int, world: int, *, end: float) -> Iterator[Batch]:
-    """Yield the batches of all stages from the run's step on; `rank` takes its share of each.
+def _batches(run: Run, last: int, *, end: float) -> Iterator[tuple[Batch, ...]]:
+    """Yield the parts that are this process's of the batches of all stages, from the run's step on.
 
-    None comes after the time `end`, but for the first.
+    Scenes of a batch depend on its step alone, not on how many processes there are. None comes
+    after the time `end`, but for the first.
     """
+    (rank, world), each = processes_now(), run.experiment.accumulate
+    parts = world * each
     while run.step < last:
         stage, first_step, first_scene = run.experiment.stage_at(run.step)
         steps = min(first_step + stage.steps, last) - run.step
@@ -340,37 +307,63 @@ def _batches(run: Run, last: int, rank: int, world: int, *, end: float) -> Itera
             run.config.caption_tokens,
             run.config.looks,
         )
-        size = stage.batch // world
-        done = (run.step - first_step) * size
-        first = first_scene + rank * stage.steps * size + done
-        workers = run.experiment.workers
-        for batch in batches(scenes, first=first, steps=steps, size=size, workers=workers):
+        if stage.batch % parts:
+            raise ConfigError(
+                f"a batch of {stage.batch} is no multiple of {world} processes x {each} parts",
+                limit=parts,
+                actual=stage.batch,
+            )
+        loader = batches(
+            scenes, first=first_scene + (run.step - first_step) * stage.batch, steps=steps,
+            size=stage.batch // parts, workers=run.experiment.workers,
+            parts=parts, own=range(rank, parts, world),
+        )  # fmt: skip
+        for batch in zip(*[iter(loader)] * each, strict=True):
             yield batch
             if time.monotonic() >= end:
                 return
 
 
-def train_step(run: Run, loss: nn.Module, batch: Batch) -> dict[str, float]:
-    """Take one optimizer step and return its losses."""
+def train_step(run: Run, loss: nn.Module, *parts: Batch) -> dict[str, float]:
+    """Take one optimizer step on a batch, given in parts of one size, and return its losses."""
     experiment = run.experiment
-    torch.manual_seed(experiment.seed * 1_000_003 + run.step)
     for group in (group for optimizer in run.optimizers for group in optimizer.param_groups):
         group["lr"] = experiment.rate_at(run.step) * group.get("rate_share", 1.0)
-    truth_share = max(0.2, 1.0 - run.step / (0.7 * experiment.steps))
+    truth_share = max(experiment.least_truth_share, 1.0 - run.step / (0.7 * experiment.steps))
     _train_mode(run.model, experiment.frozen)
-    with torch.autocast(run.device.type, torch.bfloat16, enabled=run.bfloat16):
-        losses: dict[str, Tensor] = loss(
-            batch.to(run.device), truth_share, run.step / experiment.steps
-        )
     for optimizer in run.optimizers:
         optimizer.zero_grad(set_to_none=True)
-    losses["total"].backward()  # type: ignore[no-untyped-call]
+    losses = _backward(run, loss, [part.to(run.device) for part in parts], truth_share)
     nn.utils.clip_grad_norm_(run.model.parameters(), experiment.clip_norm)
     for optimizer in run.optimizers:
         optimizer.step()
     run.step += 1
     _average(run)
-    return {name: float(loss.detach()) for name, loss in losses.items()}
+    return losses
+
+
+def _backward(
+    run: Run, loss: nn.Module, parts: list[Batch], truth_share: float
+) -> dict[str, float]:
+    """Add up the gradients of a batch, over its parts and all processes; return its losses."""
+    seed = run.experiment.seed * 1_000_003 + run.step
+    (rank, world), sums = processes_now(), dict[str, Tensor]()
+    every = share(parts, truth_share=truth_share, seed=seed)
+    for number, (part, shares) in enumerate(zip(parts, every, strict=True)):
+        torch.manual_seed(seed)
+        take_part(run.model, Part(number * world + rank, shares.parts))
+        more = number + 1 < len(parts)
+        with (
+            loss.no_sync() if more and isinstance(loss, DistributedDataParallel) else nullcontext()
+        ):
+            with torch.autocast(run.device.type, torch.bfloat16, enabled=run.bfloat16):
+                losses = loss(part, shares, run.step / run.experiment.steps)
+            # Gradients of processes are averaged, those of the parts of a batch added.
+            (losses["total"] * world).backward()
+        for name, value in losses.items():
+            sums[name] = sums.get(name, 0.0) + value.detach()
+    whole = total(torch.stack(list(sums.values())))
+    return dict(zip(sums, whole.tolist(), strict=True))
 
 
 def _fast_bfloat16(device: torch.device) -> bool:

@@ -21,6 +21,7 @@ from ssuformer.model.segmentation import QueryAnswer
 from ssuformer.model.sound_source_model import Segmented, SoundSourceModel, union
 from ssuformer.tokenizer import BEGIN, PAD
 from training.batch import Batch
+from training.joint import BACKGROUND, Shares, total
 from training.matching import match
 
 
@@ -117,29 +118,27 @@ def in_float32(found: Segmented) -> Segmented:
 class TrainingLoss(nn.Module):
     """The model and its losses as one module, so that they can be distributed together."""
 
-    def __init__(
-        self, model: SoundSourceModel, weights: LossWeights, *, regions_per_clip: int = 2
-    ) -> None:
+    def __init__(self, model: SoundSourceModel, weights: LossWeights) -> None:
         super().__init__()
         self.model = model
         self.weights = weights
-        self.regions_per_clip = regions_per_clip
 
     def forward(
-        self, batch: Batch, truth_share: float, progress: float = 0.0
+        self, batch: Batch, shares: Shares, progress: float = 0.0
     ) -> dict[str, Float[Tensor, ""]]:
         """Return the weighted losses and their `total`.
 
-        `truth_share` of the described regions use their true mask, the others
-        the predicted one; `progress` is the share of the schedule that is over.
-        The model runs under autocast, the losses are float32.
+        Of a part of a batch these are its shares of the whole's; `progress` is the share of the
+        schedule that is over. The model runs under autocast, the losses are float32.
         """
         found = in_float32(self.model.segment(batch.frames, batch.waveform))
         with torch.autocast(batch.frames.device.type, enabled=False):
             matches = find_matches(found.answers[-1], batch)
-            losses = self._segmentation(found, matches, batch)
-            apart = self._apart(found, found.answers[-1], progress)
-        losses |= self._caption(found, matches, batch, truth_share) | apart
+            losses = self._segmentation(found, matches, batch, shares)
+            apart = self._apart(found, found.answers[-1], progress, shares)
+        if self.weights.caption or self.weights.balance:
+            losses |= self._caption(found, matches, batch, shares)
+        losses |= apart
         weighted = {
             name: getattr(self.weights, name) * loss
             for name, loss in losses.items()
@@ -147,15 +146,17 @@ class TrainingLoss(nn.Module):
         }
         return weighted | {"total": torch.stack(list(weighted.values())).sum()}
 
-    def _segmentation(self, found: Segmented, matches: Matches, batch: Batch) -> dict[str, Tensor]:
-        losses = self._aside(found, batch)
+    def _segmentation(
+        self, found: Segmented, matches: Matches, batch: Batch, shares: Shares
+    ) -> dict[str, Tensor]:
+        losses = self._aside(found, batch, shares)
         for answer in found.answers:
-            for name, loss in self._answer(answer, matches, batch).items():
+            for name, loss in self._answer(answer, matches, batch, shares).items():
                 losses[name] = losses.get(name, 0.0) + loss / len(found.answers)
         return losses
 
     def _answer(
-        self, answer: QueryAnswer, matches: Matches, batch: Batch
+        self, answer: QueryAnswer, matches: Matches, batch: Batch, shares: Shares
     ) -> dict[str, Float[Tensor, ""]]:
         target = torch.zeros_like(answer.sounding)
         target[matches.clip, :, matches.query] = batch.sounding[matches.clip, matches.source]
@@ -164,37 +165,36 @@ class TrainingLoss(nn.Module):
         truth = batch.masks[matches.clip, matches.source][audible]
         said = answer.categories[matches.clip, :, matches.query][audible]
         named = batch.categories[matches.clip, matches.source][:, None].expand_as(audible)[audible]
-        count = max(len(logits), 1)
+        count = shares.audible
         whole = (batch.masks * batch.sounding[..., None, None]).sum(dim=1).clamp(max=1.0)
         together = union(answer).clamp(1e-5, 1.0 - 1e-5)
         either = dice_loss(together.flatten(0, 1), whole.flatten(0, 1)).mean()
         return {
-            "sounding": focal_loss(answer.sounding, target, self.weights.focus),
+            "sounding": focal_loss(answer.sounding, target, self.weights.focus) / shares.parts,
             "category": F.cross_entropy(said, named, reduction="sum") / count,
             "mask": F.binary_cross_entropy_with_logits(logits, truth, reduction="sum")
             / (count * truth[0].numel() if len(truth) else 1),
             "dice": dice_loss(logits.sigmoid(), truth).sum() / count,
-            "union": either + F.binary_cross_entropy(together, whole),
+            "union": (either + F.binary_cross_entropy(together, whole)) / shares.parts,
         }
 
-    def _aside(self, found: Segmented, batch: Batch) -> dict[str, Tensor]:
+    def _aside(self, found: Segmented, batch: Batch, shares: Shares) -> dict[str, Tensor]:
         background = torch.ones(found.seen.shape[1], device=found.seen.device)
-        background[-1] = 0.3
+        background[-1] = BACKGROUND
+        heard = F.binary_cross_entropy_with_logits(found.heard, batch.heard)
+        seen = found.seen
         labels = rearrange(batch.labels, "b t y x -> (b t) y x")
         return {
-            "heard": 8 * F.binary_cross_entropy_with_logits(found.heard, batch.heard),
-            "seen": F.cross_entropy(found.seen, labels, weight=background),
+            "heard": 8 * heard / shares.parts,
+            "seen": F.cross_entropy(seen, labels, background, reduction="sum") / shares.pixels,
         }
 
     def _caption(
-        self, found: Segmented, matches: Matches, batch: Batch, truth_share: float
+        self, found: Segmented, matches: Matches, batch: Batch, shares: Shares
     ) -> dict[str, Tensor]:
-        audible = batch.sounding[matches.clip, matches.source].bool()
-        row, frame = audible.nonzero(as_tuple=True)
-        keep = torch.randperm(len(row))[: self.regions_per_clip * len(batch.frames)].to(row.device)
-        row, frame = row[keep], frame[keep]
+        row, frame = shares.described[matches.clip, matches.source].nonzero(as_tuple=True)
         masks = found.answers[-1].masks.sigmoid()
-        truly = torch.rand(len(matches.clip), device=row.device) < truth_share
+        truly = shares.truly[matches.clip, matches.source]
         clip, query, source = (x[truly] for x in (matches.clip, matches.query, matches.source))
         masks = masks.clone()
         masks[clip, :, query] = batch.masks[clip, source]
@@ -205,27 +205,38 @@ class TrainingLoss(nn.Module):
             found.scene[clip, frame],
             found.source[clip, frame],
         )
-        target = batch.tokens[clip, matches.source[row], frame]
-        if not len(target):
-            nothing = tokens.float().sum() * 0.0
-            return {"caption": nothing, "balance": nothing}
-        length = int((target != PAD).any(dim=0).sum())
-        target = target[:, :length]
-        given = torch.cat([torch.full_like(target[:, :1], BEGIN), target[:, :-1]], dim=1)
-        logits, balance = self.model.caption(regions, given)
-        loss = F.cross_entropy(
-            rearrange(logits.float(), "n l v -> (n l) v"), target.flatten(), ignore_index=PAD
-        )
-        return {"caption": loss, "balance": balance.float()}
+        target = batch.tokens[clip, matches.source[row], frame][:, : shares.length]
+        loss, usage = tokens.float().sum() * 0.0, None
+        if len(target):
+            given = torch.cat([torch.full_like(target[:, :1], BEGIN), target[:, :-1]], dim=1)
+            logits, usage = self.model.caption(regions, given)
+            said = rearrange(logits.float(), "n l v -> (n l) v")
+            loss = F.cross_entropy(said, target.flatten(), ignore_index=PAD, reduction="sum")
+        return {"caption": loss / shares.words, "balance": self._balance(usage, shares)}
 
-    def _apart(self, found: Segmented, answer: QueryAnswer, progress: float) -> dict[str, Tensor]:
+    def _balance(self, usage: Float[Tensor, "i 2 e"] | None, shares: Shares) -> Float[Tensor, ""]:
+        """Return `E sum_e f_e P_e`, 1 when balanced: a mean over the layers of the captions.
+
+        f is how often an expert was taken by what all processes compute now, P its mean share.
+        """
+        if usage is None:
+            usage = self.model.caption.unused()
+        counted = total(usage[:, 0].float())
+        tokens = counted.sum(dim=1, keepdim=True).clamp(min=1.0)
+        share = usage[:, 1].float() / max(shares.regions * shares.length, 1)
+        return usage.shape[-1] * (counted / tokens * share).sum(dim=1).mean()
+
+    def _apart(
+        self, found: Segmented, answer: QueryAnswer, progress: float, shares: Shares
+    ) -> dict[str, Tensor]:
         if not (self.weights.queries_apart or self.weights.masks_apart):
             return {}
         sounding, least = answer.sounding.sigmoid().flatten(0, 1), least_sounding(progress)
         masks = answer.masks.sigmoid().flatten(0, 1)
         return {
-            "queries_apart": queries_apart(found.apart.flatten(0, 1), sounding, least=least),
-            "masks_apart": masks_apart(masks, sounding, least=least),
+            "queries_apart": queries_apart(found.apart.flatten(0, 1), sounding, least=least)
+            / shares.parts,
+            "masks_apart": masks_apart(masks, sounding, least=least) / shares.parts,
         }
 
 

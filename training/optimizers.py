@@ -33,8 +33,11 @@ def optimizers(
     weight_decay: float,
     pretrained: tuple[str, ...] = (),
     pretrained_rate: float = 1.0,
-) -> tuple[Optimizer, Optimizer]:
+    muon: bool = True,
+) -> tuple[Optimizer, ...]:
     """Return Muon for the model's inner matrices and convolutions, and AdamW for the rest.
+
+    Without `muon`, AdamW has everything.
 
     Weights that need no gradient are left out; those whose names begin with `pretrained` are
     AdamW's, at `pretrained_rate` times the learning rate.
@@ -51,16 +54,16 @@ def optimizers(
         elif not name.endswith(".weight") or weight.ndim < 2:
             plain.append(weight)
         else:
-            (outer if name.startswith(OUTSIDE) else inner).append(weight)
+            (outer if name.startswith(OUTSIDE) or not muon else inner).append(weight)
     groups = [
         {"params": outer, "weight_decay": weight_decay},
         {"params": plain, "weight_decay": 0.0},
         {"params": known, "weight_decay": 0.0, "rate_share": pretrained_rate},
     ]
-    return (
-        Muon(inner, lr=learning_rate, weight_decay=weight_decay),
-        AdamW(groups, lr=learning_rate, betas=(0.9, 0.98), fused=True),
-    )
+    adamw = AdamW(groups, lr=learning_rate, betas=(0.9, 0.98), fused=True)
+    if not muon:
+        return (adamw,)
+    return Muon(inner, lr=learning_rate, weight_decay=weight_decay), adamw
 
 
 class Muon(Optimizer):

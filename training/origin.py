@@ -58,10 +58,8 @@ class Origin(_Record):
         experiment: Experiment,
         model: SoundSourceModel,
         begin: Path | None,
-        *,
-        published: bool = True,
     ) -> Origin:
-        """Return the origin of a new run: a checkpoint, `published` weights or neither."""
+        """Return the origin of a new run: a checkpoint, published weights or neither."""
         folders = tuple(dict.fromkeys(_folders(experiment)))
         return cls(
             experiment=experiment,
@@ -72,13 +70,14 @@ class Origin(_Record):
                 if (folder / name).is_file()
             ),
             teachers=tuple(dict.fromkeys(_teachers(folders))),
-            published=published_of(model) if published and begin is None else (),
+            published=published_of(model) if experiment.published and begin is None else (),
             begin=_beginning(begin) if begin else None,
         )
 
 
 def _folders(experiment: Experiment) -> Iterator[Path]:
-    yield pack_folder(experiment.pack)
+    if not experiment.filmed_alone:
+        yield pack_folder(experiment.pack)
     for source in experiment.data:
         if source.kind == "photographic":
             yield pack_folder(source.folder)

@@ -149,8 +149,7 @@ class TorchPredictor(Predictor):
         outputs: SegmentationOutputs = self.model(
             torch.from_numpy(frames).to(device), torch.from_numpy(waveform).to(device)
         )
-        arrays = [output.float().cpu().numpy() for output in outputs.tensors()]
-        return [Segmentation(*(array[clip] for array in arrays)) for clip in range(len(frames))]
+        return as_arrays(outputs)
 
     def caption(self, regions: tuple[Float, Float, Float]) -> npt.NDArray[np.int64]:
         """Return the model's token ids `[n l]`."""
@@ -160,3 +159,9 @@ class TorchPredictor(Predictor):
         )
         found: npt.NDArray[np.int64] = ids.cpu().numpy()
         return found
+
+
+def as_arrays(outputs: SegmentationOutputs) -> list[Segmentation]:
+    """Return a model's outputs per clip, as serving has them."""
+    arrays = [output.float().cpu().numpy() for output in outputs.tensors()]
+    return [Segmentation(*(array[clip] for array in arrays)) for clip in range(len(arrays[0]))]

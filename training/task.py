@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
 
+from ssuformer.errors import ConfigError
 from ssuformer.tokenizer import Tokenizer
 from training.batch import SceneSource
-from training.categories import CATEGORIES, GENERIC, FilmCategory, broader
-from training.data.filmed import Excerpts
+from training.categories import CATEGORIES, GENERIC, SOMETHING, FilmCategory, broader, film_category
+from training.data.filmed import Excerpts, Films
+from training.data.names import film_names
 from training.experiment import DataSource, Experiment, Stage, open_filmed, pack_folder
 from training.packs.material import FilmMaterial
-from training.packs.pack import AssetPack
+from training.packs.pack import AssetPack, PackCategory
 from training.pretrained import audioset_names
 from training.scene import Split
 from training.scenes.composer import Composer
@@ -31,7 +33,8 @@ class Task:
     """The categories, the language and the scenes of an experiment."""
 
     experiment: Experiment
-    pack: AssetPack
+    pack: AssetPack | None
+    """None if clips are all that is trained on."""
     words: tuple[Category, ...]
     """Its categories with their nouns and verbs, in the order of the model's outputs."""
     tokenizer: Tokenizer
@@ -46,17 +49,23 @@ class Task:
         return tuple(word.name for word in self.words)
 
     @classmethod
-    def of(cls, experiment: Experiment, pack: AssetPack) -> Task:
+    def of(cls, experiment: Experiment, pack: AssetPack | None) -> Task:
         """Return the task of an experiment; ConfigError if its material is missing."""
         filmed = [open_filmed(source) for source in _data(experiment, "filmed")]
         sentences = chain.from_iterable(films.sentences() for films in filmed)
         photographic = _data(experiment, "photographic")
-        if not photographic:
-            tokenizer = Tokenizer.learn(chain(sentences_of_grammar(pack.categories), sentences))
-            return cls(experiment, pack, pack.categories, tokenizer, {})
+        if experiment.names != "films" and not photographic:
+            words = words_of(filmed) if experiment.names == "data" else _given(pack).categories
+            tokenizer = Tokenizer.learn(chain(sentences_of_grammar(words), sentences))
+            return cls(experiment, pack, words, tokenizer, {})
         learned: set[str] = set()
+        if experiment.names == "films":
+            learned = {name for f in filmed for n in f.categories for name in film_names(n)}
+            learned |= {film_category(c.name) for c in pack.categories} if pack else set()
+            learned.add(SOMETHING.name)
         for source in photographic:
-            learned |= FilmMaterial.open(pack_folder(source.folder), pack, "train").learned
+            folder = pack_folder(source.folder)
+            learned |= FilmMaterial.open(folder, _given(pack), "train").learned
         return cls(
             experiment,
             pack,
@@ -69,12 +78,14 @@ class Task:
     def scenes(self, stage: Stage, split: Split) -> SceneSource:
         """Return the scenes of a stage, of every source by its weight.
 
-        Clips for validation have five seconds. Filmed ones are for training alone: an experiment
-        without other data is validated on composed scenes.
+        Clips for validation have five seconds. Filmed ones are for training alone where there is a
+        pack: an experiment without other data is then validated on composed scenes. Without a pack
+        it is validated on the split `val` of its clips.
         """
         data = self.experiment.data or (COMPOSED,)
-        wanted = [source for source in data if split == "train" or source.kind != "filmed"]
-        wanted = wanted or [COMPOSED]
+        wanted = list(data)
+        if split != "train" and not self.experiment.filmed_alone:
+            wanted = [source for source in data if source.kind != "filmed"] or [COMPOSED]
         parts = [(self._source(source, stage, split), source.weight) for source in wanted]
         return parts[0][0] if len(parts) == 1 else Mixture(parts, seed=self.experiment.seed)
 
@@ -82,16 +93,41 @@ class Task:
         seconds = stage.seconds if split == "train" else 5
         seed = self.experiment.seed if split == "train" else 0
         if source.kind == "filmed":
+            clips = source if split == "train" else source.model_copy(update={"split": split})
             return Excerpts(
-                open_filmed(source), categories=self.categories, size=stage.size, seconds=seconds
+                open_filmed(clips), categories=self.categories, size=stage.size, seconds=seconds
             )
         if source.kind == "photographic":
-            material = FilmMaterial.open(pack_folder(source.folder), self.pack, split)
+            material = FilmMaterial.open(pack_folder(source.folder), _given(self.pack), split)
             return PhotographicScenes(material, split, size=stage.size, seconds=seconds, seed=seed)
         composed = Composer(
-            self.pack, split, self.experiment.profile, size=stage.size, seconds=seconds, seed=seed
-        )
+            _given(self.pack), split, self.experiment.profile,
+            size=stage.size, seconds=seconds, seed=seed,
+        )  # fmt: skip
         return UnnamedScenes(composed, composed.grammar) if self.ties else composed
+
+
+def _given(pack: AssetPack | None) -> AssetPack:
+    if pack is None:
+        raise ConfigError("scenes are composed of a pack, and there is none")
+    return pack
+
+
+def words_of(filmed: Sequence[Films[Any]]) -> tuple[Category, ...]:
+    """Return the categories of clips under their own names, with the nouns and verbs of films."""
+    known = {category.name: category for category in CATEGORIES}
+    told = {word.name: word for films in filmed for word in films.words}
+    names = dict.fromkeys(name for films in filmed for name in films.categories)
+    words: list[Category] = []
+    for name in names:
+        if name in told:
+            words.append(told[name])
+            continue
+        of_films = next(iter(film_names(name)), "")
+        like = known.get(of_films, SOMETHING)
+        noun = name.replace("_", " ") if like is SOMETHING else like.noun
+        words.append(PackCategory(name=name, noun=noun, verb=like.verb, profile=like.profile))
+    return tuple(words)
 
 
 def _data(experiment: Experiment, kind: str) -> list[DataSource]:

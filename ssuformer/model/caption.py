@@ -69,13 +69,13 @@ class CaptionLayer(nn.Module):
 
     def finish(
         self, x: Tensor, region: tuple[Tensor, Tensor], levels: Float[Tensor, "n 3 c"]
-    ) -> tuple[Float[Tensor, "n l c"], Float[Tensor, ""]]:
-        """Return the tokens after cross-attention and experts; balance loss."""
+    ) -> tuple[Float[Tensor, "n l c"], Float[Tensor, "2 e"]]:
+        """Return the tokens after cross-attention and experts, and how many each expert got."""
         x = x + self.region.attend(self.norms[1](x), *region)
         if isinstance(self.think, PromptedExperts):
-            answer, balance = self.think(self.norms[2](x), levels)
-            return x + answer, balance
-        return x + self.think(self.norms[2](x)), x.new_ones(())
+            answer, usage = self.think(self.norms[2](x), levels)
+            return x + answer, usage
+        return x + self.think(self.norms[2](x)), x.new_zeros(2, 0)
 
 
 class CaptionDecoder(nn.Module):
@@ -98,18 +98,27 @@ class CaptionDecoder(nn.Module):
 
     def forward(
         self, regions: Regions, tokens: Int[Tensor, "n l"]
-    ) -> tuple[Float[Tensor, "n l v"], Float[Tensor, ""]]:
-        """Return logits for the token after each of `tokens` (teacher forcing) and balance loss."""
+    ) -> tuple[Float[Tensor, "n l v"], Float[Tensor, "i 2 e"]]:
+        """Return logits for the token after each of `tokens` (teacher forcing), and use of experts.
+
+        For every layer: how many tokens each expert got, and its summed shares by the router.
+        """
         length = tokens.shape[1]
         x = self.words(tokens) + self.places[:length]
         ahead = torch.ones(length, length, dtype=torch.bool, device=x.device).triu(1)
         causal = torch.zeros(length, length, device=x.device).masked_fill(ahead, MASKED)
-        balance = x.new_zeros(())
+        usage = []
         for layer in self._stack:
             x = x + layer.past(layer.norms[0](x), bias=causal)
-            x, cost = layer.finish(x, layer.region.keys_values(regions.tokens), regions.levels)
-            balance = balance + cost / len(self.layers)
-        return self._logits(x), balance
+            x, used = layer.finish(x, layer.region.keys_values(regions.tokens), regions.levels)
+            usage.append(used)
+        return self._logits(x), torch.stack(usage)
+
+    def unused(self) -> Float[Tensor, "i 2 e"]:
+        """Return the experts' use of no token."""
+        layer = self._stack[0].think
+        experts = len(layer.experts) if isinstance(layer, PromptedExperts) else 0
+        return self.places.new_zeros(len(self.layers), 2, experts)
 
     def _logits(self, x: Float[Tensor, "*n c"]) -> Float[Tensor, "*n v"]:
         return F.linear(self.norm(x), self.words.weight)

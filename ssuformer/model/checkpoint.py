@@ -19,6 +19,7 @@ from ssuformer.model.config import ModelConfig
 from ssuformer.model.family import build
 from ssuformer.model.sound_source_model import SoundSourceModel
 from ssuformer.repository import WEIGHTS
+from ssuformer.whole import whole_folder
 
 CONFIG = "config.json"
 
@@ -33,13 +34,16 @@ _ROUNDING = 2.0**-11
 
 
 def save(folder: Path, config: ModelConfig, weights: dict[str, Tensor], manifest: Manifest) -> None:
-    """Write a checkpoint folder; the manifest gets the digest of the weights."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Write a checkpoint folder as a whole; the manifest gets the digest of the weights.
+
+    What else is in a folder that is replaced goes with it.
+    """
     tensors = {name: stored(tensor).contiguous() for name, tensor in weights.items()}
-    save_file(tensors, folder / WEIGHTS)
-    (folder / CONFIG).write_text(config.model_dump_json(indent=1) + "\n", encoding="utf-8")
-    digests = {WEIGHTS: digest(folder / WEIGHTS)}
-    manifest.model_copy(update={"digests": digests}).write(folder)
+    with whole_folder(folder) as part:
+        save_file(tensors, part / WEIGHTS)
+        (part / CONFIG).write_text(config.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        digests = {WEIGHTS: digest(part / WEIGHTS)}
+        manifest.model_copy(update={"digests": digests}).write(part)
 
 
 def stored(weight: Tensor) -> Tensor:

@@ -46,6 +46,9 @@ class ModelConfig(BaseModel):
     mcm: bool = True
     """Mask Collaboration Module: region tokens are pooled under the predicted mask."""
     detail_tokens: PositiveInt = 4
+    gate: Literal["tanh", "concatenation"] = "tanh"
+    """How region tokens take in what is around: times the tanh of a weight that begins at 0, or by
+    a linear layer over both."""
     mohe: bool = True
     """Mixture of Hierarchical-prompted Experts in place of the caption layers' FFN."""
     experts_per_level: PositiveInt = 1

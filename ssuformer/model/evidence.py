@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ssuformer.model.config import ModelConfig
+from ssuformer.model.draws import Draws
 
 LEAST_LOGIT = -6.0
 """Audio logits below it count as "not heard at all"."""
@@ -44,7 +45,7 @@ def _membership(classes: Sequence[Sequence[int]], count: int) -> Float[Tensor, "
     return table
 
 
-class Evidence(nn.Module):
+class Evidence(Draws):
     """Scores of the encoders' classifiers, summed up by category and weighed."""
 
     heard_index: Tensor
@@ -80,7 +81,7 @@ class Evidence(nn.Module):
         """Return the audio logit of each category, at least `LEAST_LOGIT`."""
         heard = _loudest(classes, self.heard_index)
         if self.training:
-            lowered = (torch.rand_like(heard) * 2 - 1).clamp(min=0) * DEAFENED
+            lowered = (self.uniform(heard) * 2 - 1).clamp(min=0) * DEAFENED
             heard = (heard - lowered).clamp(min=LEAST_LOGIT)
         return heard
 

@@ -54,8 +54,11 @@ class PromptedExperts(nn.Module):
 
     def forward(
         self, x: Float[Tensor, "n l c"], levels: Float[Tensor, "n 3 c"]
-    ) -> tuple[Float[Tensor, "n l c"], Float[Tensor, ""]]:
-        """Return the experts' output and the balance loss `E sum_e f_e P_e` (1 when balanced)."""
+    ) -> tuple[Float[Tensor, "n l c"], Float[Tensor, "2 e"]]:
+        """Return the experts' output, and for the balance loss how many tokens each got.
+
+        Tokens are counted, and then their shares by the router are added up.
+        """
         about = levels.mean(dim=1, keepdim=True).expand(-1, x.shape[1], -1)
         share = self.router(torch.cat([x, about], dim=-1)).softmax(dim=-1)
         best, chosen = share.topk(CHOSEN, dim=-1)
@@ -66,6 +69,5 @@ class PromptedExperts(nn.Module):
             level = number // self.per_level
             vector = self.project[level](levels[:, level]).unsqueeze(1)
             answer = answer + weight[..., number, None] * expert(x, self.learned[level] + vector)
-        frequency = picked.sum(dim=-2).mean(dim=(0, 1)) / CHOSEN
-        balance = len(self.experts) * (frequency * share.mean(dim=(0, 1))).sum()
-        return answer, balance
+        counted = picked.sum(dim=(0, 1, 2)) / CHOSEN
+        return answer, torch.stack([counted, share.sum(dim=(0, 1))])

@@ -35,7 +35,11 @@ class MaskCollaboration(nn.Module):
         self.details = nn.Parameter(torch.randn(config.detail_tokens, c) * 0.5)
         self.look = Attention(c, config.heads, context_channels=middle)
         self.context = Attention(c, config.heads)
-        self.gate = nn.Parameter(torch.zeros(1))
+        if config.gate == "concatenation":
+            self.join = nn.Linear(2 * c, c)
+        else:
+            self.gate = nn.Parameter(torch.zeros(1))
+        self.joined = config.gate == "concatenation"
         self.nothing = nn.Parameter(torch.randn(config.region_tokens, c) * 0.02)
         self.norm = nn.LayerNorm(c)
 
@@ -50,7 +54,7 @@ class MaskCollaboration(nn.Module):
 
         `levels` are the features at strides 4, 8 and 16, `around` the fused tokens at stride 32.
         """
-        b, _, q, _, _ = masks.shape
+        b = masks.shape[0]
         seen = masks if self.masked else torch.ones_like(masks)
         flat = rearrange(seen, "b t q h w -> (b t) q h w")
         asked = rearrange(queries, "b t q c -> (b t) q c")
@@ -63,11 +67,20 @@ class MaskCollaboration(nn.Module):
             ],
             dim=2,
         )
-        found = self.context(rearrange(tokens, "b q r c -> b (q r) c"), around)
-        tokens = tokens + torch.tanh(self.gate) * rearrange(found, "b (q r) c -> b q r c", q=q)
+        tokens = self._in_context(tokens, around)
         empty = rearrange(flat.mean(dim=(-2, -1)) < EMPTY_AREA, "b q -> b q 1 1")
         tokens = torch.where(empty, self.nothing, self.norm(tokens))
         return rearrange(tokens, "(b t) q r c -> b t q r c", b=b)
+
+    def _in_context(
+        self, tokens: Float[Tensor, "b q r c"], around: Float[Tensor, "b n c"]
+    ) -> Float[Tensor, "b q r c"]:
+        q = tokens.shape[1]
+        found = self.context(rearrange(tokens, "b q r c -> b (q r) c"), around)
+        found = rearrange(found, "b (q r) c -> b q r c", q=q)
+        if self.joined:
+            return self.join(torch.cat([tokens, found], dim=-1))
+        return tokens + torch.tanh(self.gate) * found
 
     def _pooled(
         self, masks: Float[Tensor, "b q h w"], levels: tuple[Tensor, Tensor, Tensor]

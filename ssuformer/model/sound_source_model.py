@@ -22,6 +22,7 @@ from torch.nn import functional as F
 from ssuformer.model.audio import AudioEncoder, AudioFeatures
 from ssuformer.model.caption import CaptionDecoder
 from ssuformer.model.config import ModelConfig
+from ssuformer.model.draws import Dropout
 from ssuformer.model.efficientnet import IMAGENET_CLASSES
 from ssuformer.model.evidence import PLACES, Evidence, agreement
 from ssuformer.model.frontend import PixelNorm
@@ -135,7 +136,7 @@ class SoundSourceModel(nn.Module, ABC):
         self.audio = AudioEncoder(config)
         self.coarse = nn.Conv2d(coarse, c, 1)
         self.coarsest = nn.Conv2d(coarsest, c, 1)
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
         self.add_parts(config)
         self.mcm = MaskCollaboration(config)
         self.caption = CaptionDecoder(config)

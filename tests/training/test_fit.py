@@ -18,6 +18,7 @@ from training import fit as fitting
 from training.batch import SceneTensors, batches
 from training.experiment import Experiment, Stage
 from training.fit import Precision, Run, fit, open_device, start, train_step
+from training.joint import share
 from training.losses import LossWeights, TrainingLoss
 
 ALL_LOSSES = LossWeights(queries_apart=1.0, masks_apart=1.0)
@@ -101,11 +102,24 @@ def test_a_run_may_begin_from_random_weights_alone(
     monkeypatch.setattr("training.fit.load_published", refuse)
 
     run = start(
-        small_experiment(preset="small", model={}), SmallPack(), tmp_path, torch.device("cpu"),  # type: ignore[arg-type]
-        published=False,
+        small_experiment(preset="small", model={}, published=False), SmallPack(), tmp_path,  # type: ignore[arg-type]
+        torch.device("cpu"),
     )  # fmt: skip
 
     assert run.origin.published == ()
+
+
+def test_random_weights_are_not_those_of_a_folder_either(tmp_path: Path) -> None:
+    pvt = {
+        "vision": "pvt_v2", "vision_widths": (16, 32, 40, 64), "vision_depths": (1, 1, 1, 1),
+        "vision_weights": f"{tmp_path}/nowhere",
+    }  # fmt: skip
+    with pytest.raises(ConfigError, match="nowhere"):
+        begin(tmp_path, model=SIZES | pvt)
+
+    run = begin(tmp_path, model=SIZES | pvt, published=False)
+
+    assert run.config.vision_weights is None
 
 
 @pytest.mark.parametrize("precision", get_args(Precision))
@@ -168,7 +182,9 @@ def test_every_loss_is_float32_whatever_the_model_computed_in(tmp_path: Path) ->
     (batch,) = batches(scenes, first=0, steps=1, size=2, workers=0)
 
     with torch.autocast("cpu", torch.bfloat16):
-        losses = TrainingLoss(run.model, ALL_LOSSES)(batch, 0.5)
+        losses = TrainingLoss(run.model, ALL_LOSSES)(
+            batch, *share([batch], truth_share=0.5, seed=0)
+        )
 
     assert {name: loss.dtype for name, loss in losses.items()} == dict.fromkeys(
         losses, torch.float32

@@ -21,13 +21,28 @@ class Column:
     digits: int = 1
 
 
+Rows = Mapping[str, Mapping[str, Sequence[float]]]
+"""Row -> score -> its values, one per seed. A score is called `<exam> <sound> <name>`."""
+
+
+def lead(exam: str, rows: Rows) -> tuple[str, str]:
+    """Return the first score on an exam, and how it is called: of films with boxes, or J."""
+    boxes = any(f"{exam} own located" in scores for scores in rows.values())
+    return ("located", "located") if boxes else ("j", "J")
+
+
+def short(exam: str) -> str:
+    """Return the name of an exam in headings."""
+    return "films" if exam.startswith("data:") else exam
+
+
 @dataclass(frozen=True, slots=True)
 class Table:
     """For each row the values of each column, one per seed; what was not measured has none."""
 
     title: str
     columns: Sequence[Column]
-    rows: Mapping[str, Mapping[str, Sequence[float]]]
+    rows: Rows
     texts: Mapping[str, Mapping[str, str]]
     """Heading -> row -> a text, such as published numbers with their source."""
 

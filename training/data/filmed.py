@@ -25,6 +25,7 @@ from training.batch import MAX_SOURCES
 from training.categories import SOMETHING
 from training.data.names import name_for
 from training.scene import Scene
+from training.scenes.grammar import Category
 
 Told = Literal["outlines", "boxes", "categories", "sentences"]
 """What the truth of a data set tells, and so which scores apply to it."""
@@ -53,6 +54,8 @@ class Films(ABC, Generic[E]):
     kind: ClassVar[str]
     """What the folder was recognised as."""
     told: frozenset[Told]
+    words: tuple[Category, ...] = ()
+    """Nouns and verbs of its categories, if it tells them."""
 
     def __init__(self, folder: Path, entries: Sequence[E], categories: Sequence[str]) -> None:
         if not entries:
@@ -120,7 +123,9 @@ class Excerpts:
             replace(source, category=self._names[source.category])
             for source in loudest[:MAX_SOURCES]
         )
-        return _resized(replace(excerpt, sources=tuple(sources), known=None), self._size)
+        unseen = (replace(u, category=self._names[u.category]) for u in excerpt.unseen)
+        shown = replace(excerpt, sources=tuple(sources), unseen=tuple(unseen), known=None)
+        return _resized(shown, self._size)
 
 
 def _one_name(name: str, categories: Sequence[str], films: Films[Any]) -> str:
@@ -135,7 +140,8 @@ def _one_name(name: str, categories: Sequence[str], films: Films[Any]) -> str:
 
 def _part(known: npt.NDArray[np.intp], seconds: int, index: int) -> npt.NDArray[np.intp]:
     """Return `[seconds]` frames in order: neighbours where enough are known, else repeated ones."""
-    neighbours = np.flatnonzero(known[seconds - 1 :] - known[: len(known) - seconds + 1] < seconds)
+    last = known[seconds - 1 :]
+    neighbours = np.flatnonzero(last - known[: len(last)] < seconds)
     rng = np.random.default_rng(index)
     if len(neighbours):
         start = int(rng.choice(neighbours))

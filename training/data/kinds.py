@@ -11,6 +11,7 @@ from training.data.avsbench import AVSS, AVSS_LABELS, AVSS_LIST, MS3, MS3_LIST, 
 from training.data.boxes import LABELS, Boxes
 from training.data.filmed import Films
 from training.data.layout import CLIPS, INFO, Layout
+from training.data.shards import INDEX, Shards
 
 KINDS: dict[tuple[str, ...], Callable[[Path], Films[Any]]] = {
     (INFO, CLIPS): Layout,
@@ -18,6 +19,7 @@ KINDS: dict[tuple[str, ...], Callable[[Path], Films[Any]]] = {
     (MS3_LIST,): MS3,
     (AVSS_LIST, AVSS_LABELS): AVSS,
     (LABELS,): Boxes,
+    (INDEX,): Shards,
 }
 """How to open a folder, by the files at its top."""
 

@@ -9,6 +9,7 @@ sentences if none were requested; counts are always present.
       j                  IoU at 0.5, mean over sounding frames
       f                  F at the best threshold of each video, mean over videos
       f_dataset          F at the best threshold of the whole set, mean over sounding frames
+      j_avsbench, f_avsbench   the same two by AVSBench's protocol, silent frames included
       false_alarm_area   share of pixels predicted in silent frames (lower is better)
     instances (`training.metrics.instances`), category taken from the classifier head
       instance_ap50      average precision, mask IoU >= 0.5, mean over categories
@@ -51,7 +52,7 @@ from training.metrics.counts import Mean
 from training.metrics.facts import CATEGORY, FactAccumulator
 from training.metrics.instances import InstanceAccumulator
 from training.metrics.joint import JointAccumulator
-from training.metrics.masks import MaskAccumulator, Protocol
+from training.metrics.masks import MaskAccumulator
 from training.metrics.regions import (
     MATCH_IOU,
     KindReader,
@@ -87,13 +88,12 @@ class Evaluation:
         *,
         facts: FactReader,
         kind: KindReader,
-        protocol: Protocol = "frames",
         sentences: bool = True,
     ) -> None:
         self._read, self._kind = facts, kind
         self._has_sentences = sentences
-        self._protocol = protocol
-        self._masks = MaskAccumulator(protocol)
+        self._masks = MaskAccumulator()
+        self._by_avsbench = MaskAccumulator("avsbench")
         self._instances = InstanceAccumulator()
         self._semantic = SemanticAccumulator()
         self._joint = JointAccumulator()
@@ -112,7 +112,8 @@ class Evaluation:
         Masks are as large as the truth's. ValueError if sizes or the number of frames differ.
         """
         _check(truth, regions)
-        self._masks.add(union, truth.sounding_mask())
+        for masks in (self._masks, self._by_avsbench):
+            masks.add(union, truth.sounding_mask())
         for frame, predicted in enumerate(regions):
             found, true = ranked(predicted), true_regions(truth, frame)
             self._add_frame(found, true)
@@ -137,12 +138,12 @@ class Evaluation:
 
     def _measured_over(self, scores: Mapping[str, float]) -> dict[str, float]:
         """Return, for every score, the number of items it was measured on."""
-        frames = scores["frames" if self._protocol == "avsbench" else "sounding_frames"]
         on_source = float(self._category.count)
         told = float(self._has_sentences)
         told_facts = self._attributes.counts()
         return {
-            **dict.fromkeys(("j", "f", "f_dataset"), frames),
+            **dict.fromkeys(("j", "f", "f_dataset"), scores["sounding_frames"]),
+            **dict.fromkeys(("j_avsbench", "f_avsbench"), scores["frames"]),
             "false_alarm_area": scores["silent_frames"],
             **dict.fromkeys(("semantic_miou", "semantic_f"), scores["frames"]),
             **dict.fromkeys(
@@ -187,11 +188,13 @@ class Evaluation:
         return self._read(sentence) if sentence else {}
 
     def _mask_scores(self) -> dict[str, float]:
-        scores = self._masks.scores()
+        scores, theirs = self._masks.scores(), self._by_avsbench.scores()
         return {
             "j": scores.j,
             "f": scores.f,
             "f_dataset": scores.f_dataset,
+            "j_avsbench": theirs.j,
+            "f_avsbench": theirs.f,
             "false_alarm_area": scores.false_alarm_area,
             "scenes": float(scores.videos),
             "frames": float(scores.sounding_frames + scores.silent_frames),

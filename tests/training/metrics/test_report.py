@@ -7,7 +7,6 @@ import numpy.typing as npt
 import pytest
 
 from training.metrics import report as report_module
-from training.metrics.masks import Protocol
 from training.metrics.regions import PredictedRegion, true_regions
 from training.metrics.report import Evaluation
 from training.scene import Scene, Source
@@ -75,11 +74,9 @@ def perfect(truth: Scene) -> Regions:
     ]
 
 
-def measured(
-    regions: Regions, union: npt.NDArray[Any] | None = None, *, protocol: Protocol = "frames"
-) -> dict[str, float]:
+def measured(regions: Regions, union: npt.NDArray[Any] | None = None) -> dict[str, float]:
     truth = scene()
-    evaluation = Evaluation(facts=read_facts, kind=kind, protocol=protocol)
+    evaluation = Evaluation(facts=read_facts, kind=kind)
     evaluation.add(truth, regions=regions, union=truth.sounding_mask() if union is None else union)
     return evaluation.report()
 
@@ -110,7 +107,8 @@ def test_the_counts_say_what_the_scores_are_made_of() -> None:
 def test_an_empty_prediction_scores_zero_but_for_f_and_the_background() -> None:
     scores = measured([[], [], [], []], np.zeros((4, 12, 12), np.float32))
 
-    for name in scores.keys() - COUNTS - {"f", "f_dataset", "semantic_miou", "semantic_f"}:
+    by_background = {"f", "f_dataset", "semantic_miou", "semantic_f", "j_avsbench", "f_avsbench"}
+    for name in scores.keys() - COUNTS - by_background:
         assert scores[name] == 0.0, name
 
 
@@ -125,8 +123,9 @@ def test_without_sentences_only_scores_that_need_none_are_there() -> None:
     evaluation.add(truth, regions=perfect(truth), union=truth.sounding_mask())
 
     assert evaluation.report().keys() - COUNTS == {
-        "j", "f", "f_dataset", "false_alarm_area", "instance_ap50", "instance_ap", "instance_j",
-        "region_recall", "category_accuracy", "semantic_miou", "semantic_f",
+        "j", "f", "f_dataset", "j_avsbench", "f_avsbench", "false_alarm_area",
+        "instance_ap50", "instance_ap", "instance_j", "region_recall", "category_accuracy",
+        "semantic_miou", "semantic_f",
     }  # fmt: skip
 
 
@@ -192,12 +191,13 @@ def test_a_region_without_a_sentence_names_nothing() -> None:
     assert scores["category_accuracy"] == 1.0
 
 
-def test_the_protocol_reaches_the_masks() -> None:
+def test_masks_are_scored_by_both_protocols() -> None:
     nothing = np.zeros((4, 12, 12), np.float32)
 
-    scores = measured([[], [], [], []], nothing, protocol="avsbench")
+    scores = measured([[], [], [], []], nothing)
 
-    assert scores["j"] == pytest.approx(0.25)
+    assert scores["j"] == 0.0
+    assert scores["j_avsbench"] == pytest.approx(0.25)
 
 
 def test_scenes_add_up_frame_by_frame() -> None:
