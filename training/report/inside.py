@@ -85,7 +85,7 @@ def chosen_experts(model: SoundSourceModel, regions: Regions, ids: Tensor) -> np
         model.caption(regions, tokens)
     counts = [
         torch.bincount(
-            score.topk(CHOSEN, dim=-1).indices[written].flatten(), minlength=len(score.T)
+            score.topk(CHOSEN, dim=-1).indices[written].flatten(), minlength=score.shape[-1]
         )
         for score in scores
     ]
