@@ -162,7 +162,7 @@ def _part(
         title=_title(name),
         score=score,
         scenes=count,
-        grid=Grid("Every score", ["", *columns], list(rows(columns, list(columns)))),
+        grid=Grid("As evaluate measures them.", ["", *columns], list(rows(columns, list(columns)))),
         factors=figures.factors({run: found.values for run, found in findings.items()}, score),
         confusion={run: figures.confusion(found.pairs) for run, found in findings.items()},
         routes=routes,
