@@ -19,7 +19,7 @@ from training.categories import CATEGORIES
 from training.packs import procedural
 from training.packs.categories import CATEGORIES as COLLECTED
 from training.packs.pack import AssetPack, PackCategory, PackManifest, write_manifest
-from training.packs.photographs import INDEX
+from training.packs.photographs import INDEX, FilmIndex
 from training.packs.recordings import write_sound
 from training.scenes.unnamed import UNNAMED
 
@@ -62,7 +62,7 @@ def write_pack(folder: Path) -> Path:
 def write_film_material(folder: Path) -> Path:
     """Write a pack of a photograph of a person and one of a dog, and a recording of speech."""
     (folder / "sounds/person_speaking").mkdir(parents=True)
-    (folder / INDEX).write_text("{}")
+    (folder / INDEX).write_text(FilmIndex(command="", items=()).model_dump_json())
     for number, group in enumerate(("person", "dalmatian")):
         (folder / "photos" / group).mkdir(parents=True)
         outline = Image.new("L", (240, 180))

@@ -127,7 +127,8 @@ class SoundTrack:
         if self.split != "train" or name not in MUSIC or rng.random() < 0.5:
             return ()
         others = [other for other in self.material.heard if other in INSTRUMENTS - shown]
-        return tuple(map(str, rng.choice(others, int(rng.integers(1, 3)), replace=False)))
+        count = min(int(rng.integers(1, 3)), len(others))
+        return tuple(map(str, rng.choice(others, count, replace=False)))
 
     def _unseen(self, rng: np.random.Generator, shown: set[str]) -> str:
         """Return a category with recordings that is not in the picture."""

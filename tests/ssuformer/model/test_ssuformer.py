@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -105,11 +106,14 @@ def all_outputs(model: SoundSourceModel, found: Segmented) -> torch.Tensor:
 
 
 @pytest.mark.parametrize(
-    "switches", [{}, {"mcm": False}, {"mohe": False}, {"vision_details": 3}], ids=str
+    "switches",
+    [{}, {"mcm": False}, {"mohe": False}, {"vision_details": 3}, {"gate": "concatenation"}],
+    ids=str,
 )
-def test_a_gradient_reaches_every_parameter(switches: dict[str, int]) -> None:
+def test_a_gradient_reaches_every_parameter(switches: dict[str, int | str]) -> None:
     model = small_model(**switches)
-    nn.init.constant_(model.mcm.gate, 0.5)  # zero at the start, which blocks what lies behind it
+    if "gate" not in switches:
+        nn.init.constant_(model.mcm.gate, 0.5)  # zero at first, which blocks what lies behind it
 
     all_outputs(model, model.segment(*clips(2, 3))).backward()  # type: ignore[no-untyped-call]
 
@@ -143,6 +147,23 @@ def test_region_tokens_follow_the_mask_with_mcm_and_ignore_it_without() -> None:
 
     assert difference[True] > 0.1
     assert difference[False] == 0.0
+
+
+def test_region_tokens_are_concatenated_with_what_is_around_or_take_it_in_by_a_gate() -> None:
+    frames, waveform = clips(1, 1)
+    change = {}
+
+    for gate in ("tanh", "concatenation"):
+        model = small_model(gate=gate).eval()
+        with torch.no_grad():
+            found = model.segment(frames, waveform)
+            half = torch.zeros(1, 1, 4, 16, 16)
+            half[..., :8] = 1.0
+            elsewhere = replace(found, around=torch.randn_like(found.around))
+            change[gate] = (model.regions(found, half) - model.regions(elsewhere, half)).abs().max()
+
+    assert change["tanh"] == 0.0  # closed at first
+    assert change["concatenation"] > 0.01
 
 
 def test_an_empty_mask_gives_the_token_of_no_source() -> None:

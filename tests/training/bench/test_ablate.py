@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import subprocess
 import sys
 import time
@@ -85,18 +83,19 @@ def test_what_a_variant_leaves_out_does_not_learn(
 
 
 def test_the_same_command_goes_on_after_a_kill(tmp_path: Path, material: tuple[Path, Path]) -> None:
-    config = with_films(tmp_path, material, steps=60, more="checkpoint_minutes = 1e-6")
+    config = with_films(tmp_path, material, steps=20, more="checkpoint_minutes = 1e-6")
     out = tmp_path / "runs"
     command = [sys.executable, "-m", "training"]
     command += options(config, out, material[1], "without-mohe")
     state = out / "without-mohe-1/state.pt"
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        while not state.exists() and process.poll() is None:
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+        while not state.exists():
+            assert process.poll() is None
             time.sleep(0.02)
-        os.kill(process.pid, signal.SIGKILL)
+        process.kill()
     killed_at = torch.load(state, weights_only=True)["step"]
     whole = (out / "ssu-1/checkpoint/model.safetensors").stat().st_mtime_ns
-    assert 0 < killed_at < 60
+    assert 0 < killed_at < 20
 
     done = subprocess.run(command, capture_output=True, text=True, check=False)
 
@@ -104,7 +103,7 @@ def test_the_same_command_goes_on_after_a_kill(tmp_path: Path, material: tuple[P
     assert f"step {killed_at}: " not in done.stdout
     assert f"step {killed_at + 1}: " in done.stdout
     assert (out / "ssu-1/checkpoint/model.safetensors").stat().st_mtime_ns == whole
-    assert checkpoints.load(out / "without-mohe-1/checkpoint")[1].steps == 60
+    assert checkpoints.load(out / "without-mohe-1/checkpoint")[1].steps == 20
     assert (out / "table.md").exists()
 
 
