@@ -9,6 +9,8 @@ from typing import Annotated
 import typer
 
 from ssuformer.errors import OptionError
+from training.data.kinds import parse_data
+from training.held_out import parse_splits
 
 Config = Annotated[Path, typer.Argument(help="An experiment file; what differs is replaced.")]
 Out = Annotated[Path, typer.Option(help="Folder of the runs and the table.")]
@@ -39,5 +41,10 @@ def parse_names(names: str, known: Collection[str], option: str) -> list[str]:
 
 
 def exam_names(data: list[str] | None, splits: str) -> list[str]:
-    """Return what to evaluate on: filmed clips first, as `data:DIR`, then held-out scenes."""
-    return [*(f"data:{folder}" for folder in data or ()), *splits.split(",")]
+    """Return what to evaluate on: filmed clips first, as `data:DIR`, then held-out scenes.
+
+    Raises ConfigError for a folder that is no data set, or an unknown split.
+    """
+    for folder in data or ():
+        parse_data(folder)
+    return [*(f"data:{folder}" for folder in data or ()), *parse_splits(splits)]

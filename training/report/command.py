@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, get_args
 
 import torch
 import typer
@@ -16,11 +16,12 @@ from ssuformer.model import checkpoint as checkpoints
 from ssuformer.repository import WEIGHTS
 from ssuformer.terminal import console, told
 from training import fit as fitting
-from training.bench.options import Data, Device, Films, Splits, exam_names
+from training.bench.options import Data, Films, exam_names
 from training.bench.runs import Exams
 from training.bench.tables import Table, quality_columns
 from training.evaluation import Exam, under_controls
 from training.experiment import Experiment
+from training.held_out import HeldOut
 from training.report import figures
 from training.report.curves import read_curves
 from training.report.findings import Findings
@@ -42,16 +43,21 @@ class OpenRun:
 
 def report(
     runs: Annotated[list[Path], typer.Argument(help="Folders of runs, as `fit` writes them.")],
-    out: Annotated[Path, typer.Option(help="The page to write.")] = Path("report.html"),
+    out: Annotated[
+        Path, typer.Option(help="The page to write.", dir_okay=False, writable=True)
+    ] = Path("report.html"),
     data: Data = None,
-    splits: Splits = "test",
+    splits: Annotated[
+        str,
+        typer.Option(help=f"Held-out scenes, separated by commas: {', '.join(get_args(HeldOut))}."),
+    ] = "test",
     scenes: Annotated[int, typer.Option(min=2, help="Scenes of each exam, at most.")] = 60,
     show: Annotated[int, typer.Option(min=1, help="Worst and best scenes to show of each.")] = 3,
     pack: Annotated[
         str, typer.Option(help="Pack of held-out scenes; the default is the first run's.")
     ] = "",
     films: Films = "films",
-    device: Device = "cpu",
+    device: Annotated[str, typer.Option(help="Where to evaluate: cpu, cuda.")] = "cpu",
 ) -> None:
     """Write one HTML page about one or several runs, side by side.
 
@@ -70,13 +76,13 @@ def report(
     """
     with told():
         place = fitting.open_device(device)
+        names = exam_names(data, splits)
         opened = _open(runs, place)
         exams = Exams(pack or _pack_of(opened[0].manifest), films)
-        names = exam_names(data, splits)
         page = _page(opened, exams, names, scenes=scenes, show=show)
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(page.html(), encoding="utf-8")
-        console().print(str(out))
+        console().print(str(out), soft_wrap=True)
 
 
 def _open(folders: Sequence[Path], device: torch.device) -> list[OpenRun]:
@@ -84,7 +90,10 @@ def _open(folders: Sequence[Path], device: torch.device) -> list[OpenRun]:
     opened = []
     for folder in folders:
         if not (folder / "checkpoint").is_dir():
-            raise ConfigError(f"{folder} is no run: it has no folder `checkpoint`")
+            raise ConfigError(
+                f"{folder} is no run: it has no folder `checkpoint`; name the folder that "
+                "`python -m training fit` wrote with --out"
+            )
         model, manifest = checkpoints.load(folder / "checkpoint")
         predictor = RoutedPredictor.of(model.to(device), manifest)
         opened.append(OpenRun(_name(folder, folders), folder, manifest, predictor))
@@ -126,7 +135,8 @@ def _page(
     return Page(
         title=f"Report of {', '.join(run.name for run in runs)}",
         runs=_runs_grid(runs),
-        curves=figures.curves(curves) if any(curves.values()) else None,
+        colours={run.name: figures.colour(number) for number, run in enumerate(runs)},
+        curves=figures.curves(curves),
         without_experts=[run.name for run in runs if not experts_of(run.predictor.model)],
         scores=Grid(table.title, table.headings(), table.lines("±")),
         exams=parts,
@@ -164,7 +174,7 @@ def _part(
         scenes=count,
         grid=Grid("As evaluate measures them.", ["", *columns], list(rows(columns, list(columns)))),
         factors=figures.factors({run: found.values for run, found in findings.items()}, score),
-        confusion={run: figures.confusion(found.pairs) for run, found in findings.items()},
+        confusion=figures.confusion({run: found.pairs for run, found in findings.items()}),
         routes=routes,
         worst=[shown(number, taken, categories) for number in worst],
         best=[shown(number, taken, categories) for number in best],

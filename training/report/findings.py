@@ -29,6 +29,8 @@ from training.scene import Scene
 Regions = Sequence[Sequence[PredictedRegion]]
 Values = dict[str, list[float]]
 """Bin -> the scores of what falls into it."""
+Pairs = Counter[tuple[str, str]]
+"""How often something of a category was answered as another: (true, told)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +75,7 @@ class Findings:
     """Scene number -> the scores of its frames."""
     values: dict[str, Values] = field(default_factory=lambda: defaultdict(dict))
     """Name of a factor -> scores by bin; empty if the truth does not tell it."""
-    pairs: Counter[tuple[str, str]] = field(default_factory=Counter)
-    """How often something of a category was answered as another: (true, told)."""
+    pairs: Pairs = field(default_factory=Counter)
 
     def watch(
         self, number: int, truth: Scene, regions: Regions, union: npt.NDArray[np.float32]
@@ -100,7 +101,7 @@ class Findings:
     def _bins(self, truth: Scene, frame: int) -> dict[str, str]:
         """Return the bin of a frame for each factor that the truth tells."""
         loud = float(level(truth.waveform[frame]))
-        sources = sum(bool(source.sounding[frame]) for source in truth.sources)
+        sources = len(true_regions(truth, frame))
         found = {
             "level": _bin("level", loud, LEVELS),
             "sources": FACTORS[3].bins[min(sources, 3) - 1],

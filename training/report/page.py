@@ -32,7 +32,8 @@ class ExamPart:
     scenes: int
     grid: Grid
     """Every score of every run under every sound."""
-    factors: str
+    factors: Mapping[str, str]
+    """Title -> picture."""
     confusion: Mapping[str, str]
     """Run -> picture."""
     routes: Mapping[str, str | None]
@@ -47,8 +48,10 @@ class Page:
 
     title: str
     runs: Grid
-    curves: str | None
-    """None if no run has learning curves."""
+    colours: Mapping[str, str]
+    """Run -> its colour in charts."""
+    curves: Mapping[str, str]
+    """Name -> picture; none if no run has learning curves."""
     without_experts: Sequence[str]
     """Runs whose models have no MoHE."""
     scores: Grid

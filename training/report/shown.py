@@ -37,6 +37,17 @@ class Outlined:
 
 
 @dataclass(frozen=True, slots=True)
+class Looking:
+    """Where a query looks: what it stands for, and a picture to lay over each frame."""
+
+    query: int
+    category: str
+    sounds: float
+    """Its highest probability to sound."""
+    heat: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """What a run says in the frames of a scene that are shown."""
 
@@ -45,8 +56,8 @@ class Answer:
     """Of the frames; None where nothing sounds."""
     mean: float
     """Over all frames of the scene in which something sounds."""
-    attention: str | None
-    """Where its surest queries look, as a picture; None if the family has no such queries."""
+    attention: Sequence[Looking] | None
+    """Where its surest queries look; None if the family has no such queries."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +68,7 @@ class ShownScene:
     size: tuple[int, int]
     """Height and width."""
     seconds: Sequence[int]
+    """Where in the clip the frames are that are shown."""
     pictures: Sequence[str]
     truth: Sequence[Sequence[Outlined]]
     answers: Mapping[str, Answer]
@@ -86,11 +98,12 @@ def shown(
         name: _answer(number, predictor, exam, categories)
         for name, (predictor, exam) in runs.items()
     }
-    truth, frames, _ = next(iter(seen.values()))
+    truth, known, _ = next(iter(seen.values()))
+    frames = _spread(len(known))
     return ShownScene(
         number=number,
         size=(truth.frames.shape[1], truth.frames.shape[2]),
-        seconds=frames,
+        seconds=[known[frame] for frame in frames],
         pictures=[figures.picture(truth.frames[frame]) for frame in frames],
         truth=[[_outlined(thing) for thing in true_regions(truth, frame)] for frame in frames],
         answers={name: answer for name, (_, _, answer) in seen.items()},
@@ -112,21 +125,22 @@ class _One:
 def _answer(
     number: int, predictor: RoutedPredictor, exam: Exam, categories: Sequence[str]
 ) -> tuple[Scene, list[int], Answer]:
-    """Return a scene's truth, which frames are shown, and a run's answer, as it is scored."""
+    """Return a scene's truth, the seconds in which it is known, and a run's answer, as scored."""
     seen: list[tuple[Scene, Regions, npt.NDArray[np.float32]]] = []
-    source = _One(exam.scenes.compose(number))
+    scene = exam.scenes.compose(number)
     score(
-        predictor, source, 1, exam.grammar, told=exam.told, categories=categories,
+        predictor, _One(scene), 1, exam.grammar, told=exam.told, categories=categories,
         watch=lambda _, truth, regions, union: seen.append((truth, regions, union)),
     )  # fmt: skip
     truth, regions, union = seen[0]
-    frames = _spread(len(truth.frames))
+    known: list[int] = scene.frames_known().tolist()
+    frames = _spread(len(known))
     scores = frame_scores(truth, regions, union, boxes="boxes" in exam.told)
-    return truth, frames, Answer(
+    return truth, known, Answer(
         frames=[[_outlined(region) for region in ranked(regions[frame])] for frame in frames],
         scores=[scores.get(frame) for frame in frames],
         mean=float(np.mean(list(scores.values()))),
-        attention=_attention(predictor, truth, frames, categories),
+        attention=_attention(predictor, scene, [known[frame] for frame in frames], categories),
     )  # fmt: skip
 
 
@@ -149,14 +163,21 @@ def _path(mask: Mask) -> str:
 
 
 def _attention(
-    predictor: RoutedPredictor, truth: Scene, frames: list[int], categories: Sequence[str]
-) -> str | None:
-    maps = query_maps(predictor.model, truth)
+    predictor: RoutedPredictor, scene: Scene, frames: list[int], categories: Sequence[str]
+) -> list[Looking] | None:
+    maps = query_maps(predictor.model, scene)
     if maps is None:
         return None
-    (found,) = predictor.segment(truth.frames[None], truth.waveform[None])
+    (found,) = predictor.segment(scene.frames[None], scene.waveform[None])
     sounding = found.sounding_probability.max(axis=0)
     surest = np.argsort(-sounding, kind="stable")[:MOST_QUERIES].tolist()
     named = query_categories(found)
-    titles = [f"query {q}: {categories[named[q]]}, sounds {sounding[q]:.2f}" for q in surest]
-    return figures.attention(truth.frames[frames], maps[frames][:, surest], titles)
+    return [
+        Looking(
+            query=query,
+            category=categories[named[query]],
+            sounds=float(sounding[query]),
+            heat=[figures.heat(maps[frame, query]) for frame in frames],
+        )
+        for query in surest
+    ]

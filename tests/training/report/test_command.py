@@ -14,7 +14,7 @@ from tests.training.bench.small_experiment import write_experiment
 from training.__main__ import app
 from training.packs import procedural
 from training.report.page import ExamPart, Grid, Page
-from training.report.shown import Answer, Outlined, ShownScene
+from training.report.shown import Answer, Looking, Outlined, ShownScene
 
 SECTIONS = ("factors", "confusion", "routes", "worst", "best", "attention")
 
@@ -88,7 +88,7 @@ def test_the_page_has_every_part_and_the_numbers_of_evaluate(run: Path, tmp_path
         assert f"{100 * scores[split]['j']:.1f}" in read.texts
         assert {f"{value:.4g}" for value in scores[split].values()} <= set(read.texts)
     pictures = [address for address in read.addresses if address.startswith("data:image/")]
-    assert len(pictures) >= 3 + 2 * 5 + 2  # charts, frames of two scenes, attention of each
+    assert len(pictures) >= 3 + 2 * 5 * 2  # charts, frames of two scenes, attention in each
 
 
 def test_the_page_asks_for_nothing_and_runs_nothing(run: Path, tmp_path: Path) -> None:
@@ -136,16 +136,16 @@ def test_what_is_no_run_and_runs_of_other_categories_are_refused(run: Path, tmp_
 def test_names_and_sentences_are_texts_not_markup() -> None:
     evil = '<script>alert("&")</script>'
     thing = Outlined("M0 0L1 0 1 1Z", evil, evil, 0.5)
-    answer = Answer([[thing]], [0.25], 0.25, None)
+    answer = Answer([[thing]], [0.25], 0.25, [Looking(0, evil, 0.5, ["data:image/png;base64,"])])
     scene = ShownScene(7, (4, 4), [0], ["data:image/jpeg;base64,"], [[thing]], {evil: answer})
     part = ExamPart(
         title=evil, score="J", scenes=1, grid=Grid(evil, ["", evil], [[evil, "1"]]),
-        factors="data:image/png;base64,", confusion={evil: "data:image/png;base64,"},
+        factors={evil: "data:image/png;base64,"}, confusion={evil: "data:image/png;base64,"},
         routes={evil: None}, worst=[scene], best=[],
     )  # fmt: skip
     grid = Grid("", ["", evil], [[evil, evil]])
 
-    page = Page(evil, grid, None, [evil], grid, [part]).html()
+    page = Page(evil, grid, {evil: "#1f77b4"}, {}, [evil], grid, [part]).html()
 
     read = Read(page)
     assert "script" not in read.tags

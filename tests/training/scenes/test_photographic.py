@@ -126,6 +126,7 @@ def test_the_truth_tells_how_far_what_sounds_is_above_the_noise(
     scenes: PhotographicScenes,
 ) -> None:
     for scene in map(scenes.compose, range(SCENES)):
-        heard = any(s.sounding.any() for s in (*scene.sources, *scene.unseen))
+        sounding = [s.sounding for s in scene.sources] + [u.sounding for u in scene.unseen]
+        heard = any(seconds.any() for seconds in sounding)
         assert scene.snr_db is not None
         assert (3 <= scene.snr_db <= 45) if heard else scene.snr_db == -np.inf
