@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from ssuformer.manifest import Manifest, Thresholds
+from tests.browser import NEEDED, browser
 from tests.training.bench.small_experiment import write_experiment
 from training.__main__ import app
 from training.packs import procedural
@@ -72,13 +74,36 @@ def reported(*arguments: str, out: Path) -> str:
     return out.read_text()
 
 
-def test_the_page_has_every_part_and_the_numbers_of_evaluate(run: Path, tmp_path: Path) -> None:
-    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+@dataclass(frozen=True)
+class Reported:
+    """The page about a run, and the run's files before and after."""
 
-    page = reported(str(run), "--scenes", "3", out=tmp_path / "new" / "page.html")
+    file: Path
+    before: dict[Path, bytes]
+    after: dict[Path, bytes]
 
-    assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
-    read = Read(page)
+    @property
+    def page(self) -> str:
+        return self.file.read_text()
+
+
+def files(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture(scope="module")
+def one(run: Path, folder: Path) -> Reported:
+    before, out = files(run), folder / "new" / "page.html"
+    reported(str(run), "--scenes", "3", out=out)
+    return Reported(out, before, files(run))
+
+
+def test_the_run_is_not_changed(one: Reported) -> None:
+    assert one.after == one.before
+
+
+def test_the_page_has_every_part_and_the_numbers_of_evaluate(run: Path, one: Reported) -> None:
+    read = Read(one.page)
     assert {"runs", "curves", "scores", "exam-1"} <= read.ids
     assert {f"exam-1-{section}" for section in SECTIONS} <= read.ids
     pack = str(run.parent / "shapes")
@@ -91,17 +116,36 @@ def test_the_page_has_every_part_and_the_numbers_of_evaluate(run: Path, tmp_path
     assert len(pictures) >= 3 + 2 * 5 * 2  # charts, frames of two scenes, attention in each
 
 
-def test_the_page_asks_for_nothing_and_runs_nothing(run: Path, tmp_path: Path) -> None:
-    page = reported(str(run), "--scenes", "2", out=tmp_path / "page.html")
-
-    read = Read(page)
+def test_the_page_asks_for_nothing_and_runs_nothing(one: Reported) -> None:
+    read = Read(one.page)
     assert all(address.startswith(("#", "data:image/")) for address in read.addresses)
     assert not {"script", "link", "iframe", "object", "embed"} & set(read.tags)
-    assert "default-src 'none'" in page
-    assert "://" not in page
-    assert "url(" not in page
+    assert "default-src 'none'" in one.page
+    assert "://" not in one.page
+    assert "url(" not in one.page
     inner = {address[1:] for address in read.addresses if address.startswith("#")}
     assert inner <= read.ids
+
+
+@NEEDED
+@pytest.mark.parametrize("width", [360, 1280])
+def test_a_browser_shows_every_picture_and_no_wider_than_its_window(
+    one: Reported, width: int
+) -> None:
+    asked, said = list[str](), list[str]()
+    with browser() as opened:
+        page = opened.new_page(viewport={"width": width, "height": 800})
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("console", lambda message: said.append(message.text))
+
+        page.goto(one.file.as_uri())
+        page.wait_for_load_state("networkidle")
+
+        assert page.evaluate("document.images.length") > 0
+        assert page.evaluate("[...document.images].every(image => image.naturalWidth > 0)")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert [url for url in asked if not url.startswith("data:")] == [one.file.as_uri()]
+    assert said == []
 
 
 def test_runs_stand_side_by_side_and_what_one_lacks_is_said(run: Path, tmp_path: Path) -> None:
