@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import dataclass
 from html.parser import HTMLParser
 from pathlib import Path
@@ -46,9 +47,9 @@ def ran(*arguments: str) -> str:
     return result.stdout
 
 
-def train(folder: Path, pack: Path, more: str) -> Path:
+def train(folder: Path, pack: Path) -> Path:
     run = folder / "run"
-    file = write_experiment(folder, pack, more=more)
+    file = write_experiment(folder, pack)
     ran("fit", str(file), "--out", str(run))
     manifest = Manifest.read(run / "checkpoint")
     # So low that a model which has learned nothing shows something.
@@ -66,7 +67,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def run(folder: Path) -> Path:
-    return train(folder, folder / "shapes", "")
+    return train(folder, folder / "shapes")
 
 
 def reported(*arguments: str, out: Path) -> str:
@@ -163,18 +164,31 @@ def test_runs_stand_side_by_side_and_what_one_lacks_is_said(run: Path, tmp_path:
     assert any("This model has no experts" in text for text in read.texts)
 
 
-def test_what_is_no_run_and_runs_of_other_categories_are_refused(run: Path, tmp_path: Path) -> None:
-    other = tmp_path / "few"
-    other.mkdir()
-    names = list(Manifest.read(run / "checkpoint").categories)[:4]
-    few = train(other, run.parent / "shapes", f"categories = {json.dumps(names)}")
+def refused(*arguments: str | Path) -> str:
+    result = CliRunner().invoke(app, ["report", *map(str, arguments)])
+    assert result.exit_code == 1
+    assert "evaluating" not in result.stderr
+    return result.stderr
 
-    nothing = CliRunner().invoke(app, ["report", str(tmp_path)])
-    mixed = CliRunner().invoke(app, ["report", str(run), str(few)])
 
-    assert nothing.exit_code == mixed.exit_code == 1
-    assert "no run" in nothing.stderr
-    assert "different categories" in mixed.stderr
+def test_what_cannot_be_reported_is_named_before_anything_is_evaluated(
+    run: Path, tmp_path: Path
+) -> None:
+    assert f"{tmp_path} is no run" in refused(tmp_path)
+    assert "is no run" in refused(run / "checkpoint")
+    assert "named twice" in refused(run, run)
+    assert "unknown split 'nope'" in refused(run, "--splits", "test,nope")
+    assert "no data set" in refused(run, "--data", tmp_path)
+
+
+def test_runs_of_other_categories_are_refused(run: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(run, other)
+    manifest = Manifest.read(other / "checkpoint")
+    names = ("unheard_of", *manifest.categories[1:])
+    manifest.model_copy(update={"categories": names}).write(other / "checkpoint")
+
+    assert "different categories" in refused(run, other)
 
 
 def test_names_and_sentences_are_texts_not_markup() -> None:
