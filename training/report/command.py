@@ -138,9 +138,15 @@ def _page(
         colours={run.name: figures.colour(number) for number, run in enumerate(runs)},
         curves=figures.curves(curves),
         without_experts=[run.name for run in runs if not experts_of(run.predictor.model)],
-        scores=Grid(table.title, table.headings(), table.lines("±")),
+        scores=_beside(table),
         exams=parts,
     )
+
+
+def _beside(table: Table) -> Grid:
+    """Return the table with a column for each run."""
+    names, *columns = zip(table.headings(), *table.lines("±"), strict=True)
+    return Grid(table.title, list(names), [list(column) for column in columns])
 
 
 def _part(

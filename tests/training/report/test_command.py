@@ -129,7 +129,7 @@ def test_the_page_asks_for_nothing_and_runs_nothing(one: Reported) -> None:
 
 
 @NEEDED
-@pytest.mark.parametrize("width", [360, 1280])
+@pytest.mark.parametrize("width", [240, 1280])
 def test_a_browser_shows_every_picture_and_no_wider_than_its_window(
     one: Reported, width: int
 ) -> None:
@@ -159,7 +159,8 @@ def test_runs_stand_side_by_side_and_what_one_lacks_is_said(run: Path, tmp_path:
     page = reported(str(run), str(plain), "--scenes", "2", out=tmp_path / "page.html")
 
     read = Read(page)
-    assert {f"{run.parent.name}/run", "plain/run"} <= set(read.texts)
+    # In the runs, two legends, scores, confusion, routers, two scenes and their attention.
+    assert all(read.texts.count(name) >= 8 for name in (f"{run.parent.name}/run", "plain/run"))
     assert any("no queries that look at the picture" in text for text in read.texts)
     assert any("This model has no experts" in text for text in read.texts)
 
