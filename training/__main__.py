@@ -23,6 +23,7 @@ from training.data.kinds import parse_data
 from training.data.names import knows_films
 from training.held_out import HELD_OUT, parse_splits, photographic
 from training.packs.command import pack_app
+from training.report.command import report
 from training.scenes.clips import write_clips
 from training.scenes.composer import Composer
 from training.scenes.samples import SAMPLES, list_samples, render_sample
@@ -33,6 +34,7 @@ app.add_typer(pack_app, name="pack")
 app.add_typer(data_app, name="data")
 app.command()(compare)
 app.command()(ablate)
+app.command()(report)
 
 Device = Annotated[str, typer.Option(help="`cpu`, `cuda`, `cuda:1`, ...")]
 Form = Literal["table", "json", "csv"]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +45,10 @@ CONTROLS = ("", "shuffled", "silent")
 
 Segmenting = Callable[[Sequence[Scene], npt.NDArray[np.float32]], list[Segmentation]]
 """Returns the model's outputs for scenes, named as the model does, and a waveform `[b t 16000]`."""
+
+Watch = Callable[[int, Scene, Sequence[Sequence[PredictedRegion]], npt.NDArray[np.float32]], None]
+"""Is given a scene's number, its truth and regions in the frames whose truth is known, and their
+union `[t h w]` as `_union` returns it: what the scores are measured on."""
 
 EVERYTHING: frozenset[Told] = frozenset({"outlines", "categories", "sentences"})
 """What the truth of composed scenes tells."""
@@ -115,7 +121,7 @@ def evaluate(
         predictor.thresholds = find_thresholds(predictor, scenes, calibrate, manifest.categories)
     metrics = {"cost": cost(predictor)}
     for name, exam in exams.items():
-        metrics |= _under_controls(name, predictor, exam, count, manifest.categories)
+        metrics |= under_controls(name, predictor, exam, count, manifest.categories)
     changes = {"thresholds": predictor.thresholds, "metrics": {**manifest.metrics, **metrics}}
     manifest.model_copy(update=changes).write(folder)
     return metrics
@@ -129,7 +135,7 @@ def evaluate_films(
     The scores are under `name` and `name/control`.
     """
     predictor, manifest = _open(folder, device)
-    metrics = _under_controls(
+    metrics = under_controls(
         name, predictor, exam_on_films(manifest, films), min(count or len(films), len(films)),
         manifest.categories,
     )  # fmt: skip
@@ -168,10 +174,18 @@ def _words(names: Sequence[str]) -> list[Category]:
     ]
 
 
-def _under_controls(
-    name: str, predictor: Predictor, exam: Exam, count: int, categories: Sequence[str]
-) -> dict[str, dict[str, float]]:
-    """Return the scores with every sound; one scene alone has no other scene's sound."""
+def ignore(*_: object) -> None:
+    """Watch nothing."""
+
+
+def under_controls(
+    name: str, predictor: Predictor, exam: Exam, count: int, categories: Sequence[str],
+    watch: Watch = ignore,
+) -> dict[str, dict[str, float]]:  # fmt: skip
+    """Return the scores with every sound; one scene alone has no other scene's sound.
+
+    They are under `name` and `name/control`. `watch` sees the answers to the own sound.
+    """
     metrics = {}
     with Progress(console=Console(stderr=True)) as progress:
         for control in CONTROLS if count > 1 else ("", "silent"):
@@ -180,6 +194,7 @@ def _under_controls(
             metrics[title] = score(
                 predictor, exam.scenes, count, exam.grammar,
                 control=control, told=exam.told, categories=categories,
+                watch=ignore if control else watch,
                 advance=lambda n, task=task: progress.advance(task, n),  # type: ignore[misc]
             )  # fmt: skip
     return metrics
@@ -212,13 +227,13 @@ def score(
     predictor: Predictor, scenes: SceneSource, count: int, grammar: Grammar, *,
     control: str = "", advance: Callable[[int], None] = lambda _: None,
     told: frozenset[Told] = EVERYTHING, categories: Sequence[str] = (),
-    segment: Segmenting | None = None,
+    segment: Segmenting | None = None, watch: Watch = ignore,
 ) -> dict[str, float]:  # fmt: skip
     """Return every score on the first `count` scenes, with the audio of `control`.
 
     Scores that need what the truth does not tell are left out, and so are frames whose truth is
     not known. With `categories`, the model's, the sources of a scene are called by those names.
-    `segment` finds what sounds in place of the predictor.
+    `segment` finds what sounds in place of the predictor; `watch` sees what is scored.
     """
     sentences = "sentences" in told and not control
     evaluation: Evaluation | BoxEvaluation = Evaluation(
@@ -227,6 +242,7 @@ def score(
     if "boxes" in told:
         evaluation = BoxEvaluation(right=lambda name: model_names(name, categories), kind=kind_of)
     before: npt.NDArray[np.float32] | None = None
+    numbers = itertools.count()
     for group in groups(scenes, count):
         sound = np.stack([scene.waveform for scene in group])
         if control == "shuffled":
@@ -244,7 +260,7 @@ def score(
         size = (group[0].frames.shape[1], group[0].frames.shape[2])
         regions = predictor.regions(clips, size, captions=sentences)
         for scene, frames in zip(group if "boxes" in told else named, regions, strict=True):
-            _add(evaluation, scene, frames, size)
+            _add(evaluation, scene, frames, size, partial(watch, next(numbers)))
         advance(len(group))
     report = evaluation.report()
     unasked = () if "categories" in told else OF_CATEGORIES
@@ -256,12 +272,15 @@ def _add(
     scene: Scene,
     frames: list[list[PredictedRegion]],
     size: tuple[int, int],
+    watch: Callable[[Scene, Sequence[Sequence[PredictedRegion]], npt.NDArray[np.float32]], None],
 ) -> None:
-    """Add the frames of a scene whose truth is known, if any are."""
+    """Add the frames of a scene whose truth is known, if any are, and show them to `watch`."""
     known = scene.frames_known()
     if len(known):
-        shown = [frames[frame] for frame in known]
-        evaluation.add(scene.at(known), regions=shown, union=_union(shown, size))
+        shown, truth = [frames[frame] for frame in known], scene.at(known)
+        union = _union(shown, size)
+        evaluation.add(truth, regions=shown, union=union)
+        watch(truth, shown, union)
 
 
 def _called(scene: Scene, categories: Sequence[str]) -> Scene:

@@ -269,15 +269,21 @@ def _fit(run: Run, last: int, end: float, *, chief: bool, loss: nn.Module) -> No
             if board and run.step % 10 == 0:
                 for name, value in losses.items():
                     board.add_scalar(f"loss/{name}", value, run.step)
-            if chief and time.monotonic() - saved > 60 * experiment.checkpoint_minutes:
-                progress.say(f"step {run.step}: J on val scenes {save(run):.3f}")
+            if board and time.monotonic() - saved > 60 * experiment.checkpoint_minutes:
+                progress.say(f"step {run.step}: J on val scenes {_saved(run, board):.3f}")
                 progress.say(f"saved in {run.checkpoint}")
                 saved = time.monotonic()
         if board:
+            _saved(run, board)
             board.close()
-        if chief:
-            save(run)
             progress.say(f"step {run.step} of {experiment.steps}: saved in {run.checkpoint}")
+
+
+def _saved(run: Run, board: SummaryWriter) -> float:
+    """Save the run, and write J on validation scenes beside the losses; return it."""
+    j = save(run)
+    board.add_scalar("val/j", j, run.step)
+    return j
 
 
 def _end(minutes: float | None, world: int) -> float:

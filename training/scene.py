@@ -48,6 +48,10 @@ class Scene:
     known: npt.NDArray[np.bool_] | None = None
     """`[t]`: frames whose truth is known; None means all."""
     unseen: tuple[Unseen, ...] = ()
+    shots: npt.NDArray[np.int64] | None = None
+    """`[t]`: the number of the shot that each frame is in; None if it is not told."""
+    snr_db: float | None = None
+    """Decibels of what sounds above the noise; None if it is not told."""
 
     def frames_known(self) -> npt.NDArray[np.intp]:
         """Return the numbers of the frames whose truth is known."""
@@ -56,7 +60,8 @@ class Scene:
 
     def at(self, frames: npt.NDArray[np.intp]) -> Scene:
         """Return a scene of these frames alone, in this order; a frame may occur twice."""
-        return Scene(
+        return replace(
+            self,
             frames=self.frames[frames],
             waveform=self.waveform[frames],
             sources=tuple(
@@ -70,6 +75,7 @@ class Scene:
             ),
             unseen=tuple(replace(u, sounding=u.sounding[frames]) for u in self.unseen),
             known=None if self.known is None else self.known[frames],
+            shots=None if self.shots is None else self.shots[frames],
         )
 
     def sounding_mask(self) -> npt.NDArray[np.bool_]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from rich.table import Table
 
@@ -35,10 +35,16 @@ def tables(scores: Scores) -> Iterator[Table]:
             control = name.partition("/")[2]
             heading = "" if alone else HEADINGS.get(control, control)
             table.add_column(heading, justify="right", no_wrap=True)
-        for row in dict.fromkeys(row for name in columns for row in scores[name]):
-            cells = (scores[name].get(row) for name in columns)
-            table.add_row(row, *("" if cell is None else f"{cell:.4g}" for cell in cells))
+        for row in rows(scores, columns):
+            table.add_row(*row)
         yield table
+
+
+def rows(scores: Scores, columns: Sequence[str]) -> Iterator[list[str]]:
+    """Yield a row per score: its name, then its value in each column; blank if missing."""
+    for row in dict.fromkeys(row for name in columns for row in scores[name]):
+        cells = (scores[name].get(row) for name in columns)
+        yield [row, *("" if cell is None else f"{cell:.4g}" for cell in cells)]
 
 
 def as_csv(scores: Scores) -> str:

@@ -78,6 +78,14 @@ class Attention(nn.Module):
         heard = rearrange(seen, "b (k n) d -> b k n d", k=self.heads) @ tell
         return self.out(rearrange(heard, "b k n e -> b n (k e)"))
 
+    def weights(
+        self, x: Float[Tensor, "b n c"], context: Float[Tensor, "b m d"]
+    ) -> Float[Tensor, "b k n m"]:
+        """Return how much of each context token every token of `x` takes, summing to 1: to see."""
+        keys, _ = self.keys_values(context)
+        query = rearrange(self.query(x) * self.scale, "b n (k e) -> b k n e", k=self.heads)
+        return (query @ keys.transpose(2, 3)).softmax(dim=-1)
+
     def keys_values(
         self, context: Float[Tensor, "b m d"]
     ) -> tuple[Float[Tensor, "b k m e"], Float[Tensor, "b k m e"]]:

@@ -19,6 +19,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ssuformer.model.attention import Attention
 from ssuformer.model.audio import AudioEncoder, AudioFeatures
 from ssuformer.model.caption import CaptionDecoder
 from ssuformer.model.config import ModelConfig
@@ -157,6 +158,10 @@ class SoundSourceModel(nn.Module, ABC):
     @abstractmethod
     def fuse(self, features: Features) -> Fused:
         """Return what sounds where: the family's own part."""
+
+    def looking(self) -> Attention | None:
+        """Return the attention with which queries look at the picture last; None without any."""
+        return None
 
     def served(self, answer: QueryAnswer) -> Float[Tensor, "b t q h w"]:
         """Return the mask probabilities to serve."""

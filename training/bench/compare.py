@@ -29,8 +29,8 @@ from training.bench.options import (
     parse_seeds,
 )
 from training.bench.runs import Exams, Measured, Trial, finished, scores
-from training.bench.tables import Column, Rows, Table, lead, short
-from training.evaluation import CONTROLS, cost
+from training.bench.tables import Column, Rows, Table, quality_columns
+from training.evaluation import cost
 from training.predictor import TorchPredictor
 
 PUBLISHED = {
@@ -108,24 +108,8 @@ def _add_costs(rows: Measured, runs: Mapping[str, Path]) -> None:
 
 
 def _columns(names: list[str], rows: Rows) -> list[Column]:
-    columns = []
-    for name in names:
-        score, shown = lead(name, rows)
-        for control, sound in zip(CONTROLS, ("", ", other sound", ", no sound"), strict=True):
-            key = f"{name} {control or 'own'} {score}"
-            columns.append(Column(key, f"{short(name)} {shown}{sound}", 100))
-        if score == "located":
-            key = f"{name} own silent_with_region"
-            columns.append(Column(key, "films silent with region", 100))
-        else:
-            columns.append(Column(f"{name} own f", f"{short(name)} F", 100))
-            columns.append(Column(f"{name} own j_avsbench", f"{short(name)} J (avsbench)", 100))
-            columns.append(Column(f"{name} own f_avsbench", f"{short(name)} F (avsbench)", 100))
-            columns.append(
-                Column(f"{name} own false_alarm_area", f"{short(name)} false alarms", 100, 2)
-            )
     return [
-        *columns,
+        *quality_columns(names, rows),
         Column("parameters", "M parameters", 1e-6),
         Column("gflops_per_frame", "GFLOPs per frame", 1, 2),
         *(Column(f"{engine}_ms", f"ms per clip, {engine}", 1, 0) for engine in speed.ENGINES),

@@ -45,16 +45,20 @@ def parse_names(names: str, known: Collection[str], option: str) -> list[str]:
 
 
 def exam_names(
-    data: list[str] | None, splits: str | None, *, usual: str, experiment: Experiment
+    data: list[str] | None,
+    splits: str | None,
+    *,
+    usual: str = "",
+    experiment: Experiment | None = None,
 ) -> list[str]:
     """Return what to evaluate on: filmed clips first, as `data:DIR`, then held-out scenes.
 
-    If no splits are named, they are the `usual` ones, and none where clips are all that is trained
-    on. Raises OptionError if nothing is left, ConfigError for what is not there: both before
-    anything is trained.
+    If no splits are named, they are the `usual` ones, and none where clips are all that the
+    experiment trains on. Raises OptionError if nothing is left, ConfigError for what is not there:
+    both before anything is trained.
     """
     if splits is None:
-        splits = "" if experiment.filmed_alone else usual
+        splits = "" if experiment and experiment.filmed_alone else usual
     for folder in data or ():
         parse_data(folder)
     names = [

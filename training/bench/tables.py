@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from training.evaluation import CONTROLS
+
 
 @dataclass(frozen=True, slots=True)
 class Column:
@@ -36,6 +38,27 @@ def short(exam: str) -> str:
     return "films" if exam.startswith("data:") else exam
 
 
+def quality_columns(exams: Sequence[str], rows: Rows) -> list[Column]:
+    """Return the columns of quality on each exam, the lead score under every sound first."""
+    columns = []
+    for name in exams:
+        score, shown = lead(name, rows)
+        for control, sound in zip(CONTROLS, ("", ", other sound", ", no sound"), strict=True):
+            key = f"{name} {control or 'own'} {score}"
+            columns.append(Column(key, f"{short(name)} {shown}{sound}", 100))
+        if score == "located":
+            key = f"{name} own silent_with_region"
+            columns.append(Column(key, "films silent with region", 100))
+        else:
+            columns.append(Column(f"{name} own f", f"{short(name)} F", 100))
+            columns.append(Column(f"{name} own j_avsbench", f"{short(name)} J (avsbench)", 100))
+            columns.append(Column(f"{name} own f_avsbench", f"{short(name)} F (avsbench)", 100))
+            columns.append(
+                Column(f"{name} own false_alarm_area", f"{short(name)} false alarms", 100, 2)
+            )
+    return columns
+
+
 @dataclass(frozen=True, slots=True)
 class Table:
     """For each row the values of each column, one per seed; what was not measured has none."""
@@ -57,14 +80,14 @@ class Table:
 
     def markdown(self) -> str:
         """Return the table in Markdown, below its title."""
-        lines = [self._headings(), ["---"] * (1 + len(self.columns) + len(self.texts))]
-        lines += self._lines("±")
+        lines = [self.headings(), ["---"] * (1 + len(self.columns) + len(self.texts))]
+        lines += self.lines("±")
         return f"{self.title}\n\n" + "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
     def latex(self) -> str:
         """Return the table as LaTeX that needs the package booktabs."""
         head, *body = (
-            " & ".join(map(_escaped, line)) + r" \\" for line in [self._headings(), *self._lines()]
+            " & ".join(map(_escaped, line)) + r" \\" for line in [self.headings(), *self.lines()]
         )
         form = "l" + "r" * len(self.columns) + "l" * len(self.texts)
         lines = [rf"\begin{{tabular}}{{{form}}}", r"\toprule", head, r"\midrule", *body]
@@ -89,10 +112,12 @@ class Table:
         fields = {"title": self.title, "rows": self.rows, "texts": self.texts}
         return json.dumps(fields, indent=1, default=list) + "\n"
 
-    def _headings(self) -> list[str]:
+    def headings(self) -> list[str]:
+        """Return the headings of all columns; that of the rows' names is empty."""
         return ["", *(column.heading for column in self.columns), *self.texts]
 
-    def _lines(self, sign: str = r"$\pm$") -> list[list[str]]:
+    def lines(self, sign: str = r"$\pm$") -> list[list[str]]:
+        """Return the cells of each row, its name first; `sign` stands before a spread."""
         return [
             [
                 row,

@@ -67,6 +67,8 @@ class Composer:
                 Unseen(voice.category, np.array(voice.schedule, np.bool_))
                 for voice in take.script.unseen
             ),
+            shots=np.zeros(self.seconds, np.int64),
+            snr_db=take.script.room.snr_db,
         )
 
     def script(self, index: int, *, aspect: float | None = None) -> Script:

@@ -5,8 +5,9 @@ Axes: t seconds, h w pixels.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +31,15 @@ LOUDNESS_DB = (-42.0, -6.0)
 """Range of a scene's level, root mean square below full scale."""
 
 
+@dataclass(frozen=True, slots=True)
+class Levelled:
+    """A sound with its noise."""
+
+    wave: Wave
+    snr_db: float
+    """Decibels of all that sounds above the noise; -inf if nothing sounds."""
+
+
 class SoundTrack:
     """Mixes what sounds in a scene: one thing of it, two, something out of sight, or noise."""
 
@@ -38,8 +48,8 @@ class SoundTrack:
 
     def mixed(
         self, rng: np.random.Generator, things: list[Thing], masks: npt.NDArray[np.bool_]
-    ) -> tuple[list[Thing], npt.NDArray[np.bool_], tuple[Unseen, ...], Wave]:
-        """Return the things as they sound, when they do, what else sounds, and the waveform."""
+    ) -> tuple[list[Thing], npt.NDArray[np.bool_], tuple[Unseen, ...], Levelled]:
+        """Return the things as they sound, when they do, what else sounds, and the sound."""
         visible = masks.mean(axis=(2, 3)) >= LEAST_AREA
         able = [n for n in range(len(things)) if self._recordings(things[n]) and visible[n].any()]
         sounding = np.zeros((len(things), self.seconds), np.bool_)
@@ -72,10 +82,11 @@ class SoundTrack:
             total = reverberated(rng, total)
         return things, sounding, tuple(unseen), self._levelled(rng, total)
 
-    def _levelled(self, rng: np.random.Generator, total: Wave) -> Wave:
+    def _levelled(self, rng: np.random.Generator, total: Wave) -> Levelled:
         """Return the sound with its noise, at the scene's level, within -1..1."""
         power = float(np.sqrt(np.mean(total**2)))
-        floor = power * 10 ** (-float(rng.uniform(3, 45)) / 20) if power > 0 else 0.05
+        snr_db = float(rng.uniform(3, 45)) if power > 0 else -math.inf
+        floor = power * 10 ** (-snr_db / 20) if power > 0 else 0.05
         if power == 0 and rng.random() < 0.25:
             floor = 0.0
         total = total + floor * noise(rng, len(total))
@@ -85,7 +96,7 @@ class SoundTrack:
         limit = (
             1.0 if rng.random() < 0.9 else float(rng.uniform(0.3, 1)) * float(np.abs(total).max())
         )
-        return np.clip(total, -limit, limit).astype(np.float32)
+        return Levelled(np.clip(total, -limit, limit).astype(np.float32), snr_db)
 
     def _recordings(self, thing: Thing) -> Sequence[object]:
         return self.material.recordings.get(thing.category, ())

@@ -64,10 +64,10 @@ class PhotographicScenes:
             mine = [n for n in range(len(things)) if owner[n] is shot]
             for number, mask in zip(mine, found, strict=False):
                 masks[number, second] = mask
-        things, sounding, unseen, waveform = self._sound.mixed(rng, things, masks)
+        things, sounding, unseen, track = self._sound.mixed(rng, things, masks)
         return Scene(
             frames=np.stack(frames),
-            waveform=waveform.reshape(self.seconds, SAMPLE_RATE),
+            waveform=track.wave.reshape(self.seconds, SAMPLE_RATE),
             sources=tuple(
                 Source(
                     category=thing.category,
@@ -78,6 +78,8 @@ class PhotographicScenes:
                 for number, thing in enumerate(things)
             ),
             unseen=unseen,
+            shots=(np.arange(self.seconds) >= cut).astype(np.int64),
+            snr_db=track.snr_db,
         )
 
     def _sentences(

@@ -90,6 +90,10 @@ class AvesFormer(SoundSourceModel):
         self.decoder = EarlyFocusDecoder(config)
         self.masks = QueryHead(config)
 
+    def looking(self) -> Attention:
+        """Return the attention with which queries look at the picture last."""
+        return self.decoder.look
+
     def fuse(self, features: Features) -> Fused:
         """Return the answer of the prompts after the last layer."""
         b = features.audio.shape[0]

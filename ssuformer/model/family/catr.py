@@ -13,6 +13,8 @@ Axes: b clips, t u frames, h w n visual tokens of a frame, s audio tokens, q que
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from einops import rearrange, repeat
 from jaxtyping import Float
@@ -112,6 +114,10 @@ class Catr(SoundSourceModel):
         self.ask = AudioConstrainedQueries(config)
         self.decode = nn.ModuleList(DecoderLayer(c, heads) for _ in range(config.query_layers))
         self.masks = QueryHead(config)
+
+    def looking(self) -> Attention:
+        """Return the attention with which queries look at the picture last."""
+        return cast(Attention, self.decode[-1].get_submodule("look"))
 
     def fuse(self, features: Features) -> Fused:
         """Return an answer after every layer of the decoder."""

@@ -8,10 +8,12 @@ Axes: b clips, t frames, h w visual tokens at stride 16, c channels.
 
 from __future__ import annotations
 
+from typing import cast
+
 from einops import rearrange
 from torch import nn
 
-from ssuformer.model.attention import PositionCode
+from ssuformer.model.attention import Attention, PositionCode
 from ssuformer.model.config import ModelConfig
 from ssuformer.model.fusion import FusionBlock
 from ssuformer.model.segmentation import MaskDecoder, PixelDecoder
@@ -32,6 +34,10 @@ class SSUFormer(SoundSourceModel):
         self.audio_norm = nn.LayerNorm(c)
         self.pixels = PixelDecoder(config)
         self.masks = MaskDecoder(config)
+
+    def looking(self) -> Attention:
+        """Return the attention with which queries look at the picture last."""
+        return cast(Attention, self.masks.layers[-1].get_submodule("look"))
 
     def fuse(self, features: Features) -> Fused:
         """Return the answer of the queries after every layer of the mask decoder."""

@@ -17,6 +17,8 @@ n pixels of a level, c channels.
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from einops import rearrange
 from jaxtyping import Float
@@ -94,6 +96,10 @@ class TransAVS(SoundSourceModel):
         )
         self.masks = MaskGeneration(config)
         self.h = nn.Linear(c, c)
+
+    def looking(self) -> Attention:
+        """Return the attention with which queries look at the picture last."""
+        return cast(Attention, self.look[-1].get_submodule("attention"))
 
     def fuse(self, features: Features) -> Fused:
         """Return one answer, of the queries after the last layer."""

@@ -106,3 +106,27 @@ def test_a_scene_of_one_second_has_one_shot(material: FilmMaterial) -> None:
     scenes = PhotographicScenes(material, "train", size=64, seconds=1)
 
     assert all(len(scenes.compose(index).frames) == 1 for index in range(SCENES))
+
+
+def test_a_thing_is_seen_in_one_shot_alone_and_the_truth_tells_the_cut(
+    scenes: PhotographicScenes,
+) -> None:
+    cut = 0
+    for scene in map(scenes.compose, range(SCENES)):
+        assert scene.shots is not None
+        cut += len(set(scene.shots.tolist())) > 1
+        for source in scene.sources:
+            shown = source.masks.any(axis=(1, 2))
+            assert len(set(scene.shots[shown].tolist())) <= 1
+
+    assert cut > 0
+
+
+def test_the_truth_tells_how_far_what_sounds_is_above_the_noise(
+    scenes: PhotographicScenes,
+) -> None:
+    for scene in map(scenes.compose, range(SCENES)):
+        sounding = [s.sounding for s in scene.sources] + [u.sounding for u in scene.unseen]
+        heard = any(seconds.any() for seconds in sounding)
+        assert scene.snr_db is not None
+        assert (3 <= scene.snr_db <= 45) if heard else scene.snr_db == -np.inf

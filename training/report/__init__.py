@@ -1,0 +1,1 @@
+"""`python -m training report`: one HTML page about one or several runs."""
