@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import contextmanager
 from typing import IO, TypeVar
 from urllib.parse import quote
 
@@ -13,6 +14,7 @@ from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import StreamingResponse
 from pydantic import ValidationError
+from starlette.types import Receive, Scope, Send
 
 from service.formats import catalogue
 from service.formats.clip_names import ClipName, safe_name
@@ -78,27 +80,49 @@ def chosen(options: Options, request: Request) -> Format:
     return form
 
 
-async def written(
-    form: Format, answer: Understanding, clip: int | None, drawings: Drawings, *, name: str | None
-) -> AnswerFile:
-    """Return a file with the answer for an open clip, which only a sandboxed process decodes.
+@contextmanager
+def answer_file() -> Iterator[AnswerFile]:
+    """Open a file for an answer; it stays open for the response if the block ends well."""
+    file: AnswerFile = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115
+    try:
+        yield file
+    except BaseException:
+        file.close()
+        raise
+
+
+async def write_answer(
+    form: Format,
+    answer: Understanding,
+    clip: int | None,
+    drawings: Drawings,
+    file: AnswerFile,
+    *,
+    name: str | None,
+) -> None:
+    """Write the answer for an open clip, which only a sandboxed process decodes, to a file.
 
     `name` is that of the clip's file. Raises StorageFull if the disk has no room for it, a
     ClipError if the clip cannot be drawn on.
     """
     called = ClipName() if name is None else ClipName.of(name)
     material = Material(answer, called.stem, clip, suffix=called.suffix)
-    file: AnswerFile = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115
+    with storing():
+        if Need.PICTURES in form.needs and clip is not None:
+            await drawings.draw(form, material, clip, file)
+        else:
+            await _write(form, material, file)
+
+
+async def _write(form: Format, material: Material, file: AnswerFile) -> None:
+    """Write in a thread; whoever is cancelled ends it first."""
+    writing = asyncio.ensure_future(asyncio.to_thread(form.write, material, file))
     try:
-        with storing():
-            if Need.PICTURES in form.needs and clip is not None:
-                await drawings.draw(form, material, clip, file)
-            else:
-                await asyncio.to_thread(form.write, material, file)
-    except BaseException:
-        file.close()  # a thread that still writes fails at its next piece
+        await asyncio.shield(writing)
+    except asyncio.CancelledError:
+        file.close()  # the thread fails at its next piece
+        await asyncio.gather(writing, return_exceptions=True)
         raise
-    return file
 
 
 def headers_of(form: Format, clock: StageClock, name: str | None) -> dict[str, str]:
@@ -136,7 +160,7 @@ def response_of(file: AnswerFile, form: Format, clock: StageClock, *, name: str 
         with file:
             return Response(file.read(), media_type=form.media_type, headers=headers)
     headers["Content-Length"] = str(size)
-    return StreamingResponse(_pieces(file), media_type=form.media_type, headers=headers)
+    return _Sent(file, form.media_type, headers)
 
 
 def file_of(file: IO[bytes], name: str, *, media_type: str) -> Response:
@@ -148,10 +172,22 @@ def file_of(file: IO[bytes], name: str, *, media_type: str) -> Response:
         "Content-Disposition": _named(safe_name(name) or "file", "attachment"),
         "X-Content-Type-Options": "nosniff",
     }
-    return StreamingResponse(_pieces(file), media_type=media_type, headers=headers)
+    return _Sent(file, media_type, headers)
+
+
+class _Sent(StreamingResponse):
+    """Sends a file, and closes it, also if the client has left before."""
+
+    def __init__(self, file: AnswerFile, media_type: str, headers: Mapping[str, str]) -> None:
+        super().__init__(_pieces(file), media_type=media_type, headers=headers)
+        self._file = file
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the response."""
+        with self._file:
+            await super().__call__(scope, receive, send)
 
 
 async def _pieces(file: AnswerFile) -> AsyncIterator[bytes]:
-    with file:
-        while piece := await asyncio.to_thread(file.read, _PIECE):
-            yield piece
+    while piece := await asyncio.to_thread(file.read, _PIECE):
+        yield piece

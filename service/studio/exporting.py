@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
 import zlib
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
@@ -28,7 +27,6 @@ from ssuformer.errors import OptionError, StudioNotFound
 from ssuformer.sentences import SOMETHING
 
 RA_SSU = "ra-ssu"
-_IN_MEMORY = 2**20
 _SHARES = 10_000
 
 
@@ -72,8 +70,8 @@ class Export:
         self._wanted = wanted
         self._form = format_of(wanted.format)
 
-    async def write(self) -> IO[bytes]:
-        """Return an open file with the zip; StudioNotFound if there is nothing to export."""
+    async def write(self, out: IO[bytes]) -> None:
+        """Write the zip to an open file; StudioNotFound if there is nothing to export."""
         clips = await self._studio.store.clips(self._project.id)
         names = file_names(clips)
         chosen = await self._chosen(clips)
@@ -81,19 +79,13 @@ class Export:
             raise StudioNotFound(
                 f"no clip of the project is ready and has the layer {self._wanted.layer!r}"
             )
-        out: IO[bytes] = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115
-        try:
-            with storing():
-                made = Archive(out)
-                if self._wanted.format == RA_SSU:
-                    await self._write_data(made, chosen, names)
-                else:
-                    await self._write_documents(made, chosen, names)
-                await asyncio.to_thread(made.close)
-        except BaseException:
-            out.close()
-            raise
-        return out
+        with storing():
+            made = Archive(out)
+            if self._wanted.format == RA_SSU:
+                await self._write_data(made, chosen, names)
+            else:
+                await self._write_documents(made, chosen, names)
+            await asyncio.to_thread(made.close)
 
     async def _chosen(self, clips: list[Clip]) -> list[tuple[Clip, str]]:
         """Return the clips that have the layer that is wanted, and its name."""

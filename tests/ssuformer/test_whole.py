@@ -13,27 +13,29 @@ from pathlib import Path
 import pytest
 
 from ssuformer.whole import settle, whole_file, whole_folder
+from tests.forked import exit_code
 
 EVENTS = {"open", "os.rename", "os.remove", "os.rmdir", "os.mkdir", "shutil.rmtree"}
 
 
 def killed_at(moment: int, work: Callable[[], None]) -> bool:
     """Do the work in a child that is killed before its file operation `moment`; tell if it was."""
-    child = os.fork()
-    if not child:
-        seen = 0
+    seen = 0
 
-        def count(event: str, _arguments: object) -> None:
-            nonlocal seen
-            if event in EVENTS:
-                if seen == moment:
-                    os.kill(os.getpid(), signal.SIGKILL)
-                seen += 1
+    def count(event: str, _arguments: object) -> None:
+        nonlocal seen
+        if event in EVENTS:
+            if seen == moment:
+                os.kill(os.getpid(), signal.SIGKILL)
+            seen += 1
 
+    def counted() -> None:
         sys.addaudithook(count)
         work()
-        os._exit(0)
-    return os.WIFSIGNALED(os.waitpid(child, 0)[1])
+
+    code = exit_code(counted)
+    assert code in (0, -signal.SIGKILL)
+    return code != 0
 
 
 def write_folder(folder: Path, text: str) -> None:
@@ -95,17 +97,15 @@ def test_what_cannot_be_written_leaves_the_old_and_no_remains(
 ) -> None:
     write(tmp_path / "a", "old")
 
-    child = os.fork()
-    if not child:
+    def written_in_full() -> int:
         full_disk()
         try:
             write(tmp_path / "a", "x" * 2000)
         except OSError as error:
-            os._exit(error.errno or 1)
-        os._exit(0)
-    status = os.waitpid(child, 0)[1]
+            return error.errno or 1
+        return 0
 
-    assert os.waitstatus_to_exitcode(status) == errno.EFBIG
+    assert exit_code(written_in_full) == errno.EFBIG
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
     left = [tmp_path / "a"] if write is write_file else [*(tmp_path / "a").iterdir()]
     assert {path.read_text() for path in left} == {"old"}

@@ -16,6 +16,7 @@ import torch
 from ssuformer.errors import ConfigError
 from ssuformer.model import checkpoint
 from ssuformer.repository import WEIGHTS
+from tests.forked import exit_code
 from tests.ssuformer.test_whole import killed_at
 from tests.training.joint_run import small_run
 from tests.training.test_joint import PROGRAM, assert_same, weights
@@ -54,16 +55,15 @@ def test_a_full_disk_ends_a_run_with_what_it_had(tmp_path: Path, *, fits: bool) 
     run.step, run.best = 2, -1.0
     room = (tmp_path / "checkpoint" / WEIGHTS).stat().st_size if fits else 2000
 
-    child = os.fork()
-    if not child:
+    def saved() -> int:
         resource.setrlimit(resource.RLIMIT_FSIZE, (room, resource.RLIM_INFINITY))
         try:
             write(run, 0.5)
         except ConfigError as error:
-            os._exit(3 if "cannot be written" in error.message else 4)
-        os._exit(0)
+            return 3 if "cannot be written" in error.message else 4
+        return 0
 
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 3
+    assert exit_code(saved) == 3
     assert steps_of(tmp_path) == ((1, 2, 2) if fits else (1, 1, 1))
     assert not [*tmp_path.glob("*.part"), *tmp_path.glob("*.old")]
     assert small_run(tmp_path).step == 1

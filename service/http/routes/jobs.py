@@ -20,11 +20,12 @@ from service.http.openapi import answers, clip_body
 from service.http.routes.dependencies import GatewayDep, each_option_once, key_of, sender_of
 from service.http.written_answer import (
     AnswerFile,
+    answer_file,
     chosen,
     response_of,
     with_name,
     with_upload,
-    written,
+    write_answer,
 )
 from service.jobs.jobs import Jobs, Sent
 from service.jobs.options import JobOptions, ResultOptions
@@ -204,13 +205,14 @@ async def job_result(
     options = JobOptions.model_validate_json(found.options)
     form = chosen(options.model_copy(update={"format": wanted.format or options.format}), request)
     clock = StageClock()
-    async with jobs.result(found, piecewise=form.piecewise) as (answer, clip):
-        write = partial(_write, form, answer, clip, gateway, clock, options.file_name)
-        drawn = Need.PICTURES in form.needs
-        work = _in_turn(write, request, gateway, answer.seconds, clock) if drawn else write()
-        seconds = gateway.settings.deadline_seconds
-        file = await within(seconds, work, clock=clock, client=request)
-    return response_of(file, form, clock, name=options.file_name)
+    with answer_file() as file:
+        async with jobs.result(found, piecewise=form.piecewise) as (answer, clip):
+            write = partial(_write, form, answer, clip, gateway, clock, file, options.file_name)
+            drawn = Need.PICTURES in form.needs
+            work = _in_turn(write, request, gateway, answer.seconds, clock) if drawn else write()
+            seconds = gateway.settings.deadline_seconds
+            await within(seconds, work, clock=clock, client=request)
+        return response_of(file, form, clock, name=options.file_name)
 
 
 async def _write(
@@ -219,25 +221,25 @@ async def _write(
     clip: int | None,
     gateway: Gateway,
     clock: StageClock,
+    file: AnswerFile,
     name: str | None,
-) -> AnswerFile:
+) -> None:
     with clock.stage("encode"):
-        return await written(form, answer, clip, gateway.drawings, name=name)
+        await write_answer(form, answer, clip, gateway.drawings, file, name=name)
 
 
 async def _in_turn(
-    draw: Callable[[], Coroutine[Any, Any, AnswerFile]],
+    draw: Callable[[], Coroutine[Any, Any, None]],
     request: Request,
     gateway: Gateway,
     seconds: float,
     clock: StageClock,
-) -> AnswerFile:
+) -> None:
     """Draw on so many seconds of a film once it is its turn, as for a clip."""
     costs, sender = gateway.costs, sender_of(request)
     async with gateway.admission.turn(clock, sender=sender, cost=costs.guess_drawing(seconds)):
-        file = await draw()
+        await draw()
         costs.learn_drawing(seconds, clock.seconds["encode"])
-        return file
 
 
 @router.delete("/jobs/{job}", status_code=204, summary="Stop a job and remove its result")

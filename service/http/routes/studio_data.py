@@ -12,7 +12,7 @@ from service.http.openapi import form_body
 from service.http.routes.dependencies import GatewayDep
 from service.http.routes.studio_dependencies import API, MeDep, StudioDep, in_time
 from service.http.upload import FIELD
-from service.http.written_answer import file_of
+from service.http.written_answer import answer_file, file_of
 from service.studio.exporting import Export, Wanted, provenance
 from service.studio.importing import Import
 from service.studio.review import BEST
@@ -51,9 +51,10 @@ async def export_project(
     newest. Of `ra-ssu` the share `held_out` of the clips is in the split `val`, others in `train`.
     """
     found = await studio.store.project(project)
-    work = Export(studio, found, Wanted(format, layer, held_out)).write()
-    file = await in_time(work, request, gateway)
-    return file_of(file, f"{found.name}.{format}.zip", media_type="application/zip")
+    with answer_file() as file:
+        work = Export(studio, found, Wanted(format, layer, held_out)).write(file)
+        await in_time(work, request, gateway)
+        return file_of(file, f"{found.name}.{format}.zip", media_type="application/zip")
 
 
 @router.post(

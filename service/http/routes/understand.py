@@ -29,11 +29,12 @@ from service.http.spool import Spool
 from service.http.upload import Upload, is_form
 from service.http.written_answer import (
     AnswerFile,
+    answer_file,
     chosen,
     headers_of,
     response_of,
     with_upload,
-    written,
+    write_answer,
 )
 from service.telemetry.stages import StageClock
 from service.telemetry.trace import passed_on
@@ -163,9 +164,10 @@ def _seconds(options: Options, gateway: Gateway) -> float:
 
 
 async def _whole_answer(asked: _Asked) -> Response:
-    work = _written(asked)
-    file = await within(asked.seconds, work, clock=asked.clock, client=asked.request)
-    return response_of(file, asked.form, asked.clock, name=asked.options.file_name)
+    with answer_file() as file:
+        work = _write(asked, file)
+        await within(asked.seconds, work, clock=asked.clock, client=asked.request)
+        return response_of(file, asked.form, asked.clock, name=asked.options.file_name)
 
 
 async def _stream(asked: _Asked, ending: AsyncExitStack) -> Response:
@@ -184,8 +186,8 @@ async def _stream(asked: _Asked, ending: AsyncExitStack) -> Response:
     return await stream.begin(headers, asked.form.media_type)
 
 
-async def _written(asked: _Asked) -> AnswerFile:
-    """Return the whole answer, in the form that was asked for."""
+async def _write(asked: _Asked, file: AnswerFile) -> None:
+    """Write the whole answer, in the form that was asked for."""
     async with _pipeline(asked) as pipeline:
         answer = await pipeline.understand(
             asked.upload.descriptor, asked.options, asked.clock, seconds=asked.seconds
@@ -194,10 +196,10 @@ async def _written(asked: _Asked) -> AnswerFile:
         _learn(asked, answer, answer, frames=analysed, between=len(answer.frames) - analysed)
         drawings, clip = asked.gateway.drawings, asked.upload.descriptor
         with asked.clock.stage("encode"):
-            file = await written(asked.form, answer, clip, drawings, name=asked.options.file_name)
+            name = asked.options.file_name
+            await write_answer(asked.form, answer, clip, drawings, file, name=name)
         if asked.drawn:
             asked.gateway.costs.learn_drawing(answer.seconds, asked.clock.seconds["encode"])
-        return file
 
 
 async def _told(asked: _Asked, writer: RecordWriter) -> None:

@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 
 from ssuformer.contract import FRAME_SIZE
 from ssuformer.errors import ConfigError
+from tests.forked import exit_code
 from tests.training.data.small_data import one_clip
 from tests.training.small_pack import SmallPack
 from training import experiment as experiments
@@ -90,14 +91,14 @@ def test_a_shard_is_a_tar_file_as_webdataset_names_its_members(tmp_path: Path) -
 
 def test_writing_that_was_killed_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
     whole = [*write(tmp_path / "whole")]
-    child = os.fork()
-    if not child:
+
+    def killed() -> None:
         for number, _ in enumerate(write(tmp_path / "parts")):
             if number == 1:
                 (tmp_path / "parts/train-00002.tar.part").write_bytes(b"half")
                 os.kill(os.getpid(), signal.SIGKILL)
-        os._exit(0)
-    assert os.WIFSIGNALED(os.waitpid(child, 0)[1])
+
+    assert exit_code(killed) == -signal.SIGKILL
 
     with pytest.raises(ConfigError, match="not complete: 4 of 5 scenes of 'train'"):
         open_films(tmp_path / "parts")
@@ -110,16 +111,16 @@ def test_writing_that_was_killed_goes_on_to_the_same_bytes(tmp_path: Path) -> No
 
 def test_a_full_disk_leaves_the_shards_before_it(tmp_path: Path) -> None:
     next(write(tmp_path))
-    child = os.fork()
-    if not child:
+
+    def written_in_full() -> int:
         resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, resource.RLIM_INFINITY))
         try:
             next(write(tmp_path))
         except ConfigError as error:
-            os._exit(3 if "Shards before it are complete" in error.message else 4)
-        os._exit(0)
+            return 3 if "Shards before it are complete" in error.message else 4
+        return 0
 
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 3
+    assert exit_code(written_in_full) == 3
     assert not [*tmp_path.glob("*.part")]
     assert len([*write(tmp_path)]) == 3
 
