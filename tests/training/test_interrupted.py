@@ -23,6 +23,8 @@ from tests.training.test_joint import PROGRAM, assert_same, weights
 from training.fit import fit
 from training.saving import STATE, write
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 
 def steps_of(folder: Path) -> tuple[int, int, int]:
     """Return the steps of the state and both checkpoints; all are read in full."""

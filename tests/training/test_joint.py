@@ -20,6 +20,8 @@ from training.fit import Run, fit, train_step
 from training.joint import share
 from training.losses import TrainingLoss
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 PROGRAM = Path(__file__).with_name("joint_run.py")
 
 
