@@ -81,14 +81,9 @@ export function icon(name: Icon): SVGSVGElement {
   return svg;
 }
 
-/** Download something under a name, by a link in the document: Chromium lost downloads of links outside it. */
+/** Download something under a name. */
 export function save(content: Blob, name: string): void {
   const address = URL.createObjectURL(content);
-  const link = h("a", { href: address, download: name, hidden: true });
-  document.body.append(link);
-  link.click();
-  setTimeout(() => {
-    link.remove();
-    URL.revokeObjectURL(address);
-  }, 60_000);
+  h("a", { href: address, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(address), 60_000);
 }

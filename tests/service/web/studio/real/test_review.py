@@ -134,3 +134,4 @@ def test_every_format_is_downloaded(seat: Seat, address: str, mp4: bytes, tmp_pa
         made.value.save_as(tmp_path / name)
         with zipfile.ZipFile(io.BytesIO((tmp_path / name).read_bytes())) as archive:
             assert archive.namelist(), name
+        page.wait_for_timeout(150)  # of more than ten within a second, Chromium drops the rest
