@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import tempfile
+from functools import partial
 
+from service.http.threads import in_thread
 from service.http.upload import storing
 from ssuformer.closing import Closing
 
@@ -40,7 +42,7 @@ class Spool(Closing):
         """Add some bytes; raise StorageFull if the disk has no room for them."""
         async with self._lock:
             with storing():
-                await asyncio.to_thread(self._append, piece)
+                await in_thread(partial(self._append, piece))
         self._news.set()
 
     def end(self) -> None:
@@ -58,7 +60,7 @@ class Spool(Closing):
     async def read(self) -> bytes:
         """Return some of what has been written, in order."""
         async with self._lock:
-            return await asyncio.to_thread(self._take)
+            return await in_thread(self._take)
 
     def _append(self, piece: bytes) -> None:
         self._file.seek(self._written)

@@ -12,6 +12,7 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import IO
 from urllib.parse import unquote_to_bytes
 
@@ -20,6 +21,7 @@ from python_multipart.multipart import parse_options_header
 from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
+from service.http.threads import in_thread
 from service.settings import Settings
 from service.telemetry.metrics import Metrics
 from ssuformer.errors import (
@@ -214,9 +216,9 @@ async def _read_raw(body: AsyncGenerator[bytes, None]) -> IO[bytes]:
             if unwritten < _WRITE_SIZE:
                 file.write(piece)  # stays in the buffer
             else:
-                await asyncio.to_thread(_write_through, file, piece)
+                await in_thread(partial(_write_through, file, piece))
                 unwritten = 0
-        await asyncio.to_thread(file.flush)
+        await in_thread(file.flush)
     return file
 
 
@@ -248,7 +250,7 @@ async def _read_form(
         await form.close()
         raise OptionError(f"the multipart body has no file in a field named `{field}`{more}")
     with _closed_on_error(found.file):
-        await asyncio.to_thread(_onto_disk, found.file)
+        await in_thread(partial(_onto_disk, found.file))
         return found.file, _fields(form), found.filename or None
 
 

@@ -7,6 +7,7 @@ import os
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import IO, TypeVar
 from urllib.parse import quote
 
@@ -19,6 +20,7 @@ from starlette.types import Receive, Scope, Send
 from service.formats import catalogue
 from service.formats.clip_names import ClipName, safe_name
 from service.formats.format import Format, Material, Need
+from service.http.threads import in_thread
 from service.http.upload import Upload, storing
 from service.telemetry.stages import StageClock
 from service.understanding.drawing import Drawings
@@ -111,18 +113,8 @@ async def write_answer(
         if Need.PICTURES in form.needs and clip is not None:
             await drawings.draw(form, material, clip, file)
         else:
-            await _write(form, material, file)
-
-
-async def _write(form: Format, material: Material, file: AnswerFile) -> None:
-    """Write in a thread; whoever is cancelled ends it first."""
-    writing = asyncio.ensure_future(asyncio.to_thread(form.write, material, file))
-    try:
-        await asyncio.shield(writing)
-    except asyncio.CancelledError:
-        file.close()  # the thread fails at its next piece
-        await asyncio.gather(writing, return_exceptions=True)
-        raise
+            # A thread whose file is closed fails at its next piece.
+            await in_thread(partial(form.write, material, file), stop=file.close)
 
 
 def headers_of(form: Format, clock: StageClock, name: str | None) -> dict[str, str]:
