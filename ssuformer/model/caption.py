@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from ssuformer.model.attention import Attention, FeedForward
 from ssuformer.model.config import ModelConfig
-from ssuformer.model.experts import PromptedExperts
+from ssuformer.model.experts import PromptedExperts, WordPrompts
 from ssuformer.tokenizer import BEGIN, END, PAD
 
 MASKED = -1e4
@@ -29,11 +29,6 @@ class Regions:
     tokens: Float[Tensor, "n r c"]
     scene: Float[Tensor, "n c"]
     source: Float[Tensor, "n c"]
-
-    @property
-    def levels(self) -> Float[Tensor, "n 3 c"]:
-        """Return the vectors that prompt the experts: scene, source, region."""
-        return torch.stack([self.scene, self.source, self.tokens[:, 0]], dim=1)
 
 
 class Memory(NamedTuple):
@@ -91,6 +86,8 @@ class CaptionDecoder(nn.Module):
         self.places = nn.Parameter(torch.randn(config.caption_tokens, c) * 0.02)
         self.layers = nn.ModuleList(CaptionLayer(config) for _ in range(config.caption_layers))
         self.norm = nn.LayerNorm(c)
+        self.pooled_apart = config.pooled_apart
+        self.word_prompts = WordPrompts(c) if config.mohe and config.prompts == "words" else None
 
     @property
     def _stack(self) -> list[CaptionLayer]:
@@ -107,12 +104,19 @@ class CaptionDecoder(nn.Module):
         x = self.words(tokens) + self.places[:length]
         ahead = torch.ones(length, length, dtype=torch.bool, device=x.device).triu(1)
         causal = torch.zeros(length, length, device=x.device).masked_fill(ahead, MASKED)
-        usage = []
+        usage, levels = [], self._levels(regions)
         for layer in self._stack:
             x = x + layer.past(layer.norms[0](x), bias=causal)
-            x, used = layer.finish(x, layer.region.keys_values(regions.tokens), regions.levels)
+            x, used = layer.finish(x, layer.region.keys_values(regions.tokens), levels)
             usage.append(used)
         return self._logits(x), torch.stack(usage)
+
+    def _levels(self, regions: Regions) -> Float[Tensor, "n 3 c"]:
+        """Return the vectors that prompt the experts."""
+        if self.pooled_apart:
+            return regions.tokens[:, :3]
+        levels = torch.stack([regions.scene, regions.source, regions.tokens[:, 0]], dim=1)
+        return levels if self.word_prompts is None else self.word_prompts(levels, self.words.weight)
 
     def unused(self) -> Float[Tensor, "i 2 e"]:
         """Return the experts' use of no token."""
@@ -138,7 +142,7 @@ class CaptionDecoder(nn.Module):
         return Memory(
             keys=torch.stack([keys for keys, _ in pairs]),
             values=torch.stack([values for _, values in pairs]),
-            levels=regions.levels,
+            levels=self._levels(regions),
         )
 
     def begin(self, regions: Regions) -> Sentences:

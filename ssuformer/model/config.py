@@ -51,6 +51,9 @@ class ModelConfig(BaseModel):
     a linear layer over both."""
     mohe: bool = True
     """Mixture of Hierarchical-prompted Experts in place of the caption layers' FFN."""
+    prompts: Literal["scope", "pyramid", "words"] = "scope"
+    """What the levels of the experts' prompts are: scene, source and region; the region at strides
+    4, 8 and 16; or words for scene, source and region, each chosen knowing the ones before."""
     experts_per_level: PositiveInt = 1
     prompt_tokens: PositiveInt = 2
     caption_layers: PositiveInt = 3
@@ -79,7 +82,12 @@ class ModelConfig(BaseModel):
     @property
     def region_tokens(self) -> int:
         """Return the number of tokens per region: pooled, position, query and details."""
-        return 3 + self.detail_tokens
+        return (5 if self.pooled_apart else 3) + self.detail_tokens
+
+    @property
+    def pooled_apart(self) -> bool:
+        """Return whether a region has a pooled token for each of three strides, not one of all."""
+        return self.mohe and self.prompts == "pyramid"
 
     @property
     def dimensions(self) -> Dimensions:

@@ -1,9 +1,10 @@
 """The Mixture of Hierarchical-prompted Experts (MoHE), in place of a caption layer's FFN.
 
-Our reconstruction: three levels of prompts, from the scene over the source to the region. The
-experts of a level read its prompt; a router picks two experts for every caption token.
+Our reconstruction: three levels of prompts. The experts of a level read its prompt; a router picks
+two experts for every caption token. What a hierarchy of prompts is, the authors leave open: here
+from the scene over the source to the region, or one of two rival readings (`LEVELS`).
 
-Axes: n sequences, l caption tokens, c channels, p prompt tokens, e experts.
+Axes: n sequences, l caption tokens, c channels, p prompt tokens, e experts, v vocabulary.
 """
 
 from __future__ import annotations
@@ -16,7 +17,12 @@ from torch.nn import functional as F
 from ssuformer.model.attention import Attention, FeedForward
 from ssuformer.model.config import ModelConfig
 
-LEVELS = ("scene", "source", "region")
+LEVELS = {
+    "scope": ("scene", "source", "region"),
+    "pyramid": ("stride 4", "stride 8", "stride 16"),
+    "words": ("scene's words", "source's words", "region's words"),
+}
+"""For each value of the config's `prompts`, the levels."""
 CHOSEN = 2
 """Experts per token."""
 
@@ -45,10 +51,11 @@ class PromptedExperts(nn.Module):
         super().__init__()
         c = config.channels
         self.per_level = config.experts_per_level
-        self.learned = nn.Parameter(torch.randn(len(LEVELS), config.prompt_tokens, c) * 0.02)
-        self.project = nn.ModuleList(nn.Linear(c, c) for _ in LEVELS)
+        self.levels = LEVELS[config.prompts]
+        self.learned = nn.Parameter(torch.randn(len(self.levels), config.prompt_tokens, c) * 0.02)
+        self.project = nn.ModuleList(nn.Linear(c, c) for _ in self.levels)
         self.experts = nn.ModuleList(
-            Expert(c, config.heads) for _ in LEVELS for _ in range(self.per_level)
+            Expert(c, config.heads) for _ in self.levels for _ in range(self.per_level)
         )
         self.router = nn.Linear(2 * c, len(self.experts))
 
@@ -71,3 +78,21 @@ class PromptedExperts(nn.Module):
             answer = answer + weight[..., number, None] * expert(x, self.learned[level] + vector)
         counted = picked.sum(dim=(0, 1, 2)) / CHOSEN
         return answer, torch.stack([counted, share.sum(dim=(0, 1))])
+
+
+class WordPrompts(nn.Module):
+    """Prompts of text: each level is a mean of word vectors, chosen knowing the level before."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.choose = nn.ModuleList(nn.Linear(2 * channels, channels) for _ in LEVELS["words"])
+
+    def forward(
+        self, levels: Float[Tensor, "n 3 c"], words: Float[Tensor, "v c"]
+    ) -> Float[Tensor, "n 3 c"]:
+        """Return the words for the vectors of scene, source and region."""
+        said = [torch.zeros_like(levels[:, 0])]
+        for choose, level in zip(self.choose, levels.unbind(dim=1), strict=True):
+            asked = choose(torch.cat([level, said[-1]], dim=-1))
+            said.append(F.linear(asked, words).softmax(dim=-1) @ words)
+        return torch.stack(said[1:], dim=1)

@@ -22,13 +22,17 @@ EMPTY_AREA = 1e-3
 
 
 class MaskCollaboration(nn.Module):
-    """Region tokens of every query: pooled, position, the query itself, and details."""
+    """Region tokens of every query: pooled, position, the query itself, and details.
+
+    With prompts by `pyramid` what is pooled at strides 4, 8 and 16 are three tokens.
+    """
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         c = config.channels
         fine, middle, _, _ = config.vision_widths
         self.masked = config.mcm
+        self.apart = config.pooled_apart
         self.pools = nn.ModuleList(nn.Linear(width, c) for width in (fine, middle, c))
         self.place = nn.Sequential(nn.Linear(9, c), nn.GELU(), nn.Linear(c, c))
         self.query = nn.Linear(c, c)
@@ -60,7 +64,7 @@ class MaskCollaboration(nn.Module):
         asked = rearrange(queries, "b t q c -> (b t) q c")
         tokens = torch.cat(
             [
-                self._pooled(flat, levels).unsqueeze(2),
+                self._pooled(flat, levels),
                 self.place(self._geometry(seen)).flatten(0, 1).unsqueeze(2),
                 self.query(asked).unsqueeze(2),
                 self._details(flat, asked, levels[1]),
@@ -84,13 +88,14 @@ class MaskCollaboration(nn.Module):
 
     def _pooled(
         self, masks: Float[Tensor, "b q h w"], levels: tuple[Tensor, Tensor, Tensor]
-    ) -> Float[Tensor, "b q c"]:
-        tokens = torch.zeros((), device=masks.device)
+    ) -> Float[Tensor, "b q p c"]:
+        tokens = []
         for level, (features, project) in enumerate(zip(levels, self.pools, strict=True)):
             mask = rearrange(F.avg_pool2d(masks, 2**level), "b q h w -> b q (h w)")
             total = mask @ rearrange(features, "b d h w -> b (h w) d")
-            tokens = tokens + project(total / (mask.sum(dim=-1, keepdim=True) + 1e-3))
-        return tokens
+            tokens.append(project(total / (mask.sum(dim=-1, keepdim=True) + 1e-3)))
+        fine, middle, coarse = tokens
+        return torch.stack(tokens if self.apart else [fine + middle + coarse], dim=2)
 
     def _geometry(self, masks: Float[Tensor, "b t q h w"]) -> Float[Tensor, "b t q 9"]:
         """Return centre, spread, area, certainty and the steps from and to the next frames."""

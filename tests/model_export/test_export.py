@@ -56,6 +56,18 @@ def test_the_caption_graph_says_what_the_model_says_at_any_number_of_regions(
     assert [d.largest for d in differences if d.output.endswith("token_ids")] == [0.0, 0.0, 0.0]
 
 
+@pytest.mark.parametrize("prompts", ["pyramid", "words"])
+def test_the_caption_graph_has_the_rival_prompts_too(prompts: str, tmp_path: Path) -> None:
+    graph = CaptionGraph(small_model(prompts=prompts).eval())
+    spec = caption_engine(small_config(prompts=prompts).dimensions)
+    path = tmp_path / "1" / "model.onnx"
+
+    to_onnx.export(graph, spec, path, n=3)
+
+    differences = parity.compare(graph, spec, path, [{"n": 2}])
+    assert [d.largest for d in differences if d.output.endswith("token_ids")] == [0.0]
+
+
 def test_parity_fails_loudly_when_the_weights_are_others(caption_file: Path) -> None:
     torch.manual_seed(9)
     other = small_model()

@@ -67,6 +67,14 @@ VARIANTS = {
     "without-mohe": Variant(
         "prompted experts: a plain feed-forward layer in their place", ("model.mohe=false",)
     ),
+    "pyramid-prompts": Variant(
+        "prompts of scene, source and region: what the region is at strides 4, 8 and 16",
+        ("model.prompts=pyramid",),
+    ),
+    "word-prompts": Variant(
+        "prompts of scene, source and region as they are: words for them, one after the other",
+        ("model.prompts=words",),
+    ),
     "concatenation": Variant(
         "the gate of region tokens: they are concatenated with what is around",
         ("model.gate=concatenation",),

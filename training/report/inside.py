@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from ssuformer.model.attention import Attention
 from ssuformer.model.caption import Regions
-from ssuformer.model.experts import CHOSEN, LEVELS, PromptedExperts
+from ssuformer.model.experts import CHOSEN, PromptedExperts
 from ssuformer.model.sound_source_model import SoundSourceModel
 from ssuformer.regions import Float
 from ssuformer.tokenizer import BEGIN, END, PAD
@@ -35,7 +35,7 @@ def expert_names(experts: PromptedExperts) -> list[str]:
     several = experts.per_level > 1
     return [
         f"{level} {number}" if several else level
-        for level in LEVELS
+        for level in experts.levels
         for number in range(1, experts.per_level + 1)
     ]
 

@@ -12,6 +12,7 @@ from torch import nn
 from ssuformer.contract import caption_engine, segmentation_engine
 from ssuformer.model.caption import Regions
 from ssuformer.model.config import PRESETS, preset
+from ssuformer.model.experts import LEVELS, WordPrompts
 from ssuformer.model.family import build
 from ssuformer.model.sound_source_model import Segmented, SoundSourceModel, parameters, union
 from ssuformer.tokenizer import BEGIN, END, PAD
@@ -107,7 +108,15 @@ def all_outputs(model: SoundSourceModel, found: Segmented) -> torch.Tensor:
 
 @pytest.mark.parametrize(
     "switches",
-    [{}, {"mcm": False}, {"mohe": False}, {"vision_details": 3}, {"gate": "concatenation"}],
+    [
+        {},
+        {"mcm": False},
+        {"mohe": False},
+        {"prompts": "pyramid"},
+        {"prompts": "words"},
+        {"vision_details": 3},
+        {"gate": "concatenation"},
+    ],
     ids=str,
 )
 def test_a_gradient_reaches_every_parameter(switches: dict[str, int | str]) -> None:
@@ -177,8 +186,40 @@ def test_an_empty_mask_gives_the_token_of_no_source() -> None:
     torch.testing.assert_close(tokens[0, 0, 2], model.mcm.nothing)
 
 
-def test_greedy_with_its_cache_says_what_full_decoding_says() -> None:
-    model, config = small_model().eval(), small_config()
+def test_prompts_by_pyramid_keep_apart_what_is_pooled_at_each_stride() -> None:
+    model = small_model(prompts="pyramid").eval()
+    frames, waveform = clips(1, 1)
+    changed = []
+
+    with torch.no_grad():
+        found = model.segment(frames, waveform)
+        masks = torch.ones(1, 1, 4, 16, 16)
+        tokens = model.regions(found, masks)
+        for number in range(3):
+            levels = [x + (number == place) for place, x in enumerate(found.levels)]
+            other = model.regions(replace(found, levels=(levels[0], levels[1], levels[2])), masks)
+            changed.append((other - tokens).abs().amax(dim=(0, 1, 2, 4))[:3] > 1e-3)
+
+    assert torch.equal(torch.stack(changed), torch.eye(3, dtype=torch.bool))
+
+
+def test_prompts_of_words_are_chosen_knowing_those_of_the_levels_before() -> None:
+    torch.manual_seed(0)
+    prompts, words = WordPrompts(8), torch.randn(12, 8)
+    levels = torch.randn(1, 3, 8, requires_grad=True)
+
+    told = prompts(levels, words)
+
+    reached = torch.stack(
+        [torch.autograd.grad(told[0, n].sum(), levels, retain_graph=True)[0][0] for n in range(3)]
+    )
+    assert torch.equal(reached.abs().sum(dim=-1) > 0, torch.ones(3, 3).tril().bool())
+    assert (told.amax(dim=-1) <= words.max()).all()
+
+
+@pytest.mark.parametrize("prompts", LEVELS)
+def test_greedy_with_its_cache_says_what_full_decoding_says(prompts: str) -> None:
+    model, config = small_model(prompts=prompts).eval(), small_config(prompts=prompts)
     torch.manual_seed(3)
     regions = Regions(
         torch.randn(4, config.region_tokens, 32), torch.randn(4, 32), torch.randn(4, 32)
