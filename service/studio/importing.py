@@ -58,23 +58,23 @@ class Import:
                 f"{name[:200]}: it has no document of a clip of the project"
                 + (f"; it tells of {', '.join(left_out[:5])}" if left_out else "")
             )
-        layers = [await self._layer(one) for one in found]
-        told = []
-        for one, layer in zip(found, layers, strict=True):
-            revision = await self._studio.layers.begin(layer, who=self._me, replace=True)
-            told.append(
-                ImportedClip(
-                    clip=one.clip.id,
-                    file=one.document,
-                    revision=revision,
-                    tracks=len(layer.tracks),
-                )
-            )
+        told = await self._put(found)
         self._studio.log.info(
             "studio_imported", project=self._project.id, key=self._me, format=self._form,
             clips=len(told), left_out=len(left_out),
         )  # fmt: skip
-        return Imported(clips=told, left_out=left_out)
+        return Imported(clips=list(told.values()), left_out=left_out)
+
+    async def _put(self, found: list[_Read]) -> dict[str, ImportedClip]:
+        """Write my layers, all or none; return what is told of each clip that has changed."""
+        layers = [await self._layer(one) for one in found]
+        revisions = await self._studio.layers.put(layers, who=self._me)
+        return {
+            one.clip.id: ImportedClip(
+                clip=one.clip.id, file=one.document, revision=revision, tracks=len(layer.tracks)
+            )
+            for one, layer, revision in zip(found, layers, revisions, strict=True)
+        }
 
     def _read(self, file: IO[bytes], name: str, clips: list[Clip]) -> tuple[list[_Read], list[str]]:
         suffix = named(self._form).suffix

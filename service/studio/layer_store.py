@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 import orjson
 from pydantic import TypeAdapter
@@ -29,6 +29,8 @@ from ssuformer.errors import LayerExists, RevisionConflict, StudioNotFound
 
 _HEARD = TypeAdapter(list[HeardAlone])
 _INTERVALS = TypeAdapter(list[Sounding])
+
+T = TypeVar("T")
 
 
 class Batch(NamedTuple):
@@ -69,25 +71,32 @@ class LayerStore:
 
         return await self._run(act)
 
-    async def begin(self, layer: Layer, *, who: str, replace: bool = False) -> int:
-        """Store a new layer with all that is in it; return its revision.
-
-        Raises LayerExists if there is one, unless it is to be replaced; its log is kept then.
-        """
+    async def begin(self, layer: Layer, *, who: str) -> int:
+        """Store a new layer with all that is in it; LayerExists if there is one."""
 
         def act(connection: Connection) -> int:
-            found = _locked(connection, layer.clip, layer.annotator)
-            if found is not None and not replace:
+            if _locked(connection, layer.clip, layer.annotator) is not None:
                 raise LayerExists(f"{layer.annotator} has a layer of this clip already")
-            revision = 1 if found is None else int(found.revision) + 1
-            _write(connection, layer, revision, new=found is None)
-            _log(connection, layer, revision, f"~{revision}", who, [_whole(layer)])
-            return revision
+            return _put(connection, layer, None, who)
 
+        return await self._written(act)
+
+    async def put(self, layers: Sequence[Layer], *, who: str) -> list[int]:
+        """Store layers, all or none, in the place of those that are there, whose logs are kept."""
+
+        def act(connection: Connection) -> list[int]:
+            return [
+                _put(connection, one, _locked(connection, one.clip, one.annotator), who)
+                for one in layers
+            ]
+
+        return await self._written(act)
+
+    async def _written(self, act: Callable[[Connection], T]) -> T:
         try:
             return await self._run(act)
         except exc.IntegrityError as error:  # another request was faster
-            message = f"{layer.annotator} has a layer of this clip already"
+            message = "the layer was begun, or its clip deleted, meanwhile"
             raise LayerExists(message) from error
 
     async def change(self, clip: str, annotator: str, batch: Batch, *, base: int | None) -> int:
@@ -185,6 +194,14 @@ def _read(connection: Connection, clip: str, annotator: str, shape: ClipShape) -
         tracks=tracks,
         heard=_HEARD.validate_json(head.heard),
     )
+
+
+def _put(connection: Connection, layer: Layer, before: Any, who: str) -> int:  # noqa: ANN401
+    """Write a layer, in the place of the row that was `before`; return its revision."""
+    revision = 1 if before is None else int(before.revision) + 1
+    _write(connection, layer, revision, new=before is None)
+    _log(connection, layer, revision, f"~{revision}", who, [_whole(layer)])
+    return revision
 
 
 def _write(connection: Connection, layer: Layer, revision: int, *, new: bool) -> None:

@@ -106,7 +106,7 @@ class Review:
         a = await self.studio.layer(clip, wanted.a)
         b = await self.studio.layer(clip, wanted.b)
         layer = await asyncio.to_thread(adjudicated, a, b, wanted.choices)
-        revision = await self.studio.layers.begin(layer, who=me, replace=True)
+        (revision,) = await self.studio.layers.put([layer], who=me)
         self.studio.log.info("studio_adjudicated", clip=clip.id, key=me, tracks=len(layer.tracks))
         return layer.model_copy(update={"revision": revision})
 
