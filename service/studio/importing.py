@@ -3,7 +3,7 @@
 A document is of the clip whose file has its name; if the project has one clip and the import one
 document, of that. It takes the place of the importer's layer, which its log keeps. A document
 without masks changes only what is said and heard: tracks of the same category and instance keep
-their masks.
+their masks. One that tells of nothing begins an empty layer, and leaves one that is there.
 """
 
 from __future__ import annotations
@@ -59,6 +59,10 @@ class Import:
                 + (f"; it tells of {', '.join(left_out[:5])}" if left_out else "")
             )
         told = await self._put(found)
+        kept = [one.document for one in found if one.clip.id not in told]
+        if not told:
+            raise ImportInvalid(f"{kept[0]}: it tells of nothing; your layer stays as it is")
+        left_out += kept
         self._studio.log.info(
             "studio_imported", project=self._project.id, key=self._me, format=self._form,
             clips=len(told), left_out=len(left_out),
@@ -67,13 +71,14 @@ class Import:
 
     async def _put(self, found: list[_Read]) -> dict[str, ImportedClip]:
         """Write my layers, all or none; return what is told of each clip that has changed."""
-        layers = [await self._layer(one) for one in found]
-        revisions = await self._studio.layers.put(layers, who=self._me)
+        layers = [(one, await self._layer(one)) for one in found]
+        changed = [(one, layer) for one, layer in layers if layer is not None]
+        revisions = await self._studio.layers.put([layer for _, layer in changed], who=self._me)
         return {
             one.clip.id: ImportedClip(
                 clip=one.clip.id, file=one.document, revision=revision, tracks=len(layer.tracks)
             )
-            for one, layer, revision in zip(found, layers, revisions, strict=True)
+            for (one, layer), revision in zip(changed, revisions, strict=True)
         }
 
     def _read(self, file: IO[bytes], name: str, clips: list[Clip]) -> tuple[list[_Read], list[str]]:
@@ -108,7 +113,8 @@ class Import:
             READERS[self._form](document.content, gathered)
         return gathered
 
-    async def _layer(self, read: _Read) -> Layer:
+    async def _layer(self, read: _Read) -> Layer | None:
+        """Return what my layer becomes; None if it stays, as the document tells of nothing."""
         tracks, most = read.gathered.tracks(self._me), self._studio.settings.studio_tracks
         if len(tracks) > most:
             raise StudioFull(f"{read.document}: a layer has {most} tracks at most", limit=most)
@@ -124,6 +130,8 @@ class Import:
             before = await self._studio.layer(read.clip, self._me)
         except StudioNotFound:
             return layer
+        if not layer.tracks and not layer.heard:
+            return None
         return layer.model_copy(update={"tracks": _with_masks(tracks, before)})
 
 
