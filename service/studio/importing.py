@@ -28,7 +28,9 @@ from ssuformer.errors import ImportInvalid, OptionError, StudioFull, StudioNotFo
 class _Read(NamedTuple):
     clip: Clip
     document: str
-    gathered: Gathered
+    layer: Layer
+    masks: bool
+    """Whether the document has any; without, those of the layer that is there stay."""
 
 
 class Import:
@@ -100,31 +102,29 @@ class Import:
                 raise ImportInvalid(f"{name[:200]}: nobody waits for the import any more")
             if clip.id in found:
                 raise ImportInvalid(f"{document.place[:200]}: a second one of the same clip")
-            found[clip.id] = _Read(clip, document.place[:200], self._gathered(document, clip))
+            found[clip.id] = self._read_one(document, clip)
         return list(found.values()), left_out
 
-    def _gathered(self, document: Document, clip: Clip) -> Gathered:
-        facts, fps = self._studio.facts(clip), self._project.fps
-        target = Target(clip.shape, fps, rate=facts.clip.fps or fps)
-        gathered = Gathered(target, document.place[:200], self._stopped)
+    def _read_one(self, document: Document, clip: Clip) -> _Read:
+        facts, fps, place = self._studio.facts(clip), self._project.fps, document.place[:200]
+        gathered = Gathered(
+            Target(clip.shape, fps, rate=facts.clip.fps or fps), place, self._stopped
+        )
         if self._form == "ra-ssu":
             of_ra_ssu.read_with(document.content, gathered, document.pictures)
         else:
             READERS[self._form](document.content, gathered)
-        return gathered
+        tracks, most = gathered.tracks(self._me), self._studio.settings.studio_tracks
+        if len(tracks) > most:
+            raise StudioFull(f"{place}: a layer has {most} tracks at most", limit=most)
+        heard = gathered.heard(self._me)
+        layer = Layer(clip=clip.id, annotator=self._me, tracks=tracks, heard=heard)
+        return _Read(clip, place, layer, gathered.masks)
 
     async def _layer(self, read: _Read) -> Layer | None:
         """Return what my layer becomes; None if it stays, as the document tells of nothing."""
-        tracks, most = read.gathered.tracks(self._me), self._studio.settings.studio_tracks
-        if len(tracks) > most:
-            raise StudioFull(f"{read.document}: a layer has {most} tracks at most", limit=most)
-        layer = Layer(
-            clip=read.clip.id,
-            annotator=self._me,
-            tracks=tracks,
-            heard=read.gathered.heard(self._me),
-        )
-        if read.gathered.masks:
+        layer = read.layer
+        if read.masks:
             return layer
         try:
             before = await self._studio.layer(read.clip, self._me)
@@ -132,7 +132,7 @@ class Import:
             return layer
         if not layer.tracks and not layer.heard:
             return None
-        return layer.model_copy(update={"tracks": _with_masks(tracks, before)})
+        return layer.model_copy(update={"tracks": _with_masks(layer.tracks, before)})
 
 
 def _with_masks(tracks: list[LayerTrack], before: Layer) -> list[LayerTrack]:
