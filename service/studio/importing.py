@@ -8,11 +8,12 @@ their masks. One that tells of nothing begins an empty layer, and leaves one tha
 
 from __future__ import annotations
 
-import asyncio
+from functools import partial
 from threading import Event
 from typing import IO, NamedTuple
 
 from service.formats.catalogue import named
+from service.http.threads import in_thread
 from service.studio.exporting import file_names
 from service.studio.layers import Layer, LayerTrack
 from service.studio.readers import of_ra_ssu
@@ -50,11 +51,9 @@ class Import:
     async def read(self, file: IO[bytes], name: str) -> Imported:
         """Write what is in a file to my layers; ImportInvalid, and nothing is, if it is wrong."""
         clips = await self._studio.store.clips(self._project.id)
-        try:
-            async with self._studio.importing:
-                found, left_out = await asyncio.to_thread(self._read, file, name, clips)
-        finally:
-            self._stopped.set()  # a thread goes on when what waits for it is cancelled
+        reading = partial(self._read, file, name, clips)
+        async with self._studio.importing:
+            found, left_out = await in_thread(reading, stop=self._stopped.set)
         if not found:
             raise ImportInvalid(
                 f"{name[:200]}: it has no document of a clip of the project"

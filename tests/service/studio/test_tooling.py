@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,12 +16,14 @@ import pytest
 from service.app import create_app
 from service.cli.temporary_service import free_port
 from service.studio.metrics import RESULTS
+from service.studio.stop import Stop
 from service.studio.tool_pool import ToolPool
 from ssuformer.masks import overlap
 from tests.service.conftest import Running
 from tests.service.jobs.conftest import until
 from tests.service.studio.conftest import (
     API,
+    PATIENCE,
     Annotator,
     mask_of,
     put_intervals,
@@ -238,6 +241,65 @@ async def served(folder: Path, **more: object) -> AsyncIterator[tuple[Any, str]]
     finally:
         server.should_exit = True
         await task
+
+
+@pytest.mark.parametrize(
+    ("path", "step"),
+    [
+        ("/clips/{clip}/doubts?layer=alice", 1),
+        ("/clips/{clip}/agreement?a=alice&b=model", 1),
+        ("/projects/{project}/queue", 1),
+        ("/projects/{project}/export?format=json&layer=alice", 1),
+        ("/projects/{project}/export?format=coco&layer=alice", 25),  # its file is being written
+        ("/projects/{project}/export?format=ra-ssu&layer=alice", 1),
+        ("/projects/{project}/export?format=ra-ssu&layer=alice", 2),  # the film is being copied
+    ],
+)
+async def test_closing_the_connection_stops_what_is_computed(
+    tmp_path: Path, film: bytes, monkeypatch: pytest.MonkeyPatch, path: str, step: int
+) -> None:
+    async with (
+        served(tmp_path) as (app, url),
+        httpx.AsyncClient(base_url=url, trust_env=False, timeout=60) as client,
+    ):
+        ann = Annotator(client, "alice")
+        project = await ann.project()
+        clip = await ann.send(project, film)
+        await ann.begin(clip)
+        edits = [put_mask("t1", n, square_at(n)) for n in range(19)]
+        told(await ann.edit(clip, 1, put_track("t1"), *edits, put_intervals("t1", (0, 4, None))))
+        checks, begun, stopped = list[Stop](), threading.Event(), threading.Event()
+        check, end = Stop.check, Stop.set
+
+        def checked(stop: Stop) -> None:
+            checks.append(stop)
+            if len(checks) == step:
+                begun.set()
+                stopped.wait(PATIENCE)
+            check(stop)
+
+        def ended(stop: Stop) -> None:
+            end(stop)
+            stopped.set()
+
+        monkeypatch.setattr(Stop, "check", checked)
+        monkeypatch.setattr(Stop, "set", ended)
+        asked = asyncio.create_task(ann.call("GET", path.format(clip=clip, project=project)))
+        assert await asyncio.to_thread(begun.wait, PATIENCE)
+
+        asked.cancel()
+
+        assert await asyncio.to_thread(stopped.wait, PATIENCE)
+        await until(lambda: _left(app))
+        assert len(checks) == step
+
+
+async def _left(app: Any) -> bool:  # noqa: ANN401
+    """Return whether a request has ended as its client left."""
+    samples = [
+        one for family in app.state.gateway.metrics.registry.collect() for one in family.samples
+    ]
+    return any(one.name == "ssu_requests_total" and one.labels["code"] == "499" for one in samples)
 
 
 async def test_closing_the_connection_stops_the_tracker(tmp_path: Path, film: bytes) -> None:
