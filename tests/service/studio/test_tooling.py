@@ -201,6 +201,27 @@ async def test_a_call_for_which_there_is_no_place_counts_as_refused(
     assert _calls(lite, "mask") == {"refused": 1}
 
 
+@pytest.mark.parametrize(
+    ("path", "tool", "asked"),
+    [
+        ("masks", "mask", {"frame": 0}),
+        ("masks", "mask", {"frame": 0, "points": [{"x": 1e9, "y": 3, "inside": True}]}),
+        ("masks", "mask", {"frame": 99_999, "box": [1, 1, 5, 5]}),
+        ("masks", "mask", {"frame": 0, "previous": {"size": [5, 5], "counts": "00"}}),
+        ("sentences", "sentences", {"frame": 0, "track": "none"}),
+        ("sentences", "sentences", {"frame": 99_999, "track": "t1"}),
+        ("propagate", "track", {"frame": 0, "to": 5, "track": "t1"}),
+    ],
+)
+async def test_a_call_that_is_refused_before_it_has_a_process_is_counted_once(
+    lite: Running, ann: Annotator, clip: str, path: str, tool: str, asked: object
+) -> None:
+    answer = await ann.call("POST", f"/clips/{clip}/{path}", json=asked)
+
+    assert answer.status_code in (404, 422), answer.text
+    assert _calls(lite, tool) == {"refused": 1}
+
+
 def _calls(running: Running, tool: str) -> dict[str, float]:
     """Return how often calls of a tool ended how, without what never happened."""
     counts = {
