@@ -281,14 +281,18 @@ def _jobs(state: str) -> str:
     return f'max by (namespace, job) (ssu_jobs{{state="{state}"}})'
 
 
+_OF_STORE = 'route=~"/jobs.*|/studio/api/.*",route!~".*/(swap|sentences)"'
+"""Routes whose 503 is the store's: the two others may find a model or an endpoint down."""
+
 JOBS = (
     Alert(
         name="JobStoreUnavailable",
-        expr=_sum('ssu_requests_total{route=~"/jobs.*",code="503"}', "5m") + " > 0",
+        expr=_sum(f'ssu_requests_total{{{_OF_STORE},code="503"}}', "5m") + " > 0",
         lasting="5m",
         severity="ticket",
         summary="The store of jobs of {{ $labels.job }} does not answer.",
-        description="Requests for jobs get 503, and none is worked on; clips are answered.",
+        description="Requests for jobs and the studio get 503, and none is worked on; clips are"
+        " answered.",
     ),
     Alert(
         name="JobsNotTaken",

@@ -24,6 +24,7 @@ from service.studio.layers import (
     decoded,
 )
 from service.studio.schemas import Agreement, Disagreement, TrackChoice, TrackPair
+from service.studio.stop import Stop
 from ssuformer.errors import EditInvalid
 from ssuformer.masks import overlap
 
@@ -45,15 +46,15 @@ class _Pair:
     """Seconds in which both sound."""
 
 
-def agreement(a: Layer, b: Layer, shape: ClipShape, *, fps: float) -> Agreement:
+def agreement(a: Layer, b: Layer, shape: ClipShape, *, fps: float, stop: Stop) -> Agreement:
     """Return how far two layers agree, and where they do not."""
-    pairs = _pairs(a, b, shape)
+    pairs = _pairs(a, b, shape, stop)
     left_a = [one for one in a.tracks if all(one is not pair.a for pair in pairs)]
     left_b = [one for one in b.tracks if all(one is not pair.b for pair in pairs)]
     told = [_told(pair) for pair in pairs]
     told += [TrackPair(a=one.id, b=None, j=0.0, f=0.0, category_same=False) for one in left_a]
     told += [TrackPair(a=None, b=one.id, j=0.0, f=0.0, category_same=False) for one in left_b]
-    found = [one for pair in pairs for one in _of_pair(pair, fps)]
+    found = [one for pair in pairs for one in _of_pair(pair, fps, stop)]
     found += [_whole(one, None, shape, fps) for one in left_a]
     found += [_whole(None, one, shape, fps) for one in left_b]
     known = [pair.j for pair in told if pair.j is not None]
@@ -65,8 +66,8 @@ def agreement(a: Layer, b: Layer, shape: ClipShape, *, fps: float) -> Agreement:
     )
 
 
-def _pairs(a: Layer, b: Layer, shape: ClipShape) -> list[_Pair]:
-    every = [_pair(one, other, shape) for one in a.tracks for other in b.tracks]
+def _pairs(a: Layer, b: Layer, shape: ClipShape, stop: Stop) -> list[_Pair]:
+    every = [_pair(one, other, shape, stop) for one in a.tracks for other in b.tracks]
     every = [pair for pair in every if (pair.j or 0) > 0 or _alike_unseen(pair)]
     every.sort(key=lambda pair: (-(pair.j or 0), -pair.together))
     chosen: list[_Pair] = []
@@ -80,12 +81,12 @@ def _alike_unseen(pair: _Pair) -> bool:
     return pair.j is None and pair.together > 0 and pair.a.category == pair.b.category
 
 
-def _pair(a: LayerTrack, b: LayerTrack, shape: ClipShape) -> _Pair:
+def _pair(a: LayerTrack, b: LayerTrack, shape: ClipShape, stop: Stop) -> _Pair:
     ours = {one.frame: one.mask for one in a.masks}
     theirs = {one.frame: one.mask for one in b.masks}
     frames = sorted(ours.keys() | theirs.keys())
     shares = {}
-    for frame in frames:
+    for frame in stop.each(frames):
         one, other = ours.get(frame), theirs.get(frame)
         if one is None or other is None:
             shares[frame] = 0.0
@@ -93,7 +94,7 @@ def _pair(a: LayerTrack, b: LayerTrack, shape: ClipShape) -> _Pair:
             shares[frame] = 1.0
         else:
             shares[frame] = overlap(decoded(one, shape), decoded(other, shape))
-    together = sum(_shared(one, other) for one in a.intervals for other in b.intervals)
+    together = sum(_shared(one, other) for one in stop.each(a.intervals) for other in b.intervals)
     apart = tuple(frame for frame, share in shares.items() if share < _SAME_MASK)
     return _Pair(a, b, sum(shares.values()) / len(frames) if frames else None, apart, together)
 
@@ -142,7 +143,7 @@ def _iou(one: Sounding, other: Sounding) -> float:
     return _shared(one, other) / union
 
 
-def _of_pair(pair: _Pair, fps: float) -> Iterator[Disagreement]:
+def _of_pair(pair: _Pair, fps: float, stop: Stop) -> Iterator[Disagreement]:
     names = {"track_a": pair.a.id, "track_b": pair.b.id}
     if pair.a.category != pair.b.category:
         start, end = _extent([pair.a, pair.b], fps)
@@ -152,10 +153,12 @@ def _of_pair(pair: _Pair, fps: float) -> Iterator[Disagreement]:
         yield Disagreement(kind="mask", **names, start=start, end=end)
     for start, end in _only_one(pair.a.intervals, pair.b.intervals):
         yield Disagreement(kind="interval", **names, start=start, end=end)
-    for one in pair.a.intervals:
+    for one in stop.each(pair.a.intervals):
         for other in pair.b.intervals:
+            if _shared(one, other) <= _TELLABLE + 1e-6:
+                continue
             said = _plain(sentence_of(pair.a, one)), _plain(sentence_of(pair.b, other))
-            if said[0] != said[1] and _shared(one, other) > _TELLABLE + 1e-6:
+            if said[0] != said[1]:
                 start, end = max(one.start, other.start), min(one.end, other.end)
                 yield Disagreement(kind="sentence", **names, start=start, end=end)
 

@@ -24,6 +24,7 @@ from service.studio.layers import (
     Sounding,
     now_text,
 )
+from service.studio.stop import Stop
 from service.understanding import schemas
 from service.understanding.mask_formats import RleMask
 from service.understanding.schemas import ClipFacts, Frame, ModelFacts, Notice, Understanding
@@ -155,11 +156,15 @@ def runs_of(numbers: Iterable[int]) -> Iterator[tuple[int, int]]:
         yield first, last
 
 
-def answer_of(layer: Layer, facts: AnswerFacts, shape: ClipShape, *, fps: float) -> Understanding:
+def answer_of(
+    layer: Layer, facts: AnswerFacts, shape: ClipShape, *, fps: float, stop: Stop
+) -> Understanding:
     """Return a layer as an answer: a track that sounds unseen is heard, one that is silent lost."""
     numbers = {track.id: number for number, track in enumerate(layer.tracks, start=1)}
     masks = {track.id: {one.frame: one.mask for one in track.masks} for track in layer.tracks}
-    frames = [_frame(layer, number, masks, numbers, fps) for number in range(shape.frames)]
+    frames = [
+        _frame(layer, number, masks, numbers, fps) for number in stop.each(range(shape.frames))
+    ]
     return Understanding(
         clip=facts.clip,
         model=facts.model,

@@ -148,9 +148,8 @@ class LayerRows:
         self._connection.execute(delete(table).where(self._of(table), *where))
 
 
-def replayed(entries: Iterable[dict[str, Any]], *, clip: str, annotator: str) -> Layer:
-    """Return the layer that logged edits make, one after the other."""
-    layer = Layer(clip=clip, annotator=annotator)
+def replayed(layer: Layer, entries: Iterable[dict[str, Any]]) -> Layer:
+    """Return the layer that logged edits make of one, one after the other."""
     for entry in entries:
         layer = _replay(layer, entry)
     return layer

@@ -11,6 +11,7 @@ from itertools import pairwise
 from service.studio.answers import runs_of, sounding_at
 from service.studio.layers import ClipShape, FrameMask, Layer, LayerTrack, decoded
 from service.studio.schemas import Doubt
+from service.studio.stop import Stop
 from ssuformer.masks import overlap
 
 _LONG = 2.0
@@ -20,16 +21,18 @@ _JUMP = 0.15
 """Least IoU of a track's masks in neighbouring frames."""
 
 
-def doubts(layer: Layer, model: Layer | None, shape: ClipShape, *, fps: float) -> list[Doubt]:
+def doubts(
+    layer: Layer, model: Layer | None, shape: ClipShape, *, fps: float, stop: Stop
+) -> list[Doubt]:
     """Return all doubts about a layer, the greatest first; `model` is the pre-label."""
-    found = [doubt for track in layer.tracks for doubt in _of_track(track, shape, fps)]
+    found = [doubt for track in layer.tracks for doubt in _of_track(track, shape, fps, stop)]
     found += _of_ear(layer, model, shape, fps)
     return sorted(found, key=lambda one: (-one.score, one.start, one.kind))
 
 
-def _of_track(track: LayerTrack, shape: ClipShape, fps: float) -> Iterator[Doubt]:
+def _of_track(track: LayerTrack, shape: ClipShape, fps: float, stop: Stop) -> Iterator[Doubt]:
     masks = {one.frame: one for one in track.masks}
-    sounds = [n for n in range(shape.frames) if sounding_at(track, n / fps) is not None]
+    sounds = [n for n in stop.each(range(shape.frames)) if sounding_at(track, n / fps) is not None]
     gaps = set(_gaps(sorted(masks), fps))
     for first, last in runs_of(n for n in sounds if n not in masks):
         inside = set(range(first, last + 1))
@@ -45,7 +48,7 @@ def _of_track(track: LayerTrack, shape: ClipShape, fps: float) -> Iterator[Doubt
     for first, last in runs_of(n for n in sorted(masks) if not masks[n].held):
         why = f"the tracker was not sure of {_name(track)}"
         yield _doubt("held_false", track, first, last, fps, 0.45, why)
-    for number in _jumps(track.masks, shape):
+    for number in _jumps(stop.each(track.masks), shape):
         why = f"the mask of {_name(track)} jumps from one frame to the next"
         yield _doubt("track_break", track, number - 1, number, fps, 0.55, why)
 
@@ -57,7 +60,7 @@ def _gaps(frames: list[int], fps: float) -> Iterator[int]:
             yield from range(before + 1, after)
 
 
-def _jumps(masks: list[FrameMask], shape: ClipShape) -> Iterator[int]:
+def _jumps(masks: Iterable[FrameMask], shape: ClipShape) -> Iterator[int]:
     for one, other in pairwise(masks):
         if other.frame == one.frame + 1 and one.mask.counts != other.mask.counts:
             shared = overlap(decoded(one.mask, shape), decoded(other.mask, shape))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import IO, Any
+from functools import partial
+from typing import IO, Any, TypeVar, cast
 
 import orjson
 from fastapi.concurrency import contextmanager_in_threadpool
@@ -15,12 +16,14 @@ from service.formats.archive import Archive
 from service.formats.catalogue import named
 from service.formats.clip_names import ClipName
 from service.formats.format import Format, Material, Need
+from service.http.threads import in_thread
 from service.http.upload import storing
 from service.jobs.files import CLIP
 from service.studio.answers import answer_of
 from service.studio.layers import Layer
 from service.studio.records import READY, Clip, LayerRow, Project
 from service.studio.review import BEST, best
+from service.studio.stop import Stop, StoppableFile
 from service.studio.studio import Studio
 from service.studio.truth import truth_of
 from ssuformer.errors import OptionError, StudioNotFound
@@ -28,6 +31,8 @@ from ssuformer.sentences import SOMETHING
 
 RA_SSU = "ra-ssu"
 _SHARES = 10_000
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +86,18 @@ class Export:
             )
         with storing():
             made = Archive(out)
-            if self._wanted.format == RA_SSU:
-                await self._write_data(made, chosen, names)
-            else:
-                await self._write_documents(made, chosen, names)
-            await asyncio.to_thread(made.close)
+            try:
+                if self._wanted.format == RA_SSU:
+                    await self._write_data(made, chosen, names)
+                else:
+                    await self._write_documents(made, chosen, names)
+            finally:
+                await in_thread(made.close)
+
+    async def _in_thread(self, work: Callable[..., T], *arguments: object) -> T:
+        """Do what takes `stop`; whoever is cancelled lets it end before the files are closed."""
+        stop = Stop()
+        return await in_thread(partial(work, *arguments, stop=stop), stop=stop.set)
 
     async def _chosen(self, clips: list[Clip]) -> list[tuple[Clip, str]]:
         """Return the clips that have the layer that is wanted, and its name."""
@@ -108,16 +120,16 @@ class Export:
     ) -> None:
         for clip, annotator in chosen:
             layer, facts = await self._studio.layer(clip, annotator), self._studio.facts(clip)
-            fps, name = self._project.fps, names[clip.id]
-            answer = await asyncio.to_thread(answer_of, layer, facts, clip.shape, fps=fps)
+            name, answering = names[clip.id], partial(answer_of, fps=self._project.fps)
+            answer = await self._in_thread(answering, layer, facts, clip.shape)
             opened = self._studio.media.files.opened(clip.id, CLIP)
             async with contextmanager_in_threadpool(opened) as film:
                 material = Material(answer, name.stem, film.fileno(), suffix=name.suffix)
-                await asyncio.to_thread(self._write_document, made, material)
+                await self._in_thread(self._write_document, made, material)
 
-    def _write_document(self, made: Archive, material: Material) -> None:
+    def _write_document(self, made: Archive, material: Material, *, stop: Stop) -> None:
         with made.member(material.name + self._form.suffix) as file:
-            self._form.write(material, file)
+            self._form.write(material, cast("IO[bytes]", StoppableFile(file, stop)))
 
     async def _write_data(
         self, made: Archive, chosen: list[tuple[Clip, str]], names: dict[str, ClipName]
@@ -128,14 +140,15 @@ class Export:
         for clip, annotator in chosen:
             layer, name = await self._studio.layer(clip, annotator), names[clip.id]
             film = name.stem + (name.suffix or ".mp4")
-            truth = truth_of(layer, clip.shape, fps=self._project.fps, film=film)
+            telling = partial(truth_of, fps=self._project.fps, film=film)
+            truth = await self._in_thread(telling, layer, clip.shape)
             categories |= _categories(layer)
             place = f"clips/{name.stem}.truth.json"
             lines.append({"truth": place, "split": self._split(clip), "recording": clip.digest})
-            await asyncio.to_thread(made.write_json, place, truth)
+            await in_thread(partial(made.write_json, place, truth))
             opened = self._studio.media.files.opened(clip.id, CLIP)
             async with contextmanager_in_threadpool(opened) as file:
-                await asyncio.to_thread(_copy, file, made, f"clips/{film}")
+                await self._in_thread(_copy, file, made, f"clips/{film}")
         made.write("clips.jsonl", b"".join(orjson.dumps(line) + b"\n" for line in lines))
         made.write_json("data.json", self._info(categories))
 
@@ -155,9 +168,9 @@ class Export:
         return "val" if share < self._wanted.held_out else "train"
 
 
-def _copy(file: IO[bytes], made: Archive, name: str) -> None:
+def _copy(file: IO[bytes], made: Archive, name: str, *, stop: Stop) -> None:
     with made.member(name, packed=False) as out:
-        while piece := file.read(2**20):
+        for piece in stop.each(iter(partial(file.read, 2**20), b"")):
             out.write(piece)
 
 
@@ -173,7 +186,11 @@ async def provenance(studio: Studio, project: Project) -> AsyncIterator[bytes]:
         for row in rows:
             if row.clip == clip.id:
                 layer = await studio.layer(clip, row.annotator)
-                yield b"".join(orjson.dumps(line) + b"\n" for line in _made(layer, clip))
+                yield await asyncio.to_thread(_lines, layer, clip)
+
+
+def _lines(layer: Layer, clip: Clip) -> bytes:
+    return b"".join(orjson.dumps(line) + b"\n" for line in _made(layer, clip))
 
 
 def _made(layer: Layer, clip: Clip) -> Iterator[dict[str, Any]]:

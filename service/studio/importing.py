@@ -3,16 +3,17 @@
 A document is of the clip whose file has its name; if the project has one clip and the import one
 document, of that. It takes the place of the importer's layer, which its log keeps. A document
 without masks changes only what is said and heard: tracks of the same category and instance keep
-their masks.
+their masks. One that tells of nothing begins an empty layer, and leaves one that is there.
 """
 
 from __future__ import annotations
 
-import asyncio
+from functools import partial
 from threading import Event
 from typing import IO, NamedTuple
 
 from service.formats.catalogue import named
+from service.http.threads import in_thread
 from service.studio.exporting import file_names
 from service.studio.layers import Layer, LayerTrack
 from service.studio.readers import of_ra_ssu
@@ -28,7 +29,9 @@ from ssuformer.errors import ImportInvalid, OptionError, StudioFull, StudioNotFo
 class _Read(NamedTuple):
     clip: Clip
     document: str
-    gathered: Gathered
+    layer: Layer
+    masks: bool
+    """Whether the document has any; without, those of the layer that is there stay."""
 
 
 class Import:
@@ -48,33 +51,36 @@ class Import:
     async def read(self, file: IO[bytes], name: str) -> Imported:
         """Write what is in a file to my layers; ImportInvalid, and nothing is, if it is wrong."""
         clips = await self._studio.store.clips(self._project.id)
-        try:
-            async with self._studio.importing:
-                found, left_out = await asyncio.to_thread(self._read, file, name, clips)
-        finally:
-            self._stopped.set()  # a thread goes on when what waits for it is cancelled
+        reading = partial(self._read, file, name, clips)
+        async with self._studio.importing:
+            found, left_out = await in_thread(reading, stop=self._stopped.set)
         if not found:
             raise ImportInvalid(
                 f"{name[:200]}: it has no document of a clip of the project"
                 + (f"; it tells of {', '.join(left_out[:5])}" if left_out else "")
             )
-        layers = [await self._layer(one) for one in found]
-        told = []
-        for one, layer in zip(found, layers, strict=True):
-            revision = await self._studio.layers.begin(layer, who=self._me, replace=True)
-            told.append(
-                ImportedClip(
-                    clip=one.clip.id,
-                    file=one.document,
-                    revision=revision,
-                    tracks=len(layer.tracks),
-                )
-            )
+        told = await self._put(found)
+        kept = [one.document for one in found if one.clip.id not in told]
+        if not told:
+            raise ImportInvalid(f"{kept[0]}: it tells of nothing; your layer stays as it is")
+        left_out += kept
         self._studio.log.info(
             "studio_imported", project=self._project.id, key=self._me, format=self._form,
             clips=len(told), left_out=len(left_out),
         )  # fmt: skip
-        return Imported(clips=told, left_out=left_out)
+        return Imported(clips=list(told.values()), left_out=left_out)
+
+    async def _put(self, found: list[_Read]) -> dict[str, ImportedClip]:
+        """Write my layers, all or none; return what is told of each clip that has changed."""
+        layers = [(one, await self._layer(one)) for one in found]
+        changed = [(one, layer) for one, layer in layers if layer is not None]
+        revisions = await self._studio.layers.put([layer for _, layer in changed], who=self._me)
+        return {
+            one.clip.id: ImportedClip(
+                clip=one.clip.id, file=one.document, revision=revision, tracks=len(layer.tracks)
+            )
+            for (one, layer), revision in zip(changed, revisions, strict=True)
+        }
 
     def _read(self, file: IO[bytes], name: str, clips: list[Clip]) -> tuple[list[_Read], list[str]]:
         suffix = named(self._form).suffix
@@ -95,36 +101,37 @@ class Import:
                 raise ImportInvalid(f"{name[:200]}: nobody waits for the import any more")
             if clip.id in found:
                 raise ImportInvalid(f"{document.place[:200]}: a second one of the same clip")
-            found[clip.id] = _Read(clip, document.place[:200], self._gathered(document, clip))
+            found[clip.id] = self._read_one(document, clip)
         return list(found.values()), left_out
 
-    def _gathered(self, document: Document, clip: Clip) -> Gathered:
-        facts, fps = self._studio.facts(clip), self._project.fps
-        target = Target(clip.shape, fps, rate=facts.clip.fps or fps)
-        gathered = Gathered(target, document.place[:200], self._stopped)
+    def _read_one(self, document: Document, clip: Clip) -> _Read:
+        facts, fps, place = self._studio.facts(clip), self._project.fps, document.place[:200]
+        gathered = Gathered(
+            Target(clip.shape, fps, rate=facts.clip.fps or fps), place, self._stopped
+        )
         if self._form == "ra-ssu":
             of_ra_ssu.read_with(document.content, gathered, document.pictures)
         else:
             READERS[self._form](document.content, gathered)
-        return gathered
-
-    async def _layer(self, read: _Read) -> Layer:
-        tracks, most = read.gathered.tracks(self._me), self._studio.settings.studio_tracks
+        tracks, most = gathered.tracks(self._me), self._studio.settings.studio_tracks
         if len(tracks) > most:
-            raise StudioFull(f"{read.document}: a layer has {most} tracks at most", limit=most)
-        layer = Layer(
-            clip=read.clip.id,
-            annotator=self._me,
-            tracks=tracks,
-            heard=read.gathered.heard(self._me),
-        )
-        if read.gathered.masks:
+            raise StudioFull(f"{place}: a layer has {most} tracks at most", limit=most)
+        heard = gathered.heard(self._me)
+        layer = Layer(clip=clip.id, annotator=self._me, tracks=tracks, heard=heard)
+        return _Read(clip, place, layer, gathered.masks)
+
+    async def _layer(self, read: _Read) -> Layer | None:
+        """Return what my layer becomes; None if it stays, as the document tells of nothing."""
+        layer = read.layer
+        if read.masks:
             return layer
         try:
             before = await self._studio.layer(read.clip, self._me)
         except StudioNotFound:
             return layer
-        return layer.model_copy(update={"tracks": _with_masks(tracks, before)})
+        if not layer.tracks and not layer.heard:
+            return None
+        return layer.model_copy(update={"tracks": _with_masks(layer.tracks, before)})
 
 
 def _with_masks(tracks: list[LayerTrack], before: Layer) -> list[LayerTrack]:

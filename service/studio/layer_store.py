@@ -3,16 +3,32 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 import orjson
 from pydantic import TypeAdapter
-from sqlalchemy import Connection, and_, delete, exc, insert, select, update
+from sqlalchemy import (
+    Column,
+    Connection,
+    Row,
+    Select,
+    String,
+    and_,
+    cast,
+    delete,
+    exc,
+    func,
+    insert,
+    literal,
+    select,
+    update,
+)
 
 from service.jobs.database import Database
 from service.studio.applied import LayerRows
 from service.studio.layers import (
+    MODEL,
     ClipShape,
     Edit,
     FrameMask,
@@ -25,10 +41,21 @@ from service.studio.layers import (
     State,
 )
 from service.studio.tables import EDITS, LAYERS, MASKS, TRACKS
-from ssuformer.errors import LayerExists, RevisionConflict, StudioNotFound
+from ssuformer.errors import LayerExists, RevisionConflict, StudioFull, StudioNotFound
 
 _HEARD = TypeAdapter(list[HeardAlone])
 _INTERVALS = TypeAdapter(list[Sounding])
+
+T = TypeVar("T")
+
+MOST_LAYER, MOST_LOG = 2**28, 2**30
+"""Bytes of the masks of a layer, and of the log of its edits."""
+_LARGE, _SELDOM = 2**20, 32
+"""They are added up when so many bytes are logged at once, and at each of so many revisions."""
+_WHOLE = "~"
+"""Before the revision, the id in the log of a layer that was put whole."""
+_PAGE = 16
+"""Revisions of a log that are in memory at once."""
 
 
 class Batch(NamedTuple):
@@ -42,16 +69,6 @@ class Batch(NamedTuple):
     """What a tool that is named in the edits is told by."""
     held: bool = True
     """Whether the tracker that made the masks was sure."""
-
-
-class LogEntry(NamedTuple):
-    """A change of a layer."""
-
-    annotator: str
-    revision: int
-    who: str
-    at: float
-    edits: list[dict[str, Any]]
 
 
 class LayerStore:
@@ -69,32 +86,40 @@ class LayerStore:
 
         return await self._run(act)
 
-    async def begin(self, layer: Layer, *, who: str, replace: bool = False) -> int:
-        """Store a new layer with all that is in it; return its revision.
-
-        Raises LayerExists if there is one, unless it is to be replaced; its log is kept then.
-        """
+    async def begin(self, layer: Layer, *, who: str) -> int:
+        """Store a new layer with all that is in it; LayerExists if there is one."""
 
         def act(connection: Connection) -> int:
-            found = _locked(connection, layer.clip, layer.annotator)
-            if found is not None and not replace:
+            if _locked(connection, layer.clip, layer.annotator) is not None:
                 raise LayerExists(f"{layer.annotator} has a layer of this clip already")
-            revision = 1 if found is None else int(found.revision) + 1
-            _write(connection, layer, revision, new=found is None)
-            _log(connection, layer, revision, f"~{revision}", who, [_whole(layer)])
-            return revision
+            return _put(connection, layer, None, who)
 
+        return await self._written(act)
+
+    async def put(self, layers: Sequence[Layer], *, who: str) -> list[int]:
+        """Store layers, all or none, in the place of those that are there, whose logs are kept."""
+
+        def act(connection: Connection) -> list[int]:
+            return [
+                _put(connection, one, _locked(connection, one.clip, one.annotator), who)
+                for one in layers
+            ]
+
+        return await self._written(act)
+
+    async def _written(self, act: Callable[[Connection], T]) -> T:
         try:
             return await self._run(act)
         except exc.IntegrityError as error:  # another request was faster
-            message = f"{layer.annotator} has a layer of this clip already"
+            message = "the layer was begun, or its clip deleted, meanwhile"
             raise LayerExists(message) from error
 
     async def change(self, clip: str, annotator: str, batch: Batch, *, base: int | None) -> int:
         """Apply edits to a layer; return its revision.
 
         With a `base`, raises RevisionConflict unless that is its revision. Raises EditInvalid if
-        an edit names a track that is not there, StudioNotFound if there is no layer.
+        an edit names a track that is not there, StudioNotFound if there is no layer, StudioFull if
+        it, or its log, would be too large.
         """
 
         def act(connection: Connection) -> int:
@@ -122,15 +147,25 @@ class LayerStore:
 
         return await self._run(act)
 
-    async def log(self, clip: str) -> list[LogEntry]:
-        """Return all changes of all layers of a clip, in order."""
-        query = select(EDITS).where(EDITS.c.clip == clip)
-        query = query.order_by(EDITS.c.annotator, EDITS.c.revision)
-        rows = await self._run(lambda one: one.execute(query).all())
-        return [
-            LogEntry(row.annotator, row.revision, row.who, row.at, orjson.loads(row.edits))
-            for row in rows
-        ]
+    async def log(
+        self, clip: str, annotator: str, *, last: int
+    ) -> AsyncIterator[tuple[int, list[dict[str, Any]]]]:
+        """Yield revisions up to the last with their edits, from where the layer was put whole."""
+        mine = and_(EDITS.c.clip == clip, EDITS.c.annotator == annotator, EDITS.c.revision <= last)
+        whole = EDITS.c.id == literal(_WHOLE).concat(cast(EDITS.c.revision, String))
+        begun = select(func.max(EDITS.c.revision)).where(mine, whole)
+        query = select(EDITS.c.revision, EDITS.c.edits).where(mine).order_by(EDITS.c.revision)
+        after = (await self._run(lambda one: one.execute(begun).scalar_one()) or 1) - 1
+        while after < last:
+            rows = await self._rows(query.where(EDITS.c.revision > after).limit(_PAGE))
+            if not rows:
+                return
+            for row in rows:
+                yield row.revision, orjson.loads(row.edits)
+            after = rows[-1].revision
+
+    async def _rows(self, query: Select[Any]) -> Sequence[Row[Any]]:
+        return await self._run(lambda one: one.execute(query).all())
 
 
 def _is(clip: str, annotator: str) -> Any:  # noqa: ANN401
@@ -185,6 +220,14 @@ def _read(connection: Connection, clip: str, annotator: str, shape: ClipShape) -
         tracks=tracks,
         heard=_HEARD.validate_json(head.heard),
     )
+
+
+def _put(connection: Connection, layer: Layer, before: Any, who: str) -> int:  # noqa: ANN401
+    """Write a layer, in the place of the row that was `before`; return its revision."""
+    revision = 1 if before is None else int(before.revision) + 1
+    _write(connection, layer, revision, new=before is None)
+    _log(connection, layer, revision, f"{_WHOLE}{revision}", who, [_whole(layer)])
+    return revision
 
 
 def _write(connection: Connection, layer: Layer, revision: int, *, new: bool) -> None:
@@ -247,6 +290,7 @@ def _log(
     who: str,
     edits: list[dict[str, Any]],
 ) -> None:
+    written = orjson.dumps(edits).decode()
     connection.execute(
         insert(EDITS).values(
             clip=layer.clip,
@@ -255,6 +299,19 @@ def _log(
             id=identity,
             who=who,
             at=time.time(),
-            edits=orjson.dumps(edits).decode(),
+            edits=written,
         )
     )
+    if layer.annotator != MODEL and (len(written) > _LARGE or revision % _SELDOM == 0):
+        _check_bytes(connection, layer, MASKS.c.counts, "masks of the layer", MOST_LAYER)
+        _check_bytes(connection, layer, EDITS.c.edits, "log of its edits", MOST_LOG)
+
+
+def _check_bytes(
+    connection: Connection, layer: Layer, column: Column[str], what: str, most: int
+) -> None:
+    own = and_(column.table.c.clip == layer.clip, column.table.c.annotator == layer.annotator)
+    held = connection.execute(select(func.sum(func.length(column))).where(own)).scalar_one() or 0
+    if held > most:
+        message = f"the {what} would have {held} bytes, the limit is {most}"
+        raise StudioFull(message, limit=most, actual=int(held))

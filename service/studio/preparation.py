@@ -201,7 +201,7 @@ class _Clip:
             shape = self._shape(answer.clip)
             size = await self._extract(film.fileno(), shape)
         layer = await asyncio.to_thread(layer_of, answer, shape, fps=self._fps, clip=clip.id)
-        await place.layers.begin(layer, who=MODEL, replace=True)
+        await place.layers.put([layer], who=MODEL)
         facts = AnswerFacts(clip=answer.clip, model=answer.model, warnings=answer.warnings)
         await place.store.hold(
             clip, lease=0.0, state=READY, progress=1.0, bytes=clip.bytes + size,

@@ -8,6 +8,7 @@ from functools import partial
 
 from fastapi.concurrency import contextmanager_in_threadpool
 
+from service.http.threads import in_thread
 from service.jobs.files import CLIP
 from service.studio.agreement import adjudicated, agreement
 from service.studio.answers import layer_of
@@ -15,6 +16,7 @@ from service.studio.doubts import doubts
 from service.studio.layers import AGREED, MODEL, Layer
 from service.studio.records import READY, Clip, LayerRow
 from service.studio.schemas import Adjudication, Agreement, Doubt, Doubts, Queue, QueuedClip
+from service.studio.stop import Stop
 from service.studio.studio import Studio, check_annotator
 from service.telemetry.stages import StageClock
 from service.understanding.options import Options
@@ -55,8 +57,9 @@ class Review:
         project = await self.studio.store.project(clip.project)
         layer = await self.studio.layer(clip, annotator)
         model = layer if annotator == MODEL else await self._model(clip)
-        find = partial(doubts, layer, model, clip.shape, fps=project.fps)
-        return await asyncio.to_thread(find)
+        stop = Stop()
+        find = partial(doubts, layer, model, clip.shape, fps=project.fps, stop=stop)
+        return await in_thread(find, stop=stop.set)
 
     async def _model(self, clip: Clip) -> Layer | None:
         try:
@@ -97,8 +100,9 @@ class Review:
         """Return how far two annotators agree; StudioNotFound if one has no layer."""
         project = await self.studio.store.project(clip.project)
         one, other = await self.studio.layer(clip, a), await self.studio.layer(clip, b)
-        compare = partial(agreement, one, other, clip.shape, fps=project.fps)
-        return await asyncio.to_thread(compare)
+        stop = Stop()
+        compare = partial(agreement, one, other, clip.shape, fps=project.fps, stop=stop)
+        return await in_thread(compare, stop=stop.set)
 
     async def adjudicate(self, clip: Clip, wanted: Adjudication, *, me: str) -> Layer:
         """Write what is taken of two layers as the agreed one, in the place of an earlier one."""
@@ -106,7 +110,7 @@ class Review:
         a = await self.studio.layer(clip, wanted.a)
         b = await self.studio.layer(clip, wanted.b)
         layer = await asyncio.to_thread(adjudicated, a, b, wanted.choices)
-        revision = await self.studio.layers.begin(layer, who=me, replace=True)
+        (revision,) = await self.studio.layers.put([layer], who=me)
         self.studio.log.info("studio_adjudicated", clip=clip.id, key=me, tracks=len(layer.tracks))
         return layer.model_copy(update={"revision": revision})
 

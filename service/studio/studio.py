@@ -196,12 +196,13 @@ class Studio:
 
     async def layer_then(self, clip: Clip, annotator: str, revision: int) -> Layer:
         """Return a layer as it was at a revision; StudioNotFound if there was none."""
-        log = [one for one in await self.layers.log(clip.id) if one.annotator == annotator]
-        if revision > len(log):
+        layer = Layer(clip=clip.id, annotator=annotator)
+        async for reached, edits in self.layers.log(clip.id, annotator, last=revision):
+            made = await asyncio.to_thread(replayed, layer, edits)
+            layer = made.model_copy(update={"revision": reached})
+        if layer.revision < revision:
             raise errors.StudioNotFound(f"{annotator} has no revision {revision} of this clip")
-        edits = [edit for one in log[:revision] for edit in one.edits]
-        found = await asyncio.to_thread(replayed, edits, clip=clip.id, annotator=annotator)
-        return found.model_copy(update={"revision": revision})
+        return layer
 
     async def picture(self, clip: Clip, frame: int) -> bytes:
         """Return an annotation frame as JPEG."""

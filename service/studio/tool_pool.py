@@ -250,6 +250,15 @@ class ToolPool:
         finally:
             self._metrics.calls.labels(label, result).inc()
 
+    @contextmanager
+    def refusing(self, label: str) -> Iterator[None]:
+        """Count a call that is refused before it asks for a process."""
+        try:
+            yield
+        except SsuError:
+            self._metrics.calls.labels(label, "refused").inc()
+            raise
+
     def _result_of(self, error: SsuError) -> str:
         if not isinstance(error, _FAILURES):
             return "refused"

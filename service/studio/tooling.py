@@ -39,8 +39,9 @@ class ClipTools:
     async def mask(self, clip: Clip, asked: MaskPrompt) -> MadeMask:
         """Return a mask of what a person shows; OptionError if the prompt does not fit."""
         began = time.perf_counter()
-        picture = await self._picture(clip, asked.frame)
-        prompt = await asyncio.to_thread(_prompt, asked, clip.shape, _size_of(picture))
+        with self.pool.refusing("mask"):
+            picture = await self._picture(clip, asked.frame)
+            prompt = await asyncio.to_thread(_prompt, asked, clip.shape, _size_of(picture))
         mask, tool = await self.pool.mask(picture, prompt)
         written = await asyncio.to_thread(written_mask, mask, clip.shape)
         spent = round(1000 * (time.perf_counter() - began), 1)
@@ -50,10 +51,11 @@ class ClipTools:
         self, clip: Clip, layer: Layer, frame: int, track: str, *, fps: float
     ) -> ProposedSentences:
         """Return sentences for a track in a frame; StudioNotFound if it is not in the layer."""
-        found = layer.track(track)
-        if found is None:
-            raise StudioNotFound(f"the layer has no track {track!r}")
-        picture = await self._picture(clip, frame)
+        with self.pool.refusing("sentences"):
+            found = layer.track(track)
+            if found is None:
+                raise StudioNotFound(f"the layer has no track {track!r}")
+            picture = await self._picture(clip, frame)
         shape, size, at = clip.shape, _size_of(picture), frame / fps
         near = min(found.masks, key=lambda one: abs(one.frame - frame), default=None)
         mask = np.zeros(size, bool)
@@ -114,7 +116,8 @@ class ClipTools:
 
     def check(self, clip: Clip, layer: Layer, asked: Propagation) -> None:
         """Raise EditInvalid if there is no mask to be carried on so."""
-        _way(clip, layer, asked)
+        with self.pool.refusing("track"):
+            _way(clip, layer, asked)
 
     async def _picture(self, clip: Clip, frame: int) -> bytes:
         if frame >= clip.frames:

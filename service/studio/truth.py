@@ -12,6 +12,7 @@ from typing import Any
 
 from service.studio.answers import sentence_of, sounding_at
 from service.studio.layers import ClipShape, Layer, LayerTrack
+from service.studio.stop import Stop
 
 _CLOSE = 1e-6
 
@@ -26,7 +27,9 @@ def frame_of(second: int, shape: ClipShape, fps: float) -> int:
     return min(shape.frames - 1, math.ceil((second + 0.5) * fps - 0.5 - _CLOSE))
 
 
-def truth_of(layer: Layer, shape: ClipShape, *, fps: float, film: str) -> dict[str, Any]:
+def truth_of(
+    layer: Layer, shape: ClipShape, *, fps: float, film: str, stop: Stop
+) -> dict[str, Any]:
     """Return the truth file of a layer."""
     count = seconds_of(shape)
     seen = [track for track in layer.tracks if track.masks]
@@ -39,10 +42,10 @@ def truth_of(layer: Layer, shape: ClipShape, *, fps: float, film: str) -> dict[s
         "width": shape.width,
         "seconds": count,
         "unlabelled": [],
-        "unseen": _unseen(spans, count),
+        "unseen": _unseen(spans, count, stop),
         "sources": [
             {"category": track.category, "seconds": list(_seconds(track, shape, fps, count))}
-            for track in seen
+            for track in stop.each(seen)
         ],
     }
 
@@ -51,9 +54,11 @@ def _times(track: LayerTrack) -> list[tuple[float, float]]:
     return [(one.start, one.end) for one in track.intervals]
 
 
-def _unseen(spans: list[tuple[str, list[tuple[float, float]]]], count: int) -> list[dict[str, Any]]:
+def _unseen(
+    spans: list[tuple[str, list[tuple[float, float]]]], count: int, stop: Stop
+) -> list[dict[str, Any]]:
     found: dict[str, list[bool]] = {}
-    for category, times in spans:
+    for category, times in stop.each(spans):
         sounding = found.setdefault(category, [False] * count)
         for second in range(count):
             middle = second + 0.5

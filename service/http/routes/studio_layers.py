@@ -69,17 +69,23 @@ _LINES: dict[int | str, dict[str, Any]] = {
 }
 
 
-@router.get("/layers/{annotator}", summary="A layer")
+@router.get(
+    "/layers/{annotator}",
+    responses=problems(*OF_STUDIO, JobsUnavailable, OptionError, DeadlineExceeded),
+    summary="A layer",
+)
 async def read_layer(
+    request: Request,
     clip: ReadyClip,
     annotator: str,
+    gateway: GatewayDep,
     studio: StudioDep,
-    revision: Annotated[int | None, Query(ge=1)] = None,
+    revision: Annotated[int | None, Query(ge=1, lt=2**31)] = None,
 ) -> Layer:
     """Return a layer as it is, or as it was at a revision; `model` is the pre-label."""
     if revision is None:
         return await studio.layer(clip, annotator)
-    return await studio.layer_then(clip, annotator, revision)
+    return await in_time(studio.layer_then(clip, annotator, revision), request, gateway)
 
 
 @router.post("/layers", status_code=201, summary="Begin my layer")

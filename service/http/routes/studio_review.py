@@ -19,12 +19,12 @@ from service.http.routes.studio_dependencies import (
 from service.studio.layers import MODEL, Layer
 from service.studio.review import Review, check_two
 from service.studio.schemas import Adjudication, Agreement, Doubts, OtherClip, Queue
-from ssuformer.errors import JobsUnavailable, OptionError
+from ssuformer.errors import DeadlineExceeded, JobsUnavailable, OptionError
 
 router = APIRouter(
     prefix=API,
     tags=["studio"],
-    responses=problems(*OF_STUDIO, JobsUnavailable, OptionError),
+    responses=problems(*OF_STUDIO, JobsUnavailable, OptionError, DeadlineExceeded),
     route_class=BoundedRoute,
 )
 
@@ -42,15 +42,26 @@ Name = Annotated[str, Query(min_length=1, max_length=64)]
 
 
 @router.get("/clips/{clip}/doubts", summary="What to look at in a layer")
-async def layer_doubts(clip: ReadyClip, review: ReviewDep, layer: Name = MODEL) -> Doubts:
+async def layer_doubts(
+    request: Request,
+    clip: ReadyClip,
+    gateway: GatewayDep,
+    review: ReviewDep,
+    layer: Name = MODEL,
+) -> Doubts:
     """Return where sound and masks, ear and eye, or neighbouring frames disagree."""
-    return await review.doubts(clip, layer)
+    return await in_time(review.doubts(clip, layer), request, gateway)
 
 
 @router.get("/projects/{project}/queue", summary="Clips by doubt")
-async def review_queue(project: str, review: ReviewDep) -> Queue:
-    """Return the clips that are ready, the most doubtful first."""
-    return await review.queue(project)
+async def review_queue(
+    request: Request, project: str, gateway: GatewayDep, review: ReviewDep
+) -> Queue:
+    """Return the clips that are ready, the most doubtful first.
+
+    What is found of a layer is remembered: asked again after a time-out, it goes on.
+    """
+    return await in_time(review.queue(project), request, gateway)
 
 
 @router.post(
@@ -71,10 +82,12 @@ async def swap_sound(
 
 
 @router.get("/clips/{clip}/agreement", summary="How far two annotators agree")
-async def annotators_agreement(clip: ReadyClip, review: ReviewDep, a: Name, b: Name) -> Agreement:
+async def annotators_agreement(
+    request: Request, clip: ReadyClip, gateway: GatewayDep, review: ReviewDep, a: Name, b: Name
+) -> Agreement:
     """Return J and interval F of two layers, pair by pair, and where they differ."""
     check_two(a, b)
-    return await review.agreement(clip, a, b)
+    return await in_time(review.agreement(clip, a, b), request, gateway)
 
 
 @router.post("/clips/{clip}/adjudicate", summary="Take what is right of two layers")

@@ -20,6 +20,8 @@ from pycocotools import mask as coco
 
 from service.studio.answers import runs_of
 from service.studio.layers import (
+    MOST_HEARD,
+    MOST_INTERVALS,
     ClipShape,
     FrameMask,
     HeardAlone,
@@ -203,24 +205,32 @@ class Gathered:
     def heard(self, who: str) -> list[HeardAlone]:
         """Return what is heard and not seen."""
         by = Provenance(who=who, tool="import", at=now_text())
-        return [
-            HeardAlone(
-                category=name,
-                intervals=[HeardSpan(start=start, end=end, by=by) for start, end in joined(spans)],
-            )
-            for name, spans in sorted(self._heard.items())
-        ]
+        self._check_count(len(self._heard), MOST_HEARD, "categories that are heard", "it")
+        found = []
+        for name, spans in sorted(self._heard.items()):
+            whole = joined(spans)
+            self._check_count(len(whole), MOST_INTERVALS, "intervals", f"heard {name!r}")
+            intervals = [HeardSpan(start=start, end=end, by=by) for start, end in whole]
+            found.append(HeardAlone(category=name, intervals=intervals))
+        return found
 
     def _intervals(self, thing: _Thing, by: Provenance) -> list[Sounding]:
         spans = sorted(thing.said, key=lambda one: one[:2])
         if not spans:
             spans = list(self._of_frames(thing.sounds))
+        self._check_count(len(spans), MOST_INTERVALS, "intervals", f"track {thing.category!r}")
         found: list[Sounding] = []
         for start, end, text in spans:
             start = max(start, found[-1].end) if found else start
             if end > start:
                 found.append(Sounding(start=start, end=end, sentence=text, by=by))
         return found
+
+    def _check_count(self, count: int, most: int, what: str, place: str) -> None:
+        if count > most:
+            wrong = self.wrong(place, f"there are {count} {what}, the limit is {most}")
+            wrong.limit, wrong.actual = most, count
+            raise wrong
 
     def _of_frames(self, sounds: dict[int, str | None]) -> list[tuple[float, float, str | None]]:
         fps, last = self.target.fps, self.target.shape.duration

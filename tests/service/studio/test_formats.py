@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import io
 import json
+import sqlite3
 import zipfile
 import zlib
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -333,6 +335,73 @@ async def test_clips_of_one_name_go_out_apart_and_come_back(ann: Annotator, film
 
     for number, clip in enumerate(clips):
         assert [t["category"] for t in (await ann.layer(clip))["tracks"]] == [f"thing {number}"]
+
+
+EMPTY = {
+    "coco": ("square.coco.json", b'{"categories": [], "images": [], "annotations": []}'),
+    "cvat": ("square.cvat.xml", b"<annotations></annotations>"),
+    "webvtt": ("square.vtt", b"WEBVTT\n"),
+}
+
+
+@pytest.mark.parametrize("form", EMPTY)
+async def test_a_document_that_tells_of_nothing_leaves_what_is_there(
+    lite: Running, ann: Annotator, film: bytes, form: str
+) -> None:
+    project, clip = await corrected(ann, film)
+    before, (file, content) = await ann.layer(clip), EMPTY[form]
+
+    answer = await imported(ann, project, form, content, file)
+    begun = await imported(Annotator(lite.client, "bob"), project, form, content, file)
+
+    assert (answer.status_code, answer.json()["code"]) == (422, "import_invalid")
+    assert "tells of nothing" in answer.json()["detail"]
+    assert await ann.layer(clip) == before
+    assert told(begun)["clips"][0]["tracks"] == 0  # that nothing sounds is something to say, too
+    assert (await ann.layer(clip, "bob"))["revision"] == 1
+
+
+async def two_clips(ann: Annotator, film: bytes) -> tuple[str, list[str], bytes]:
+    """Return a project, two clips with layers of one track each, and both as COCO."""
+    project = await ann.project()
+    clips = [await ann.send(project, film, f"{name}.mp4") for name in "ab"]
+    for clip in clips:
+        await ann.begin(clip)
+        edits = [put_track("t1"), put_mask("t1", 1, square_at(1))]
+        told(await ann.edit(clip, 1, *edits, put_intervals("t1", (0.0, 1.0, None))))
+    return project, clips, await exported(ann, project, "coco", layer="alice")
+
+
+async def test_among_other_documents_one_that_tells_of_nothing_is_left_out(
+    ann: Annotator, film: bytes
+) -> None:
+    project, clips, content = await two_clips(ann, film)
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        full = archive.read("a.coco.json")
+
+    both = zipped(**{"a.coco.json": full, "b.coco.json": EMPTY["coco"][1]})
+    answer = told(await imported(ann, project, "coco", both, "all.zip"))
+
+    assert [one["clip"] for one in answer["clips"]] == clips[:1]
+    assert answer["left_out"] == ["b.coco.json"]
+    assert [(await ann.layer(clip))["revision"] for clip in clips] == [3, 2]
+
+
+async def test_an_import_that_fails_in_the_middle_has_changed_nothing(
+    tmp_path: Path, ann: Annotator, film: bytes
+) -> None:
+    project, clips, content = await two_clips(ann, film)
+    before = [await ann.layer(clip) for clip in clips]
+    with closing(sqlite3.connect(tmp_path / "jobs.sqlite")) as store, store:
+        store.execute(
+            "CREATE TRIGGER broken BEFORE UPDATE ON ssu_studio_layers"
+            f" WHEN NEW.clip = '{clips[1]}' BEGIN SELECT abs(-9223372036854775807 - 1); END"
+        )
+
+    answer = await imported(ann, project, "coco", content, "all.zip")
+
+    assert (answer.status_code, answer.json()["code"]) == (503, "jobs_unavailable")
+    assert [await ann.layer(clip) for clip in clips] == before
 
 
 async def test_what_cannot_go_out_is_a_problem(ann: Annotator, film: bytes) -> None:

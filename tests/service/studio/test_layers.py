@@ -7,8 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sqlalchemy import or_, update
 
+from service.studio import layer_store
 from service.studio.layers import ClipShape, MaskRle, decoded
+from service.studio.tables import EDITS
 from ssuformer.errors import EditInvalid
 from ssuformer.masks import encode_rle
 from tests.service.conftest import Running
@@ -116,7 +119,10 @@ async def test_of_edits_at_the_same_time_one_is_saved(alice: Annotator, clip: st
     assert len((await alice.layer(clip))["tracks"]) == 1
 
 
-async def test_every_state_can_be_made_again_from_the_log(alice: Annotator, clip: str) -> None:
+async def test_every_state_can_be_made_again_from_the_log(
+    alice: Annotator, clip: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(layer_store, "_PAGE", 2)
     await alice.begin(clip, "model")
     batches: list[list[Any]] = [
         [put_track("new", "cat"), put_mask("new", 0, square_at(0))],
@@ -132,6 +138,46 @@ async def test_every_state_can_be_made_again_from_the_log(alice: Annotator, clip
 
     for revision, state in enumerate(states, start=1):
         assert await alice.get(f"/clips/{clip}/layers/alice?revision={revision}") == state
+    for later in (len(states) + 1, 2**31 - 1):
+        gone = await alice.call("GET", f"/clips/{clip}/layers/alice?revision={later}")
+        assert gone.status_code == 404
+
+
+async def test_of_the_log_only_what_a_state_needs_is_read(
+    studio: Running, alice: Annotator, bob: Annotator, clip: str
+) -> None:
+    for person in (alice, bob):
+        await person.begin(clip)
+        await person.edit(clip, 1, put_track("t1"))
+    vtt = b"WEBVTT\n\n00:00.000 --> 00:01.000\n<v dog>a dog barks\n"
+    project = (await alice.get(f"/clips/{clip}"))["project"]
+    await alice.call("POST", f"/projects/{project}/import?format=webvtt", content=vtt)
+    told(await alice.edit(clip, 3, put_track("t9")))
+    state = await alice.layer(clip)
+    told(await alice.edit(clip, 4, put_track("t10")))
+    assert studio.gateway.studio is not None
+    others = or_(EDITS.c.annotator != "alice", EDITS.c.revision.not_in([3, 4]))
+    broken = update(EDITS).where(others).values(edits="no JSON")
+    await studio.gateway.studio.store.database.run(lambda one: one.execute(broken))
+
+    assert await alice.get(f"/clips/{clip}/layers/alice?revision=4") == state
+
+
+@pytest.mark.parametrize("what", ["MOST_LAYER", "MOST_LOG"])
+async def test_a_layer_and_its_log_have_so_many_bytes_at_most(
+    alice: Annotator, clip: str, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    monkeypatch.setattr(layer_store, "_SELDOM", 1)
+    await alice.begin(clip)
+    told(await alice.edit(clip, 1, put_track("t1"), put_mask("t1", 0, square_at(0))))
+    before = await alice.layer(clip)
+
+    monkeypatch.setattr(layer_store, what, 40)
+    full = await alice.edit(clip, 2, *(put_mask("t1", n, square_at(n)) for n in range(9)))
+
+    assert (full.status_code, full.json()["code"], full.json()["limit"]) == (409, "studio_full", 40)
+    assert full.json()["actual"] > 40
+    assert await alice.layer(clip) == before
 
 
 async def test_nobody_changes_the_layer_of_another(

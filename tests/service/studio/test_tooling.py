@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,12 +16,14 @@ import pytest
 from service.app import create_app
 from service.cli.temporary_service import free_port
 from service.studio.metrics import RESULTS
+from service.studio.stop import Stop
 from service.studio.tool_pool import ToolPool
 from ssuformer.masks import overlap
 from tests.service.conftest import Running
 from tests.service.jobs.conftest import until
 from tests.service.studio.conftest import (
     API,
+    PATIENCE,
     Annotator,
     mask_of,
     put_intervals,
@@ -198,6 +201,27 @@ async def test_a_call_for_which_there_is_no_place_counts_as_refused(
     assert _calls(lite, "mask") == {"refused": 1}
 
 
+@pytest.mark.parametrize(
+    ("path", "tool", "asked"),
+    [
+        ("masks", "mask", {"frame": 0}),
+        ("masks", "mask", {"frame": 0, "points": [{"x": 1e9, "y": 3, "inside": True}]}),
+        ("masks", "mask", {"frame": 99_999, "box": [1, 1, 5, 5]}),
+        ("masks", "mask", {"frame": 0, "previous": {"size": [5, 5], "counts": "00"}}),
+        ("sentences", "sentences", {"frame": 0, "track": "none"}),
+        ("sentences", "sentences", {"frame": 99_999, "track": "t1"}),
+        ("propagate", "track", {"frame": 0, "to": 5, "track": "t1"}),
+    ],
+)
+async def test_a_call_that_is_refused_before_it_has_a_process_is_counted_once(
+    lite: Running, ann: Annotator, clip: str, path: str, tool: str, asked: object
+) -> None:
+    answer = await ann.call("POST", f"/clips/{clip}/{path}", json=asked)
+
+    assert answer.status_code in (404, 422), answer.text
+    assert _calls(lite, tool) == {"refused": 1}
+
+
 def _calls(running: Running, tool: str) -> dict[str, float]:
     """Return how often calls of a tool ended how, without what never happened."""
     counts = {
@@ -238,6 +262,65 @@ async def served(folder: Path, **more: object) -> AsyncIterator[tuple[Any, str]]
     finally:
         server.should_exit = True
         await task
+
+
+@pytest.mark.parametrize(
+    ("path", "step"),
+    [
+        ("/clips/{clip}/doubts?layer=alice", 1),
+        ("/clips/{clip}/agreement?a=alice&b=model", 1),
+        ("/projects/{project}/queue", 1),
+        ("/projects/{project}/export?format=json&layer=alice", 1),
+        ("/projects/{project}/export?format=coco&layer=alice", 25),  # its file is being written
+        ("/projects/{project}/export?format=ra-ssu&layer=alice", 1),
+        ("/projects/{project}/export?format=ra-ssu&layer=alice", 2),  # the film is being copied
+    ],
+)
+async def test_closing_the_connection_stops_what_is_computed(
+    tmp_path: Path, film: bytes, monkeypatch: pytest.MonkeyPatch, path: str, step: int
+) -> None:
+    async with (
+        served(tmp_path) as (app, url),
+        httpx.AsyncClient(base_url=url, trust_env=False, timeout=60) as client,
+    ):
+        ann = Annotator(client, "alice")
+        project = await ann.project()
+        clip = await ann.send(project, film)
+        await ann.begin(clip)
+        edits = [put_mask("t1", n, square_at(n)) for n in range(19)]
+        told(await ann.edit(clip, 1, put_track("t1"), *edits, put_intervals("t1", (0, 4, None))))
+        checks, begun, stopped = list[Stop](), threading.Event(), threading.Event()
+        check, end = Stop.check, Stop.set
+
+        def checked(stop: Stop) -> None:
+            checks.append(stop)
+            if len(checks) == step:
+                begun.set()
+                stopped.wait(PATIENCE)
+            check(stop)
+
+        def ended(stop: Stop) -> None:
+            end(stop)
+            stopped.set()
+
+        monkeypatch.setattr(Stop, "check", checked)
+        monkeypatch.setattr(Stop, "set", ended)
+        asked = asyncio.create_task(ann.call("GET", path.format(clip=clip, project=project)))
+        assert await asyncio.to_thread(begun.wait, PATIENCE)
+
+        asked.cancel()
+
+        assert await asyncio.to_thread(stopped.wait, PATIENCE)
+        await until(lambda: _left(app))
+        assert len(checks) == step
+
+
+async def _left(app: Any) -> bool:  # noqa: ANN401
+    """Return whether a request has ended as its client left."""
+    samples = [
+        one for family in app.state.gateway.metrics.registry.collect() for one in family.samples
+    ]
+    return any(one.name == "ssu_requests_total" and one.labels["code"] == "499" for one in samples)
 
 
 async def test_closing_the_connection_stops_the_tracker(tmp_path: Path, film: bytes) -> None:
