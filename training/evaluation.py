@@ -149,7 +149,7 @@ def exam_on_films(manifest: Manifest, films: Films[Any]) -> Exam:
     Labels of boxes keep their names: several categories may be right for one.
     """
     if not knows_films(manifest.categories):
-        return Exam(films, Grammar(_words(manifest.categories)), films.told)
+        return Exam(films, Grammar(_words(manifest)), films.told)
     scenes: SceneSource = films
     if "boxes" not in films.told:
         scenes = FilmTruth(films, manifest=manifest, words=collected.CATEGORIES)
@@ -161,9 +161,24 @@ def _open(folder: Path, device: torch.device) -> tuple[TorchPredictor, Manifest]
     return TorchPredictor.of(model.to(device), manifest), manifest
 
 
-def _words(names: Sequence[str]) -> list[Category]:
-    """Return the words of a model's categories: of films, of the collected pack, or its names."""
+def _words(manifest: Manifest) -> list[Category]:
+    """Return the words of a model's categories, its own if it has any."""
     known: list[Category] = [*CATEGORIES, *collected.CATEGORIES]
+    if not manifest.nouns:
+        return _words_of(manifest.categories, known)
+    music = {category.name for category in known if category.profile == "music"}
+    return [
+        PackCategory(
+            name=name, noun=noun, verb=verb, profile="music" if name in music else "lifescene"
+        )
+        for name, noun, verb in zip(
+            manifest.categories, manifest.nouns, manifest.verbs, strict=True
+        )
+    ]
+
+
+def _words_of(names: Sequence[str], known: Sequence[Category]) -> list[Category]:
+    """Return the words that are known for these names, or the names themselves."""
     unknown = set(names) - {category.name for category in known}
     return [
         *(category for category in known if category.name in names),

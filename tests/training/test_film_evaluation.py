@@ -123,6 +123,23 @@ def test_filmed_clips_take_the_models_names_and_boxes_keep_their_labels(tmp_path
     assert [source.category for source in boxes.scenes.compose(0).sources] == ["acoustic guitar"]
 
 
+def test_sentences_of_a_model_of_other_categories_are_read_with_its_own_words(
+    tmp_path: Path,
+) -> None:
+    said = "a small theremin player wobbles alone on the left"
+    one_clip(
+        tmp_path,
+        sources=[{"category": "theremin", "seconds": [second(1, sounding=True, sentence=said)]}],
+    )
+    words = {"categories": ("theremin",), "nouns": ("theremin player",), "verbs": ("wobbles",)}
+
+    exam = exam_on_films(MANIFEST.model_copy(update=words), open_films(tmp_path))
+
+    facts = exam.grammar.facts(said)
+    assert facts is not None
+    assert facts.category == "theremin"
+
+
 def test_the_command_scores_a_model_of_film_categories_on_composed_and_film_like_scenes(
     folders: Path, tmp_path: Path
 ) -> None:

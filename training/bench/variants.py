@@ -92,12 +92,12 @@ VARIANTS = {
 def of_steps(experiment: Experiment, steps: int) -> Experiment:
     """Return the experiment with about so many steps, in the proportions of its stages.
 
-    Each stage keeps one step at least.
+    Each stage keeps one step at least, and so does the warm-up, which is shortened alike.
     """
+    share = steps / experiment.steps
     stages = tuple(
-        Stage.model_validate(
-            {**stage.model_dump(), "steps": max(1, round(stage.steps * steps / experiment.steps))}
-        )
+        Stage.model_validate({**stage.model_dump(), "steps": max(1, round(stage.steps * share))})
         for stage in experiment.stages
     )
-    return experiment.model_copy(update={"stages": stages})
+    warm_up = max(1, round(experiment.warmup_steps * share))
+    return experiment.model_copy(update={"stages": stages, "warmup_steps": warm_up})

@@ -148,7 +148,10 @@ def test_each_variant_of_the_family_changes_something_and_says_what() -> None:
 def test_steps_are_shared_among_the_stages_in_proportion() -> None:
     whole = experiments.read(FILE, ["stages=[{size=64, steps=300}, {size=96, steps=100}]"])
 
-    assert [stage.steps for stage in of_steps(whole, 40).stages] == [30, 10]
+    short = of_steps(whole, 40)
+
+    assert [stage.steps for stage in short.stages] == [30, 10]
+    assert short.warmup_steps == whole.warmup_steps / 10
 
 
 def test_an_unknown_variant_is_named(tmp_path: Path) -> None:
