@@ -22,7 +22,6 @@ from sqlalchemy import (
     event,
     exc,
     func,
-    literal,
     make_url,
     text,
 )
@@ -72,9 +71,12 @@ class Database:
         return await loop.run_in_executor(self._threads, self._in_transaction, act)
 
     def now(self) -> ColumnElement[float]:
-        """Return the time as one clock for all gateways tells it: that of the database."""
+        """Return the time as one clock for all gateways tells it: that of the database.
+
+        It is read while a statement runs, not before the transaction waits for its turn.
+        """
         if self.engine.dialect.name == "sqlite":
-            return literal(time.time())
+            return func.now_of_this_machine(type_=Double())
         return func.extract("epoch", func.clock_timestamp()).cast(Double)
 
     def _make_tables(self, connection: Connection) -> None:
@@ -128,6 +130,7 @@ def _sqlite(path: str) -> Engine:
 
     def prepare(connection: Any, _: object) -> None:  # noqa: ANN401
         connection.isolation_level = None
+        connection.create_function("now_of_this_machine", 0, time.time)
         connection.execute("PRAGMA foreign_keys = ON")
         _log_ahead(connection)
 

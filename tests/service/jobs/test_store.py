@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -59,6 +60,28 @@ async def test_an_owner_with_less_in_work_comes_first(store: JobStore) -> None:
         await store.add(job_of(name, owner))
 
     assert [(await taken(store)).id for _ in range(3)] == ["1", "3", "2"]
+
+
+async def test_a_job_that_waited_for_the_store_did_not_start_before_it_was_taken(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "jobs.sqlite"
+    store = JobStore(f"sqlite:///{file}")
+    await store.start()
+    await store.add(job_of("1"))
+    other = sqlite3.connect(file, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+
+    waiting = asyncio.create_task(taken(store))
+    await asyncio.sleep(0.05)
+    released = time.time()
+    other.execute("COMMIT")
+    job = await waiting
+
+    assert job.started is not None
+    assert job.started >= released
+    other.close()
+    await store.close()
 
 
 async def test_many_gateways_at_once_never_take_the_same_job(
