@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import replace
 from functools import partial
 from typing import Self
 
@@ -159,6 +160,30 @@ class TorchPredictor(Predictor):
         )
         found: npt.NDArray[np.int64] = ids.cpu().numpy()
         return found
+
+
+class UnionPredictor(TorchPredictor):
+    """A predictor with one region in each frame: where all queries together say that it sounds.
+
+    It is for models whose queries never learned which of them sounds.
+    """
+
+    def segment(
+        self, frames: npt.NDArray[np.uint8], waveform: npt.NDArray[np.float32]
+    ) -> list[Segmentation]:
+        """Return the model's outputs per clip, with the union of its queries as the only one."""
+        return [_together(clip) for clip in super().segment(frames, waveform)]
+
+
+def _together(clip: Segmentation) -> Segmentation:
+    silent = 1 - clip.mask_probability * clip.sounding_probability[..., None, None]
+    return replace(
+        clip,
+        mask_probability=1 - silent.prod(axis=1, keepdims=True),
+        sounding_probability=np.ones_like(clip.sounding_probability[:, :1]),
+        category_logits=clip.category_logits[:, :1],
+        region_tokens=clip.region_tokens[:, :1],
+    )
 
 
 def as_arrays(outputs: SegmentationOutputs) -> list[Segmentation]:

@@ -19,7 +19,7 @@ from ssuformer.tokenizer import Tokenizer
 from tests.service.conftest import run, small_settings
 from tests.ssuformer.footage import Footage, flash_in
 from tests.training.small_films import write_film_model
-from training.predictor import Predictor, TorchPredictor
+from training.predictor import Predictor, TorchPredictor, UnionPredictor
 
 OPEN = ("a <noun> <verb> on the left while a <other> <does>", "a small <noun> <verb> alone")
 
@@ -104,3 +104,22 @@ def test_the_predictor_of_a_checkpoint_fills_the_sentences_with_its_manifests_wo
     for region in regions:
         noun, verb = Wording(manifest).words(manifest.categories.index(region.category))
         assert f"{noun} {verb} on the left while " in region.sentence  # something else is heard
+
+
+def test_queries_that_are_unsure_alone_are_one_region_together(tmp_path: Path) -> None:
+    model, manifest = checkpoint.load(write_film_model(tmp_path))
+    frames = np.zeros((1, 2, 224, 224, 3), np.uint8)
+    waveform = np.zeros((1, 2, 16_000), np.float32)
+    apart, together = TorchPredictor.of(model, manifest), UnionPredictor.of(model, manifest)
+    (alone,) = apart.segment(frames, waveform)
+
+    (union,) = together.segment(frames, waveform)
+
+    sure = alone.mask_probability * alone.sounding_probability[..., None, None]
+    assert union.mask_probability.shape[1] == 1
+    assert (union.mask_probability[:, 0] >= sure.max(axis=1) - 1e-6).all()
+    nothing = np.prod([1 - sure[:, query] for query in range(sure.shape[1])], axis=0)
+    np.testing.assert_allclose(union.mask_probability[:, 0], 1 - nothing, atol=1e-6)
+    (shown,) = together.regions([union], (224, 224), captions=False)
+    for frame, region in zip(union.mask_probability[:, 0], shown, strict=True):
+        assert len(region) == (frame > manifest.thresholds.mask).any()

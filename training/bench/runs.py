@@ -29,7 +29,7 @@ from training.experiment import Experiment, open_material, open_pack
 from training.held_out import parse_splits
 from training.joint import started
 from training.metrics.masks import Protocol
-from training.predictor import TorchPredictor
+from training.predictor import TorchPredictor, UnionPredictor
 from training.progress import Progress
 from training.scene import Scene
 
@@ -53,8 +53,7 @@ class Trial:
         if not checkpoint.exists():
             return False
         manifest = Manifest.read(checkpoint)
-        before = Experiment.model_validate(manifest.training["experiment"])
-        fitting.refuse_changes(before, self.experiment, self.folder(out))
+        fitting.refuse_changes(_experiment(manifest), self.experiment, self.folder(out))
         return manifest.steps >= self.experiment.steps
 
     def train(self, out: Path, device: torch.device) -> None:
@@ -62,6 +61,10 @@ class Trial:
         pack = open_material(self.experiment)
         run = fitting.start(self.experiment, pack, self.folder(out), device)
         fitting.fit(run)
+
+
+def _experiment(manifest: Manifest) -> Experiment:
+    return Experiment.model_validate(manifest.training["experiment"])
 
 
 def finished(
@@ -134,23 +137,27 @@ def evaluated(
     """Return the scores of a finished run under one sound, from its file if there is one.
 
     A file of other weights, thresholds or protocols, or of another number of scenes, is measured
-    again.
+    again. A model that was not taught which query sounds is measured on the union of all.
     """
     manifest = Manifest.read(folder / "checkpoint")
     count = exams.count(name, scenes)
+    apart = _experiment(manifest).losses.sounding > 0
     asked = {
         "weights": manifest.digests[WEIGHTS],
         "thresholds": manifest.thresholds.model_dump(),
         "scenes": count,
         "protocols": list(get_args(Protocol)),
     }
+    if not apart:
+        asked["regions"] = "union"
     path = folder / "scores" / f"{name.replace('/', '_')}.{control or 'own'}.json"
     if path.exists():
         record = json.loads(path.read_text())
         if all(record.get(key) == value for key, value in asked.items()):
             return dict(record["scores"])
     model, _ = checkpoints.load(folder / "checkpoint")
-    predictor = TorchPredictor.of(model.to(device), manifest)
+    kind = TorchPredictor if apart else UnionPredictor
+    predictor = kind.of(model.to(device), manifest)
     exam = exams.of(name, manifest)
     if control == DESCRIBED:
         scores = description.score_under_truth(predictor, exam, count, manifest.categories)
