@@ -19,7 +19,7 @@ from training import fit as fitting
 from training.bench.ablate import ablate
 from training.bench.compare import compare
 from training.data.command import data_app
-from training.data.kinds import parse_data
+from training.data.kinds import parse_data, recognised
 from training.data.names import knows_films
 from training.held_out import HELD_OUT, parse_splits, photographic
 from training.packs.command import pack_app
@@ -188,7 +188,7 @@ def _evaluate_films(
         raise OptionError("--calibrate chooses thresholds on composed scenes, not with --data")
     films = parse_data(data)
     split = films.splits[0] if len(films.splits) == 1 else "every split"
-    console(errors=True).print(f"{films.folder}: {films.kind}, {split}, {len(films)} clips")
+    console(errors=True).print(recognised(films), soft_wrap=True, markup=False)
     return evaluations.evaluate_films(
         checkpoint, films, count,
         name=f"{films.folder.resolve().name}:{split}", device=fitting.open_device(device),

@@ -27,7 +27,7 @@ from training.bench.options import (
     parse_names,
     parse_seeds,
 )
-from training.bench.runs import Exams, Trial, finished, scores
+from training.bench.runs import Exams, Trial, finished, scores, shortfall
 from training.bench.tables import Column, Rows, Table, lead, short
 from training.bench.variants import VARIANTS, WHOLE, of_steps
 from training.experiment import Experiment
@@ -71,25 +71,31 @@ def ablate(
         whole = trials[0].experiment
         names = exam_names(data, splits, usual="photographic,test", experiment=whole)
         place = fitting.open_device(device)
+        exams = Exams(whole.pack, films)
+        exams.require(names)
         done = finished(trials, out, place, train=train)
         if not any(trial.name == WHOLE for trial in done):
             raise OptionError(f"{out} has no finished run of the whole, {WHOLE}")
-        exams = Exams(whole.pack, films)
         rows = scores(done, out, exams, names, scenes=scenes, device=place)
-        leading = [column for name in names for column in _leading(name, rows)]
+        leading = [column for name in names for column in _leading(name, names, rows)]
         table = Table(
             f"Mean and standard deviation over seeds; {whole.steps} steps, "
             f"{scenes} scenes of each split. Sentences under true masks.",
-            [column for name in names for column in [*_leading(name, rows), *_others(name, rows)]],
+            [
+                column
+                for name in names
+                for column in [*_leading(name, names, rows), *_others(name, names, rows)]
+            ],
             rows,
             {
                 "leaves out": left_out,
                 "against the whole": differences.in_words(rows, WHOLE, leading),
+                **shortfall(trials, done),
             },
         )
         table.write(out)
         (out / "differences.csv").write_text(differences.as_csv(rows, WHOLE))
-        console().print(table.markdown(), soft_wrap=True)
+        console().print(table.markdown(), soft_wrap=True, markup=False)
 
 
 def _trials(
@@ -118,21 +124,21 @@ def _sounds(experiment: Experiment) -> tuple[str, ...]:
     return (*masks, DESCRIBED) if losses.caption else masks
 
 
-def _leading(name: str, rows: Rows) -> list[Column]:
+def _leading(name: str, names: Sequence[str], rows: Rows) -> list[Column]:
     """Return the columns whose differences are said in words."""
-    score, shown = lead(name, rows)
+    (score, shown), exam = lead(name, rows), short(name, names)
     return [
-        Column(f"{name} own {score}", f"{short(name)} {shown}", 100),
-        Column(f"{name} {DESCRIBED} cider_d", f"{short(name)} CIDEr-D", 100),
+        Column(f"{name} own {score}", f"{exam} {shown}", 100),
+        Column(f"{name} {DESCRIBED} cider_d", f"{exam} CIDEr-D", 100),
     ]
 
 
-def _others(name: str, rows: Rows) -> list[Column]:
-    score, shown = lead(name, rows)
+def _others(name: str, names: Sequence[str], rows: Rows) -> list[Column]:
+    (score, shown), exam = lead(name, rows), short(name, names)
     silent = "silent_with_region" if score == "located" else "false_alarm_area"
     return [
-        Column(f"{name} shuffled {score}", f"{short(name)} {shown}, other sound", 100),
-        Column(f"{name} own {silent}", f"{short(name)} false alarms", 100),
-        Column(f"{name} own joint_f1", f"{short(name)} joint F1", 100),
-        Column(f"{name} {DESCRIBED} rouge_l", f"{short(name)} ROUGE-L", 100),
+        Column(f"{name} shuffled {score}", f"{exam} {shown}, other sound", 100),
+        Column(f"{name} own {silent}", f"{exam} false alarms", 100),
+        Column(f"{name} own joint_f1", f"{exam} joint F1", 100),
+        Column(f"{name} {DESCRIBED} rouge_l", f"{exam} ROUGE-L", 100),
     ]

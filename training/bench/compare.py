@@ -28,7 +28,7 @@ from training.bench.options import (
     parse_names,
     parse_seeds,
 )
-from training.bench.runs import Exams, Measured, Trial, finished, scores
+from training.bench.runs import Exams, Measured, Trial, finished, scores, shortfall
 from training.bench.tables import Column, Rows, Table, quality_columns
 from training.evaluation import cost
 from training.predictor import TorchPredictor
@@ -77,8 +77,9 @@ def compare(
         first = trials[0].experiment
         names = exam_names(data, splits, usual="photographic,test,test-style", experiment=first)
         place = fitting.open_device(device)
-        done = finished(trials, out, place, train=train)
         exams = Exams(first.pack, films)
+        exams.require(names)
+        done = finished(trials, out, place, train=train)
         rows = scores(done, out, exams, names, scenes=scenes, device=place)
         runs = {trial.name: trial.folder(out) for trial in reversed(done)}
         _add_costs(rows, runs)
@@ -86,10 +87,11 @@ def compare(
             rows[name] |= taken
         columns = _columns(names, rows)
         title = f"Mean and standard deviation over seeds; {scenes} scenes of each split."
-        table = Table(title, columns, rows, {"published J, AVSBench S4 / MS3": PUBLISHED})
+        texts = {"published J, AVSBench S4 / MS3": PUBLISHED, **shortfall(trials, done)}
+        table = Table(title, columns, rows, texts)
         table.write(out)
         picture.draw(out / "quality-speed.png", rows, columns[0], frames=speed.FRAMES)
-        console().print(table.markdown(), soft_wrap=True)
+        console().print(table.markdown(), soft_wrap=True, markup=False)
 
 
 def _trials(config: Path, families: str, seeds: str) -> list[Trial]:

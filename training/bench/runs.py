@@ -6,15 +6,22 @@ OUT/<name>-<seed>/scores/<exam>.json   one evaluation, under one sound
 
 from __future__ import annotations
 
+import fcntl
+import hashlib
 import json
-from collections.abc import Mapping, Sequence
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any, get_args
 
 import torch
+from pydantic import ValidationError
 
-from ssuformer.errors import OptionError
+from ssuformer.errors import ConfigError, OptionError, wrong_fields
 from ssuformer.manifest import Manifest
 from ssuformer.model import checkpoint as checkpoints
 from ssuformer.repository import WEIGHTS
@@ -25,13 +32,27 @@ from training.bench import description
 from training.bench.description import DESCRIBED
 from training.data.kinds import parse_data
 from training.evaluation import CONTROLS, Exam, exam_of, exam_on_films, score
-from training.experiment import Experiment, open_material, open_pack
-from training.held_out import parse_splits
+from training.experiment import Experiment, open_material, open_pack, pack_folder
+from training.held_out import PHOTOGRAPHIC, held_out, parse_splits
 from training.joint import started
 from training.metrics.masks import Protocol
 from training.predictor import TorchPredictor, UnionPredictor
 from training.progress import Progress
 from training.scene import Scene
+
+OF_SENTENCES = frozenset(
+    {*description.SCORES, "fact_recall", "joint_precision", "joint_recall", "joint_f1"}
+)
+"""Scores that mean nothing where sentences are not trained."""
+
+OF_NAMES = frozenset(
+    {"instance_ap50", "instance_ap", "instance_j", "semantic_miou", "semantic_f"}
+    | {"category_accuracy", "named_right", "people_misnamed"}
+)
+"""Scores that mean nothing where categories are not trained."""
+
+MATERIAL = "material"
+"""Names the digest of an exam's files in a file of scores."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,18 +74,27 @@ class Trial:
         if not checkpoint.exists():
             return False
         manifest = Manifest.read(checkpoint)
-        fitting.refuse_changes(_experiment(manifest), self.experiment, self.folder(out))
+        began = _experiment(self.folder(out), manifest)
+        fitting.refuse_changes(began, self.experiment, self.folder(out))
         return manifest.steps >= self.experiment.steps
 
     def train(self, out: Path, device: torch.device) -> None:
-        """Train the run to its end; what is half done goes on."""
+        """Train the run to its end; what is half done goes on. No two processes train one run."""
         pack = open_material(self.experiment)
-        run = fitting.start(self.experiment, pack, self.folder(out), device)
-        fitting.fit(run)
+        with _held(self.folder(out)):
+            run = fitting.start(self.experiment, pack, self.folder(out), device)
+            fitting.fit(run)
 
 
-def _experiment(manifest: Manifest) -> Experiment:
-    return Experiment.model_validate(manifest.training["experiment"])
+def _experiment(folder: Path, manifest: Manifest) -> Experiment:
+    """Return the experiment of a run; ConfigError if its manifest tells of none."""
+    try:
+        return Experiment.model_validate(manifest.training.get("experiment"))
+    except ValidationError as error:
+        raise ConfigError(
+            f"{folder} is no run of this version: its manifest tells of no experiment "
+            f"({wrong_fields(error)})"
+        ) from error
 
 
 def finished(
@@ -73,25 +103,67 @@ def finished(
     """Return the trials whose runs are at their end; with `train`, all are brought there first.
 
     Raises OptionError if there is none, and for several processes: the first of them saves a run
-    after the others have left it.
+    after the others have left it. What is refused is refused before anything is trained.
     """
     if started() > 1:
         raise OptionError(
             "comparing is for one process; runs that are here already may be trained by several, "
             "with torchrun -m training fit"
         )
+    if train or out.exists():
+        require_writable(out)
+    for trial in trials:
+        trial.finished(out)
     done = []
     for trial in trials:
         if train and not trial.finished(out):
-            console(errors=True).print(f"training {trial.folder(out)}")
+            console(errors=True).print(f"training {trial.folder(out)}", markup=False)
             trial.train(out, device)
         if trial.finished(out):
             done.append(trial)
         else:
-            console(errors=True).print(f"left out, not at its end: {trial.folder(out)}")
+            console(errors=True).print(
+                f"left out, not at its end: {trial.folder(out)}", markup=False
+            )
     if not done:
         raise OptionError(f"{out} has no finished run of this experiment")
     return done
+
+
+def shortfall(trials: Sequence[Trial], done: Sequence[Trial]) -> dict[str, dict[str, str]]:
+    """Return a table's column that says how many runs each row is of; none if all are done."""
+    every, there = (Counter(trial.name for trial in some) for some in (trials, done))
+    said = {name: f"{there[name]} of {every[name]}" for name in there}
+    return {} if every == there else {"runs": said}
+
+
+def require_writable(out: Path) -> None:
+    """Make a folder; OptionError if it cannot be written to."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=out):
+            pass
+    except OSError as error:
+        raise OptionError(f"--out {out} cannot be written: {error.strerror}") from error
+
+
+@contextmanager
+def _held(folder: Path) -> Iterator[None]:
+    """Keep a run for this process; OptionError if another one trains it."""
+    folder.mkdir(exist_ok=True)
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        # A file system without locks keeps nobody out.
+        with suppress(OSError):
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise OptionError(
+                    f"another process trains {folder}: wait until it is at its end"
+                ) from error
+        yield
+    finally:
+        os.close(handle)
 
 
 @dataclass(slots=True)
@@ -101,6 +173,30 @@ class Exams:
     pack: str
     films: str
     kept: dict[tuple[str, tuple[str, ...]], Exam] = field(default_factory=dict)
+    digests: dict[str, str] = field(default_factory=dict)
+
+    def require(self, names: Sequence[str]) -> None:
+        """Raise ConfigError if material is missing that the held-out splits among these need."""
+        for name in names:
+            if not name.startswith("data:"):
+                (split,) = parse_splits(name)
+                held_out(open_pack(self.pack), split, films=self.films)
+
+    def digest(self, name: str) -> str:
+        """Return a digest of the names, sizes and times of the files that an exam is made of."""
+        if name not in self.digests:
+            films = [pack_folder(self.films)] if name in PHOTOGRAPHIC else []
+            folders = [pack_folder(self.pack), *films]
+            if name.startswith("data:"):
+                folders = [parse_data(name.removeprefix("data:")).folder]
+            told = [
+                (str(path.relative_to(folder)), (found := path.stat()).st_size, found.st_mtime_ns)
+                for folder in folders
+                for path in sorted(folder.rglob("*"))
+                if path.is_file()
+            ]
+            self.digests[name] = hashlib.sha256(repr(told).encode()).hexdigest()
+        return self.digests[name]
 
     def of(self, name: str, manifest: Manifest) -> Exam:
         """Return a held-out split, or `data:DIR` of filmed clips, for a model."""
@@ -136,25 +232,25 @@ def evaluated(
 ) -> Mapping[str, float]:
     """Return the scores of a finished run under one sound, from its file if there is one.
 
-    A file of other weights, thresholds or protocols, or of another number of scenes, is measured
-    again. A model that was not taught which query sounds is measured on the union of all.
+    A file of other weights, thresholds, protocols, material or number of scenes is measured again;
+    one that tells no material is older, and believed. A model that was not taught which query
+    sounds is measured on the union of all.
     """
     manifest = Manifest.read(folder / "checkpoint")
     count = exams.count(name, scenes)
-    apart = _experiment(manifest).losses.sounding > 0
+    apart = _experiment(folder, manifest).losses.sounding > 0
     asked = {
         "weights": manifest.digests[WEIGHTS],
         "thresholds": manifest.thresholds.model_dump(),
         "scenes": count,
         "protocols": list(get_args(Protocol)),
+        MATERIAL: exams.digest(name),
     }
     if not apart:
         asked["regions"] = "union"
     path = folder / "scores" / f"{name.replace('/', '_')}.{control or 'own'}.json"
-    if path.exists():
-        record = json.loads(path.read_text())
-        if all(record.get(key) == value for key, value in asked.items()):
-            return dict(record["scores"])
+    if (kept := _kept(path, asked)) is not None:
+        return kept
     model, _ = checkpoints.load(folder / "checkpoint")
     kind = TorchPredictor if apart else UnionPredictor
     predictor = kind.of(model.to(device), manifest)
@@ -172,6 +268,17 @@ def evaluated(
     return scores
 
 
+def _kept(path: Path, asked: Mapping[str, object]) -> dict[str, float] | None:
+    """Return the scores in a file that says what is asked; None if there is none, or no such."""
+    try:
+        record = json.loads(path.read_text())
+        record.setdefault(MATERIAL, asked[MATERIAL])
+        told = all(record.get(key) == value for key, value in asked.items())
+        return dict(record["scores"]) if told else None
+    except (FileNotFoundError, ValueError, AttributeError, KeyError, TypeError):
+        return None
+
+
 Measured = dict[str, dict[str, list[float]]]
 """The rows of a table that are being filled."""
 
@@ -180,14 +287,27 @@ def scores(
     trials: Sequence[Trial], out: Path, exams: Exams, names: Sequence[str], *,
     scenes: int, device: torch.device,
 ) -> Measured:  # fmt: skip
-    """Return every score of finished trials on the exams of these names, under all their sounds."""
+    """Return every score of finished trials on the exams of these names, under all their sounds.
+
+    One clip alone has no other clip's sound. Scores of what a trial does not train are left out.
+    """
     rows: Measured = {}
-    pieces = [(t, name, c) for t in trials for name in names for c in t.sounds]
+    pieces = [
+        (trial, name, sound)
+        for trial in trials
+        for name in names
+        for sound in trial.sounds
+        if sound != "shuffled" or exams.count(name, scenes) > 1
+    ]
     with Progress(len(pieces)) as progress:
         for number, (trial, name, control) in enumerate(pieces, start=1):
             found = evaluated(trial.folder(out), exams, name, control, scenes, device)
-            row = rows.setdefault(trial.name, {})
+            row, losses = rows.setdefault(trial.name, {}), trial.experiment.losses
+            untrained = OF_SENTENCES if not losses.caption else frozenset()
+            untrained |= OF_NAMES if not losses.category else frozenset()
             for key, value in found.items():
+                if key in untrained:
+                    continue
                 row.setdefault(f"{name} {control or 'own'} {key}", []).append(value)
             progress.advance(number, {})
     return rows

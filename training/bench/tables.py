@@ -33,29 +33,30 @@ def lead(exam: str, rows: Rows) -> tuple[str, str]:
     return ("located", "located") if boxes else ("j", "J")
 
 
-def short(exam: str) -> str:
-    """Return the name of an exam in headings."""
-    return "films" if exam.startswith("data:") else exam
+def short(exam: str, exams: Sequence[str]) -> str:
+    """Return the name of an exam in headings: `films`, or which of several folders."""
+    if not exam.startswith("data:"):
+        return exam
+    several = sum(name.startswith("data:") for name in exams) > 1
+    return exam.removeprefix("data:") if several else "films"
 
 
 def quality_columns(exams: Sequence[str], rows: Rows) -> list[Column]:
     """Return the columns of quality on each exam, the lead score under every sound first."""
     columns = []
     for name in exams:
-        score, shown = lead(name, rows)
+        (score, shown), exam = lead(name, rows), short(name, exams)
         for control, sound in zip(CONTROLS, ("", ", other sound", ", no sound"), strict=True):
             key = f"{name} {control or 'own'} {score}"
-            columns.append(Column(key, f"{short(name)} {shown}{sound}", 100))
+            columns.append(Column(key, f"{exam} {shown}{sound}", 100))
         if score == "located":
             key = f"{name} own silent_with_region"
-            columns.append(Column(key, "films silent with region", 100))
+            columns.append(Column(key, f"{exam} silent with region", 100))
         else:
-            columns.append(Column(f"{name} own f", f"{short(name)} F", 100))
-            columns.append(Column(f"{name} own j_avsbench", f"{short(name)} J (avsbench)", 100))
-            columns.append(Column(f"{name} own f_avsbench", f"{short(name)} F (avsbench)", 100))
-            columns.append(
-                Column(f"{name} own false_alarm_area", f"{short(name)} false alarms", 100, 2)
-            )
+            columns.append(Column(f"{name} own f", f"{exam} F", 100))
+            columns.append(Column(f"{name} own j_avsbench", f"{exam} J (avsbench)", 100))
+            columns.append(Column(f"{name} own f_avsbench", f"{exam} F (avsbench)", 100))
+            columns.append(Column(f"{name} own false_alarm_area", f"{exam} false alarms", 100, 2))
     return columns
 
 
@@ -80,8 +81,10 @@ class Table:
 
     def markdown(self) -> str:
         """Return the table in Markdown, below its title."""
-        lines = [self.headings(), ["---"] * (1 + len(self.columns) + len(self.texts))]
-        lines += self.lines("±")
+        head, *body = (
+            [cell.replace("|", r"\|") for cell in line] for line in [self.headings(), *self.lines()]
+        )
+        lines = [head, ["---"] * len(head), *body]
         return f"{self.title}\n\n" + "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
     def latex(self) -> str:
@@ -116,12 +119,12 @@ class Table:
         """Return the headings of all columns; that of the rows' names is empty."""
         return ["", *(column.heading for column in self.columns), *self.texts]
 
-    def lines(self, sign: str = r"$\pm$") -> list[list[str]]:
-        """Return the cells of each row, its name first; `sign` stands before a spread."""
+    def lines(self) -> list[list[str]]:
+        """Return the cells of each row, its name first."""
         return [
             [
                 row,
-                *(_cell(scores.get(column.name, ()), column, sign) for column in self.columns),
+                *(_cell(scores.get(column.name, ()), column) for column in self.columns),
                 *(texts.get(row, "") for texts in self.texts.values()),
             ]
             for row, scores in self.rows.items()
@@ -133,17 +136,24 @@ def mean_and_spread(values: Sequence[float]) -> tuple[float, float | None]:
     return statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else None
 
 
-def _cell(values: Sequence[float], column: Column, sign: str) -> str:
+def _cell(values: Sequence[float], column: Column) -> str:
     if not values:
         return ""
     mean, spread = (
         None if value is None else f"{value * column.times:.{column.digits}f}"
         for value in mean_and_spread(values)
     )
-    return str(mean) if spread is None else f"{mean} {sign} {spread}"
+    return str(mean) if spread is None else f"{mean} ± {spread}"
+
+
+_LATEX = str.maketrans(
+    {
+        **{letter: f"\\{letter}" for letter in "&%#_{}$"},
+        "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
+        "±": r"$\pm$",
+    }
+)  # fmt: skip
 
 
 def _escaped(text: str) -> str:
-    for letter in "&%#_":
-        text = text.replace(letter, f"\\{letter}")
-    return text
+    return text.translate(_LATEX)

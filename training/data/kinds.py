@@ -42,3 +42,9 @@ def parse_data(text: str) -> Films[Any]:
         films = open_films(whole)
         return films.only("test") if "test" in films.splits else films
     return open_films(Path(folder)).only(split)
+
+
+def recognised(films: Films[Any]) -> str:
+    """Return in one line what a folder was recognised as, and which and how many of its clips."""
+    split = films.splits[0] if len(films.splits) == 1 else "every split"
+    return f"{films.folder}: {films.kind}, {split}, {len(films)} clips"

@@ -17,10 +17,9 @@ from ssuformer.repository import WEIGHTS
 from ssuformer.terminal import console, told
 from training import fit as fitting
 from training.bench.options import Data, Films, exam_names
-from training.bench.runs import Exams
+from training.bench.runs import Exams, require_writable
 from training.bench.tables import Table, quality_columns
 from training.evaluation import Exam, under_controls
-from training.experiment import Experiment
 from training.held_out import HeldOut
 from training.report import figures
 from training.report.curves import read_curves
@@ -76,11 +75,11 @@ def report(
     """
     with told():
         place = fitting.open_device(device)
+        require_writable(out.parent)
         names = exam_names(data, splits)
         opened = _open(runs, place)
         exams = Exams(pack or _pack_of(opened[0].manifest), films)
         page = _page(opened, exams, names, scenes=scenes, show=show)
-        out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(page.html(), encoding="utf-8")
         console().print(str(out), soft_wrap=True)
 
@@ -117,7 +116,7 @@ def _name(folder: Path, folders: Sequence[Path]) -> str:
 
 def _pack_of(manifest: Manifest) -> str:
     experiment = manifest.training.get("experiment")
-    return Experiment.model_validate(experiment).pack if experiment else "debian"
+    return str(experiment.get("pack", "debian")) if isinstance(experiment, dict) else "debian"
 
 
 def _page(
@@ -145,7 +144,7 @@ def _page(
 
 def _beside(table: Table) -> Grid:
     """Return the table with a column for each run."""
-    names, *columns = zip(table.headings(), *table.lines("±"), strict=True)
+    names, *columns = zip(table.headings(), *table.lines(), strict=True)
     return Grid(table.title, list(names), [list(column) for column in columns])
 
 

@@ -57,6 +57,12 @@ def test_every_variant_trains_and_is_evaluated(tmp_path: Path, material: tuple[P
         assert checkpoints.load(out / f"{name}-1/checkpoint")[1].steps == 2
         assert ("test own j" in row) == (name not in {"avc", "ssu-d"})
         assert ("test described cider_d" in row) == (name not in {"sss", "ssu-s"})
+        trained = VARIANTS[name].experiment(config, ())
+        assert trained is not None
+        assert ("test own joint_f1" in row) == (
+            bool(trained.losses.caption) and "test own j" in row
+        )
+        assert ("test own instance_j" in row) == (name not in {"avc", "ssu-d", "sss"})
         if (scores := out / f"{name}-1/scores/test.own.json").exists():
             assert (json.loads(scores.read_text()).get("regions") == "union") == (name == "sss")
         assert table["texts"]["leaves out"][name] == VARIANTS[name].leaves_out

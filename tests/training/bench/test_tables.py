@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from training.bench.tables import Column, Table
+from training.bench.tables import Column, Table, quality_columns
 
 TABLE = Table(
     "Two rows.",
@@ -42,3 +42,25 @@ def test_latex_has_as_many_cells_in_each_line_and_escapes_its_letters(tmp_path: 
     assert {line.count(" & ") for line in cells} == {3}
     assert r"100 \%" in cells[0]
     assert r"60.0 $\pm$ 14.1" in cells[1]
+
+
+def test_several_folders_are_told_apart_and_one_is_films() -> None:
+    exams = ["data:clips/a", "data:clips_a:val", "test"]
+
+    headings = [column.heading for column in quality_columns(exams, {})]
+
+    assert len(set(headings)) == len(headings)
+    assert headings[0] == "clips/a J"
+    assert "clips_a:val J, other sound" in headings
+    assert quality_columns(exams[1:], {})[0].heading == "films J"
+
+
+def test_any_name_keeps_its_cell() -> None:
+    name = r"a|b ~^\{$}#_&%"
+    table = Table("One row.", [Column("j", name)], {"catr": {"j": [1.0, 3.0]}}, {})
+
+    head, _, row = table.markdown().splitlines()[2:]
+    assert head.replace(r"\|", "").count("|") == row.count("|") == 3
+    escaped = r"a|b \textasciitilde{}\textasciicircum{}\textbackslash{}\{\$\}\#\_\&\%"
+    assert f" & {escaped} \\\\" in table.latex()
+    assert r"catr & 2.0 $\pm$ 1.4 \\" in table.latex()
