@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import pickle
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -173,7 +174,13 @@ def _train_mode(model: SoundSourceModel, frozen: tuple[str, ...]) -> None:
 
 
 def _resume(run: Run) -> None:
-    state = torch.load(run.folder / STATE, map_location=run.device, weights_only=True)
+    try:
+        state = torch.load(run.folder / STATE, map_location=run.device, weights_only=True)
+    except (OSError, EOFError, RuntimeError, pickle.UnpicklingError) as error:
+        raise ConfigError(
+            f"{run.folder / STATE} is damaged, so that this run cannot go on; without this file it "
+            "begins anew"
+        ) from error
     if ModelConfig.model_validate_json(state["config"]) != run.config:
         raise ConfigError(f"{run.folder} contains a run of another model; choose another --out")
     refuse_changes(Experiment.model_validate_json(state["experiment"]), run.experiment, run.folder)

@@ -74,4 +74,4 @@ class Progress:
     def say(self, line: str) -> None:
         """Write a line that stays."""
         if self._shown:
-            self._bar.console.print(line, highlight=False, soft_wrap=True)
+            self._bar.console.print(line, highlight=False, soft_wrap=True, markup=False)

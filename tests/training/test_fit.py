@@ -263,6 +263,16 @@ def test_a_run_from_before_a_field_of_the_model_was_there_goes_on(tmp_path: Path
     assert begin(tmp_path).step == 1
 
 
+@pytest.mark.parametrize("kept", [0, 100, 20_000])
+def test_a_damaged_state_is_named(tmp_path: Path, kept: int) -> None:
+    fit(begin(tmp_path), until=1)
+    state = tmp_path / "state.pt"
+    state.write_bytes(state.read_bytes()[:kept])
+
+    with pytest.raises(ConfigError, match=r"state\.pt is damaged"):
+        begin(tmp_path)
+
+
 def test_a_damaged_checkpoint_is_refused(tmp_path: Path) -> None:
     fit(begin(tmp_path), until=1)
     folder = tmp_path / "checkpoint"

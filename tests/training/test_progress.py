@@ -37,3 +37,12 @@ def test_a_file_is_told_of_the_first_step_and_then_now_and_again() -> None:
     assert len(lines) == 1
     assert lines[0].startswith("1/10 ")
     assert "min left" in lines[0]
+
+
+def test_a_line_is_no_markup() -> None:
+    text = io.StringIO()
+
+    with Progress(1, console=Console(file=text, width=80)) as progress:
+        progress.say("saved in runs[old]/x[/y]")
+
+    assert text.getvalue() == "saved in runs[old]/x[/y]\n"

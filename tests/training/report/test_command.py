@@ -180,6 +180,8 @@ def test_what_cannot_be_reported_is_named_before_anything_is_evaluated(
     assert "named twice" in refused(run, run)
     assert "unknown split 'nope'" in refused(run, "--splits", "test,nope")
     assert "no data set" in refused(run, "--data", tmp_path)
+    (tmp_path / "file").touch()
+    assert "cannot be written" in refused(run, "--out", tmp_path / "file/page.html")
 
 
 def test_runs_of_other_categories_are_refused(run: Path, tmp_path: Path) -> None:
