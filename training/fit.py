@@ -405,5 +405,6 @@ def validate(run: Run) -> float:
         categories=run.task.categories,
         tokenizer=run.task.tokenizer,
         thresholds=Thresholds(),
+        together=run.experiment.losses.sounding == 0,
     )
     return quick_j(predictor, scenes, run.experiment.validation_scenes)

@@ -114,7 +114,11 @@ class Predictor(ABC):
 
 
 class TorchPredictor(Predictor):
-    """A predictor with a torch model."""
+    """A predictor with a torch model.
+
+    `together`: one region in each frame, where all queries together say that it sounds. It is for
+    models whose queries never learned which of them sounds.
+    """
 
     def __init__(
         self,
@@ -124,21 +128,27 @@ class TorchPredictor(Predictor):
         tokenizer: Tokenizer,
         thresholds: Thresholds,
         wording: Wording | None = None,
+        together: bool = False,
     ) -> None:
         super().__init__(
             categories=categories, tokenizer=tokenizer, thresholds=thresholds, wording=wording
         )
         self.model = model.eval()
+        self._together = together
 
     @classmethod
     def of(cls, model: SoundSourceModel, manifest: Manifest) -> Self:
-        """Return a predictor that answers as the service does with these weights."""
+        """Return a predictor that answers as the service does with these weights.
+
+        What `told_together` is true of has one region in each frame.
+        """
         return cls(
             model,
             categories=manifest.categories,
             tokenizer=Tokenizer(manifest.vocabulary),
             thresholds=manifest.thresholds,
             wording=Wording(manifest),
+            together=told_together(manifest),
         )
 
     @torch.no_grad()
@@ -150,7 +160,8 @@ class TorchPredictor(Predictor):
         outputs: SegmentationOutputs = self.model(
             torch.from_numpy(frames).to(device), torch.from_numpy(waveform).to(device)
         )
-        return as_arrays(outputs)
+        clips = as_arrays(outputs)
+        return [_together(clip) for clip in clips] if self._together else clips
 
     def caption(self, regions: tuple[Float, Float, Float]) -> npt.NDArray[np.int64]:
         """Return the model's token ids `[n l]`."""
@@ -162,20 +173,15 @@ class TorchPredictor(Predictor):
         return found
 
 
-class UnionPredictor(TorchPredictor):
-    """A predictor with one region in each frame: where all queries together say that it sounds.
-
-    It is for models whose queries never learned which of them sounds.
-    """
-
-    def segment(
-        self, frames: npt.NDArray[np.uint8], waveform: npt.NDArray[np.float32]
-    ) -> list[Segmentation]:
-        """Return the model's outputs per clip, with the union of its queries as the only one."""
-        return [_together(clip) for clip in super().segment(frames, waveform)]
+def told_together(manifest: Manifest) -> bool:
+    """Return whether a model learned where it sounds, but not which of its queries does."""
+    experiment = manifest.training.get("experiment")
+    losses = experiment.get("losses") if isinstance(experiment, dict) else None
+    return isinstance(losses, dict) and losses.get("sounding") == 0
 
 
 def _together(clip: Segmentation) -> Segmentation:
+    """Return a clip's outputs with the union of its queries as the only one."""
     silent = 1 - clip.mask_probability * clip.sounding_probability[..., None, None]
     return replace(
         clip,

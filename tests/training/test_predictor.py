@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
+from pydantic import JsonValue
 
 from service.engines.fake import FakeEngine
 from ssuformer.clip import read_clip
@@ -19,7 +20,7 @@ from ssuformer.tokenizer import Tokenizer
 from tests.service.conftest import run, small_settings
 from tests.ssuformer.footage import Footage, flash_in
 from tests.training.small_films import write_film_model
-from training.predictor import Predictor, TorchPredictor, UnionPredictor
+from training.predictor import Predictor, TorchPredictor
 
 OPEN = ("a <noun> <verb> on the left while a <other> <does>", "a small <noun> <verb> alone")
 
@@ -110,7 +111,9 @@ def test_queries_that_are_unsure_alone_are_one_region_together(tmp_path: Path) -
     model, manifest = checkpoint.load(write_film_model(tmp_path))
     frames = np.zeros((1, 2, 224, 224, 3), np.uint8)
     waveform = np.zeros((1, 2, 16_000), np.float32)
-    apart, together = TorchPredictor.of(model, manifest), UnionPredictor.of(model, manifest)
+    taught: dict[str, JsonValue] = {"experiment": {"losses": {"sounding": 0.0}}}
+    union_alone = manifest.model_copy(update={"training": taught})
+    apart, together = TorchPredictor.of(model, manifest), TorchPredictor.of(model, union_alone)
     (alone,) = apart.segment(frames, waveform)
 
     (union,) = together.segment(frames, waveform)

@@ -36,7 +36,7 @@ from training.experiment import Experiment, open_material, open_pack, pack_folde
 from training.held_out import PHOTOGRAPHIC, held_out, parse_splits
 from training.joint import started
 from training.metrics.masks import Protocol
-from training.predictor import TorchPredictor, UnionPredictor
+from training.predictor import TorchPredictor, told_together
 from training.progress import Progress
 from training.scene import Scene
 
@@ -238,7 +238,6 @@ def evaluated(
     """
     manifest = Manifest.read(folder / "checkpoint")
     count = exams.count(name, scenes)
-    apart = _experiment(folder, manifest).losses.sounding > 0
     asked = {
         "weights": manifest.digests[WEIGHTS],
         "thresholds": manifest.thresholds.model_dump(),
@@ -246,14 +245,13 @@ def evaluated(
         "protocols": list(get_args(Protocol)),
         MATERIAL: exams.digest(name),
     }
-    if not apart:
+    if told_together(manifest):
         asked["regions"] = "union"
     path = folder / "scores" / f"{name.replace('/', '_')}.{control or 'own'}.json"
     if (kept := _kept(path, asked)) is not None:
         return kept
     model, _ = checkpoints.load(folder / "checkpoint")
-    kind = TorchPredictor if apart else UnionPredictor
-    predictor = kind.of(model.to(device), manifest)
+    predictor = TorchPredictor.of(model.to(device), manifest)
     exam = exams.of(name, manifest)
     if control == DESCRIBED:
         scores = description.score_under_truth(predictor, exam, count, manifest.categories)
