@@ -62,13 +62,20 @@ def quality_columns(exams: Sequence[str], rows: Rows) -> list[Column]:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """For each row the values of each column, one per seed; what was not measured has none."""
+    """For each row the values of each column, one per seed; what was not measured has none.
+
+    Columns without any value are not shown.
+    """
 
     title: str
     columns: Sequence[Column]
     rows: Rows
     texts: Mapping[str, Mapping[str, str]]
     """Heading -> row -> a text, such as published numbers with their source."""
+
+    def shown(self) -> list[Column]:
+        """Return the columns that have a value in some row."""
+        return [c for c in self.columns if any(scores.get(c.name) for scores in self.rows.values())]
 
     def write(self, folder: Path) -> None:
         """Write `table.md`, `.csv`, `.tex` and `.json` into a folder."""
@@ -92,7 +99,7 @@ class Table:
         head, *body = (
             " & ".join(map(_escaped, line)) + r" \\" for line in [self.headings(), *self.lines()]
         )
-        form = "l" + "r" * len(self.columns) + "l" * len(self.texts)
+        form = "l" + "r" * len(self.shown()) + "l" * len(self.texts)
         lines = [rf"\begin{{tabular}}{{{form}}}", r"\toprule", head, r"\midrule", *body]
         return "\n".join([f"% {self.title}", *lines, r"\bottomrule", r"\end{tabular}", ""])
 
@@ -117,14 +124,14 @@ class Table:
 
     def headings(self) -> list[str]:
         """Return the headings of all columns; that of the rows' names is empty."""
-        return ["", *(column.heading for column in self.columns), *self.texts]
+        return ["", *(column.heading for column in self.shown()), *self.texts]
 
     def lines(self) -> list[list[str]]:
         """Return the cells of each row, its name first."""
         return [
             [
                 row,
-                *(_cell(scores.get(column.name, ()), column) for column in self.columns),
+                *(_cell(scores.get(column.name, ()), column) for column in self.shown()),
                 *(texts.get(row, "") for texts in self.texts.values()),
             ]
             for row, scores in self.rows.items()

@@ -12,7 +12,11 @@ from training.bench.tables import Column, Table, quality_columns
 
 TABLE = Table(
     "Two rows.",
-    [Column("j", "J, 100 %", 100), Column("parameters", "M parameters", 1e-6)],
+    [
+        Column("j", "J, 100 %", 100),
+        Column("f", "never measured"),
+        Column("parameters", "M parameters", 1e-6),
+    ],
     {"catr": {"j": [0.5, 0.7], "parameters": [2e6]}, "tpavi": {"j": []}},
     {"published": {"tpavi": "78.7 (a source)"}},
 )
@@ -29,6 +33,7 @@ def test_every_form_holds_the_means_and_spreads(tmp_path: Path) -> None:
     assert float(rows[0]["spread"]) == pytest.approx(0.1414, abs=1e-4)
     assert rows[1]["spread"] == ""
     assert json.loads((tmp_path / "table.json").read_text())["rows"]["catr"]["j"] == [0.5, 0.7]
+    assert TABLE.headings() == ["", "J, 100 %", "M parameters", "published"]
     assert "| catr | 60.0 ± 14.1 | 2.0 |  |" in (tmp_path / "table.md").read_text()
     assert "| tpavi |  |  | 78.7 (a source) |" in (tmp_path / "table.md").read_text()
 
