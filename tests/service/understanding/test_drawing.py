@@ -2,7 +2,9 @@
 
 import asyncio
 import io
+import os
 from collections.abc import AsyncIterator
+from typing import IO
 
 import av
 import pytest
@@ -147,14 +149,24 @@ async def test_a_drawing_that_is_too_large_fails(
         assert any(line["event"] == "drawing_process_failed" for line in running.lines)
 
 
-async def test_a_deadline_ends_the_process(clip: bytes) -> None:
+async def test_a_deadline_ends_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = asyncio.Event()
+
+    async def nobody_reads(pipe: int, _: IO[bytes]) -> None:
+        drawn.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            os.close(pipe)
+
+    clip = Footage(seconds=10).make()
     async with run(small_settings()) as running:
         before = len(children())
         await running.understand(clip, format="sheet")
         await only(before)
-        long = Footage(seconds=20, size=(1280, 720), fps=25).make()
+        monkeypatch.setattr(drawing, "_copy", nobody_reads)
 
-        response = await running.understand(long, format="overlay", deadline=3)
+        response = await running.understand(clip, format="overlay", deadline=5)
 
-        assert response.status_code == 504
+        assert (response.status_code, drawn.is_set()) == (504, True)
         await only(before)
