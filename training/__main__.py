@@ -24,6 +24,7 @@ from training.data.names import knows_films
 from training.held_out import HELD_OUT, parse_splits, photographic
 from training.packs.command import pack_app
 from training.report.command import report
+from training.saving import held
 from training.scenes.clips import write_clips
 from training.scenes.composer import Composer
 from training.scenes.samples import SAMPLES, list_samples, render_sample
@@ -94,15 +95,11 @@ def fit(
         experiment = experiments.read(config, changes or ())
         if workers is not None:
             experiment = experiment.model_copy(update={"workers": workers})
-        run = fitting.start(
-            experiment,
-            experiments.open_material(experiment),
-            out,
-            fitting.open_device(device),
-            begin,
-            precision=precision,
-        )
-        fitting.fit(run, until=until, minutes=minutes)
+        pack = experiments.open_material(experiment)
+        place = fitting.open_device(device)
+        with held(out):
+            run = fitting.start(experiment, pack, out, place, begin, precision=precision)
+            fitting.fit(run, until=until, minutes=minutes)
 
 
 @app.command()

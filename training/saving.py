@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
+import os
 import subprocess
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,16 +16,45 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
-from ssuformer.errors import ConfigError
+from ssuformer.errors import ConfigError, OptionError
 from ssuformer.manifest import Manifest
 from ssuformer.model import checkpoint
 from ssuformer.model.sound_source_model import parameters
 from ssuformer.whole import whole_file
+from training.joint import first_of_started
 
 if TYPE_CHECKING:
     from training.fit import Run
 
 STATE, BEST = "state.pt", "best"
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Make the folder of a run and keep it for this command; OptionError if another one trains it.
+
+    Of several processes the first one holds it. ConfigError if the folder cannot be made.
+    """
+    if not first_of_started():
+        yield
+        return
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError as error:
+        raise ConfigError(f"{folder} cannot be written: {error.strerror}") from error
+    try:
+        # A file system without locks keeps nobody out.
+        with suppress(OSError):
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise OptionError(
+                    f"another process trains {folder}: wait until it is at its end"
+                ) from error
+        yield
+    finally:
+        os.close(handle)
 
 
 def write(run: Run, j: float) -> None:

@@ -12,16 +12,20 @@ from pathlib import Path
 
 import pytest
 import torch
+from typer.testing import CliRunner
 
 from ssuformer.errors import ConfigError
 from ssuformer.model import checkpoint
 from ssuformer.repository import WEIGHTS
 from tests.forked import exit_code
 from tests.ssuformer.test_whole import killed_at
+from tests.training.bench.small_experiment import write_experiment
 from tests.training.joint_run import small_run
 from tests.training.test_joint import PROGRAM, assert_same, weights
+from training.__main__ import app
 from training.fit import fit
-from training.saving import STATE, write
+from training.packs import procedural
+from training.saving import STATE, held, write
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -99,3 +103,18 @@ def _step(folder: Path) -> int:
     if not (folder / STATE).exists():
         return 0
     return int(torch.load(folder / STATE, weights_only=True)["step"])
+
+
+def test_a_second_command_on_a_run_is_refused(tmp_path: Path) -> None:
+    pack = tmp_path / "pack"
+    procedural.build(pack)
+    config, out = write_experiment(tmp_path, pack), tmp_path / "run"
+    command = ["fit", str(config), "--out", str(out)]
+
+    with held(out):
+        refused = CliRunner().invoke(app, command)
+    allowed = CliRunner().invoke(app, command)
+
+    assert refused.exit_code == 1
+    assert "another process trains" in refused.output
+    assert allowed.exit_code == 0, allowed.output

@@ -72,7 +72,8 @@ def ablate(
         names = exam_names(data, splits, usual="photographic,test", experiment=whole)
         place = fitting.open_device(device)
         exams = Exams(whole.pack, films)
-        exams.require(names)
+        if train:
+            exams.require(names, whole)
         done = finished(trials, out, place, train=train)
         if not any(trial.name == WHOLE for trial in done):
             raise OptionError(f"{out} has no finished run of the whole, {WHOLE}")

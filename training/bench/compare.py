@@ -78,7 +78,8 @@ def compare(
         names = exam_names(data, splits, usual="photographic,test,test-style", experiment=first)
         place = fitting.open_device(device)
         exams = Exams(first.pack, films)
-        exams.require(names)
+        if train:
+            exams.require(names, first)
         done = finished(trials, out, place, train=train)
         rows = scores(done, out, exams, names, scenes=scenes, device=place)
         runs = {trial.name: trial.folder(out) for trial in reversed(done)}

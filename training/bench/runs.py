@@ -6,13 +6,10 @@ OUT/<name>-<seed>/scores/<exam>.json   one evaluation, under one sound
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
-import os
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -31,6 +28,7 @@ from training import fit as fitting
 from training.bench import description
 from training.bench.description import DESCRIBED
 from training.data.kinds import parse_data
+from training.data.names import knows_films
 from training.evaluation import CONTROLS, Exam, exam_of, exam_on_films, score
 from training.experiment import Experiment, open_material, open_pack, pack_folder
 from training.held_out import PHOTOGRAPHIC, held_out, parse_splits
@@ -38,7 +36,9 @@ from training.joint import started
 from training.metrics.masks import Protocol
 from training.predictor import TorchPredictor, told_together
 from training.progress import Progress
+from training.saving import held
 from training.scene import Scene
+from training.task import Task
 
 OF_SENTENCES = frozenset(
     {*description.SCORES, "fact_recall", "joint_precision", "joint_recall", "joint_f1"}
@@ -81,7 +81,7 @@ class Trial:
     def train(self, out: Path, device: torch.device) -> None:
         """Train the run to its end; what is half done goes on. No two processes train one run."""
         pack = open_material(self.experiment)
-        with _held(self.folder(out)):
+        with held(self.folder(out)):
             run = fitting.start(self.experiment, pack, self.folder(out), device)
             fitting.fit(run)
 
@@ -147,25 +147,6 @@ def require_writable(out: Path) -> None:
         raise OptionError(f"--out {out} cannot be written: {error.strerror}") from error
 
 
-@contextmanager
-def _held(folder: Path) -> Iterator[None]:
-    """Keep a run for this process; OptionError if another one trains it."""
-    folder.mkdir(exist_ok=True)
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        # A file system without locks keeps nobody out.
-        with suppress(OSError):
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise OptionError(
-                    f"another process trains {folder}: wait until it is at its end"
-                ) from error
-        yield
-    finally:
-        os.close(handle)
-
-
 @dataclass(slots=True)
 class Exams:
     """The scenes that every run is evaluated on; what is composed is composed once and kept."""
@@ -175,12 +156,23 @@ class Exams:
     kept: dict[tuple[str, tuple[str, ...]], Exam] = field(default_factory=dict)
     digests: dict[str, str] = field(default_factory=dict)
 
-    def require(self, names: Sequence[str]) -> None:
-        """Raise ConfigError if material is missing that the held-out splits among these need."""
+    def require(self, names: Sequence[str], experiment: Experiment) -> None:
+        """Raise ConfigError if a clip cannot be read, or a split has no scenes for a model.
+
+        Every clip is read once: what is broken is named before anything is trained, not after.
+        """
+        categories = Task.of(experiment, open_material(experiment)).categories
         for name in names:
-            if not name.startswith("data:"):
-                (split,) = parse_splits(name)
-                held_out(open_pack(self.pack), split, films=self.films)
+            if name.startswith("data:"):
+                films = parse_data(name.removeprefix("data:"))
+                for index in range(len(films)):
+                    films.compose(index)
+                continue
+            (split,) = parse_splits(name)
+            pack = open_pack(self.pack)
+            held_out(
+                pack if knows_films(categories) else pack.only(categories), split, films=self.films
+            )
 
     def digest(self, name: str) -> str:
         """Return a digest of the names, sizes and times of the files that an exam is made of."""

@@ -14,10 +14,13 @@ from typer.testing import CliRunner
 from ssuformer.errors import OptionError
 from ssuformer.manifest import Manifest
 from tests.training.bench.small_experiment import write_experiment
-from tests.training.data.small_data import dog, one_clip
+from tests.training.data.small_data import dog, one_clip, write_layout
 from training.__main__ import app
 from training.bench.options import exam_names, parse_seeds
+from training.data.layout import ListedClip
 from training.packs import procedural
+
+TRAIN_AND_VAL = [ListedClip(truth="a.truth.json", split=split) for split in ("train", "val")]
 
 
 @pytest.fixture(scope="module")
@@ -209,6 +212,33 @@ def test_what_is_refused_is_refused_before_anything_is_trained(tmp_path: Path, p
     assert code == 1
     assert "tells of no experiment" in text
     assert not (out / "catr-2").exists()
+
+
+def test_a_broken_clip_is_named_before_anything_is_trained(tmp_path: Path, pack: Path) -> None:
+    clips, out = one_clip(tmp_path / "clips"), tmp_path / "runs"
+    (film,) = clips.rglob("*.mp4")
+    film.write_bytes(film.read_bytes()[:200])
+
+    code, text = compared(
+        write_experiment(tmp_path, pack), out, "--data", str(clips), "--no-export"
+    )
+
+    assert code == 1
+    assert film.name in text
+    assert not out.exists()
+
+
+def test_scenes_of_other_categories_are_refused_before_anything_is_trained(
+    tmp_path: Path, pack: Path
+) -> None:
+    clips, out = write_layout(tmp_path / "clips", clips=TRAIN_AND_VAL), tmp_path / "runs"
+    more = f'names = "data"\ndata = [{{ folder = "{clips}" }}]'
+
+    code, text = compared(write_experiment(tmp_path, pack, more=more), out)
+
+    assert code == 1
+    assert "has no category 'dog'" in text
+    assert not out.exists()
 
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path, pack: Path) -> None:
