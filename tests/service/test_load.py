@@ -235,7 +235,8 @@ async def test_no_file_is_left_open(running: Running, clip: bytes) -> None:
         await running.understand(b"no clip", format="ndjson")
         await running.understand(b"no clip")
 
-    assert await open_files() == before
+    # Fewer is no leak: what was open of an earlier test may be collected meanwhile.
+    assert await open_files() <= before
 
 
 async def test_readiness_names_the_layers_of_the_sandbox() -> None:
